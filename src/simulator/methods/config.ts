@@ -1,0 +1,183 @@
+import { failure, invalidParameters } from '../errors.ts';
+import { configDigest, type Guest, type GuestConfig, type GuestType, withPending } from '../state/guest.ts';
+import { requireSnapshot } from '../state/snapshots.ts';
+import { drives, findVolume, removeVolume, storedValue } from '../state/volumes.ts';
+import { type Properties, schemaOf } from '../verify.ts';
+import { GUEST_OPTIONS, HOT_OPTIONS } from './guest-options.ts';
+import { refuseLocked, refuseSkiplock, startGuestTask } from './guest-work.ts';
+import {
+  boolean,
+  type Call,
+  flag,
+  guestOf,
+  integer,
+  type Method,
+  node,
+  onGuest,
+  optional,
+  optionalText,
+  snapname,
+  string,
+  text,
+  vmid,
+} from './method.ts';
+
+const CONTROL: Properties = {
+  delete: optional(string),
+  digest: { type: 'string', maxLength: 64, optional: 1 },
+  revert: optional(string),
+  skiplock: boolean,
+  force: boolean,
+};
+
+function show(call: Call, type: GuestType): unknown {
+  const guest = guestOf(call, type);
+  const snapshot = optionalText(call, 'snapshot');
+  const digest = configDigest(guest);
+  if (snapshot !== undefined) return { ...requireSnapshot(guest, snapshot).config, digest };
+  const config = flag(call, 'current') ? guest.config : withPending(guest);
+  return {
+    ...config,
+    // The one option that PVE never shows.
+    ...(config.cipassword === undefined ? {} : { cipassword: '**********' }),
+    ...(guest.parent === undefined ? {} : { parent: guest.parent }),
+    ...(guest.lock === undefined ? {} : { lock: guest.lock }),
+    digest,
+  };
+}
+
+function pending(call: Call, type: GuestType): unknown {
+  const { config, pending: waiting } = guestOf(call, type);
+  const keys = [...new Set([...Object.keys(config), ...Object.keys(waiting)])].sort();
+  return keys.map((key) => ({
+    key,
+    ...(config[key] === undefined ? {} : { value: config[key] }),
+    ...(waiting[key] === undefined ? {} : waiting[key] === null ? { delete: 1 } : { pending: waiting[key] }),
+  }));
+}
+
+interface Change {
+  set: GuestConfig;
+  remove: string[];
+  revert: string[];
+}
+
+const listOf = (value: string | undefined): string[] => value?.split(/[,; \0]+/).filter(Boolean) ?? [];
+
+/** Reads a change out of the call and refuses what PVE refuses before it touches the configuration. */
+function readChange(call: Call, type: GuestType, guest: Guest): Change {
+  refuseSkiplock(call);
+  const { node: _node, vmid: _vmid, delete: _delete, digest, revert: _revert, ...rest } = call.parameters;
+  const { skiplock: _skiplock, force: _force, background_delay: _delay, ...options } = rest;
+  const remove = listOf(optionalText(call, 'delete'));
+  for (const key of remove) {
+    if (options[key] !== undefined) {
+      throw invalidParameters({ delete: `you can't use '-${key}' and -delete ${key}' at the same time` });
+    }
+    if (!schemaOf(GUEST_OPTIONS[type], key)) throw invalidParameters({ delete: `unknown option '${key}'` });
+  }
+  if (digest !== undefined && digest !== configDigest(guest)) {
+    throw failure('detected modified configuration - file changed by other user? Try again.');
+  }
+  refuseLocked(guest);
+  const set = Object.fromEntries(
+    Object.entries(options).map(([key, value]) => [key, typeof value === 'number' ? value : String(value)]),
+  );
+  return { set, remove, revert: listOf(optionalText(call, 'revert')) };
+}
+
+function applyChange(call: Call, guest: Guest, { set, remove, revert }: Change): void {
+  const waits = (key: string): boolean => {
+    return guest.type === 'qemu' && guest.status === 'running' && !HOT_OPTIONS.test(key);
+  };
+  for (const key of revert) delete guest.pending[key];
+  for (const key of remove) {
+    if (waits(key) && guest.config[key] !== undefined) guest.pending[key] = null;
+    else removeOption(call, guest, key);
+  }
+  for (const [key, value] of Object.entries(set)) {
+    const stored = typeof value === 'string' ? storedValue(call.state, guest, key, value) : value;
+    if (waits(key)) guest.pending[key] = stored;
+    else {
+      detachDrive(guest, key);
+      guest.config[key] = stored;
+      delete guest.pending[key];
+    }
+  }
+}
+
+/** A drive that is taken off stays as `unused0`; taking that off too destroys the volume. */
+function removeOption({ state }: Call, guest: Guest, key: string): void {
+  const volid = drives(guest).find(([name]) => name === key)?.[1];
+  const volume = volid === undefined ? undefined : findVolume(state, guest.node, volid);
+  if (volume && key.startsWith('unused')) removeVolume(state, volume);
+  else detachDrive(guest, key);
+  delete guest.config[key];
+  delete guest.pending[key];
+}
+
+function detachDrive(guest: Guest, key: string): void {
+  const volid = drives(guest).find(([name]) => name === key)?.[1];
+  if (volid === undefined || key.startsWith('unused')) return;
+  let free = 0;
+  while (guest.config[`unused${free}`] !== undefined) free += 1;
+  guest.config[`unused${free}`] = volid;
+}
+
+function update(call: Call, type: GuestType): null {
+  const guest = guestOf(call, type);
+  applyChange(call, guest, readChange(call, type, guest));
+  return null;
+}
+
+function updateInTask(call: Call, type: GuestType): string {
+  const guest = guestOf(call, type);
+  const change = readChange(call, type, guest);
+  return startGuestTask(call, guest, 'config', {
+    end: () => {
+      refuseLocked(guest);
+      applyChange(call, guest, change);
+    },
+    log: [
+      `update ${text(call, 'node')}/${guest.vmid}: ${[...Object.keys(change.set), ...change.remove].join(', ')}`,
+    ],
+  });
+}
+
+const CHANGES = ['CDROM', 'CPU', 'Cloudinit', 'Disk', 'HWType', 'Memory', 'Network', 'Options'].map(
+  (part) => {
+    return `VM.Config.${part}`;
+  },
+);
+
+/** Reading and changing the configuration of one kind of guest. */
+export function configMethods(type: GuestType): Method[] {
+  const path = `/nodes/{node}/${type}/{vmid}`;
+  const properties = { node, vmid, ...CONTROL, ...GUEST_OPTIONS[type] };
+  const permissions = onGuest(...CHANGES);
+  const inTask: Method = {
+    method: 'POST',
+    path: `${path}/config`,
+    properties: { ...properties, background_delay: integer(1, 30) },
+    permissions,
+    handler: (call) => updateInTask(call, type),
+  };
+  return [
+    {
+      method: 'GET',
+      path: `${path}/config`,
+      properties: { node, vmid, current: boolean, snapshot: optional(snapname) },
+      permissions: onGuest('VM.Audit'),
+      handler: (call) => show(call, type),
+    },
+    {
+      method: 'GET',
+      path: `${path}/pending`,
+      properties: { node, vmid },
+      permissions: onGuest('VM.Audit'),
+      handler: (call) => pending(call, type),
+    },
+    { method: 'PUT', path: `${path}/config`, properties, permissions, handler: (call) => update(call, type) },
+    ...(type === 'qemu' ? [inTask] : []),
+  ];
+}

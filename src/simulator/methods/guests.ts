@@ -1,0 +1,81 @@
+import { type Guest, type GuestType, isTemplate } from '../state/guest.ts';
+import { type Call, guestOf, index, type Method, node, onGuest, text, vmid } from './method.ts';
+import { guestRow, visibleGuests } from './resources.ts';
+
+/** Adds to a row what `status/current` and the node's lists say beyond the inventory. */
+function details(call: Call, row: Record<string, unknown>, guest: Guest): unknown {
+  const running = guest.status === 'running';
+  const { maxcpu, ...rest } = row;
+  return {
+    ...rest,
+    cpus: maxcpu,
+    ...(guest.type === 'lxc'
+      ? { type: 'lxc', maxswap: Number(guest.config.swap ?? 512) * 1024 ** 2, swap: 0 }
+      : {}),
+    ...(isTemplate(guest) ? { template: 1 } : {}),
+    ...(running ? { pid: 2_000_000 + guest.vmid } : {}),
+    ...(call.parameters.vmid === undefined ? {} : { ha: { managed: 0 } }),
+  };
+}
+
+function list(call: Call, type: GuestType): unknown {
+  return visibleGuests(call)
+    .filter((guest) => guest.type === type && guest.node === text(call, 'node'))
+    .map((guest) => details(call, guestRow(call, guest), guest));
+}
+
+function current(call: Call, type: GuestType): unknown {
+  const guest = guestOf(call, type);
+  const row = { ...guestRow(call, guest), ...(type === 'qemu' ? qemuState(guest) : {}) };
+  return details(call, row, guest);
+}
+
+function qemuState(guest: Guest): Record<string, unknown> {
+  const agent = /^(enabled=)?1/.test(String(guest.config.agent ?? '0')) ? { agent: 1 } : {};
+  const version = { 'running-qemu': '10.1.2', 'running-machine': 'pc-i440fx-10.1+pve0' };
+  return {
+    ...agent,
+    qmpstatus: guest.paused ? 'paused' : guest.status,
+    ...(guest.status === 'running' ? version : {}),
+  };
+}
+
+function indexOf(call: Call, type: GuestType): unknown {
+  guestOf(call, type);
+  return index('subdir', ['config', 'pending', 'status', 'clone', 'template', 'snapshot']);
+}
+
+/** The lists and the state of one kind of guest. */
+export function guestMethods(type: GuestType): Method[] {
+  const path = `/nodes/{node}/${type}`;
+  return [
+    {
+      method: 'GET',
+      path,
+      properties: type === 'qemu' ? { node, full: { type: 'boolean', optional: 1 } } : { node },
+      permissions: { user: 'all' },
+      handler: (call) => list(call, type),
+    },
+    {
+      method: 'GET',
+      path: `${path}/{vmid}`,
+      properties: { node, vmid },
+      permissions: { user: 'all' },
+      handler: (call) => indexOf(call, type),
+    },
+    {
+      method: 'GET',
+      path: `${path}/{vmid}/status`,
+      properties: { node, vmid },
+      permissions: { user: 'all' },
+      handler: () => index('subdir', ['current', 'reboot', 'shutdown', 'start', 'stop']),
+    },
+    {
+      method: 'GET',
+      path: `${path}/{vmid}/status/current`,
+      properties: { node, vmid },
+      permissions: onGuest('VM.Audit'),
+      handler: (call) => current(call, type),
+    },
+  ];
+}

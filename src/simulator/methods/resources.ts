@@ -1,0 +1,123 @@
+import { findNode, type Node, poolOf, type Storage } from '../state/cluster-state.ts';
+import { guestFigures, nodeFigures, storageFigures } from '../state/figures.ts';
+import { type Guest, guestName, isTemplate } from '../state/guest.ts';
+import type { Call } from './method.ts';
+
+type Row = Record<string, unknown>;
+
+/** What guest lists and the inventory have in common. */
+export function guestRow({ state }: Call, guest: Guest): Row {
+  const online = findNode(state, guest.node)?.online ?? false;
+  const { tags } = guest.config;
+  return {
+    vmid: guest.vmid,
+    name: guestName(guest),
+    status: online ? guest.status : 'unknown',
+    ...guestFigures(guest, state.clock()),
+    ...(tags === undefined ? {} : { tags }),
+    ...(guest.lock === undefined ? {} : { lock: guest.lock }),
+  };
+}
+
+export function visibleGuests({ state, identity }: Call): Guest[] {
+  const guests = [...state.guests.values()].sort((a, b) => a.vmid - b.vmid);
+  return guests.filter((guest) => state.access.has(identity, `/vms/${guest.vmid}`, 'VM.Audit'));
+}
+
+export function vmRows(call: Call): Row[] {
+  return visibleGuests(call).map((guest) => {
+    const pool = poolOf(call.state, guest.vmid);
+    return {
+      ...guestRow(call, guest),
+      id: `${guest.type}/${guest.vmid}`,
+      type: guest.type,
+      node: guest.node,
+      template: isTemplate(guest) ? 1 : 0,
+      ...(pool === undefined ? {} : { pool }),
+    };
+  });
+}
+
+/** Nodes are always listed; without Sys.Audit on one of them only by name and status. */
+function nodeRow({ state, identity }: Call, node: Node): Row {
+  const row = {
+    id: `node/${node.name}`,
+    type: 'node',
+    node: node.name,
+    status: node.online ? 'online' : 'offline',
+  };
+  if (!node.online || !state.access.has(identity, `/nodes/${node.name}`, 'Sys.Audit')) return row;
+  const { cpu, mem, uptime } = nodeFigures(state, node);
+  const root = state.storages.find((storage) => storage.storage === 'local');
+  const disk = root ? storageFigures(state, node.name, root) : { used: 0, total: 0 };
+  return {
+    ...row,
+    cpu,
+    maxcpu: node.cpus,
+    mem,
+    maxmem: node.memory,
+    disk: disk.used,
+    maxdisk: disk.total,
+    uptime,
+    level: '',
+  };
+}
+
+export function nodeRows(call: Call): Row[] {
+  return call.state.nodes.map((node) => nodeRow(call, node));
+}
+
+export function poolRows({ state, identity }: Call): Row[] {
+  return state.pools
+    .filter((pool) => state.access.has(identity, `/pool/${pool.poolid}`, 'Pool.Audit'))
+    .map(({ poolid }) => ({ id: `/pool/${poolid}`, type: 'pool', pool: poolid }));
+}
+
+export function visibleStorages({ state, identity }: Call): Storage[] {
+  return state.storages.filter((storage) => {
+    return state.access.has(
+      identity,
+      `/storage/${storage.storage}`,
+      'Datastore.Audit',
+      'Datastore.AllocateSpace',
+    );
+  });
+}
+
+export function isOn(storage: Storage, node: string): boolean {
+  return storage.nodes?.includes(node) ?? true;
+}
+
+export function storageRows(call: Call): Row[] {
+  const { state } = call;
+  return visibleStorages(call).flatMap((storage) => {
+    return state.nodes
+      .filter((node) => isOn(storage, node.name))
+      .map((node) => {
+        const { used, total } = storageFigures(state, node.name, storage);
+        return {
+          id: `storage/${node.name}/${storage.storage}`,
+          type: 'storage',
+          node: node.name,
+          storage: storage.storage,
+          plugintype: storage.type,
+          content: storage.content.join(','),
+          shared: storage.shared ? 1 : 0,
+          status: node.online ? 'available' : 'unknown',
+          disk: used,
+          maxdisk: total,
+        };
+      });
+  });
+}
+
+export function networkRows({ state, identity }: Call): Row[] {
+  if (!state.access.has(identity, '/sdn/zones/localnetwork', 'SDN.Audit')) return [];
+  return state.nodes.map(({ name, online }) => ({
+    id: `sdn/${name}/localnetwork`,
+    type: 'sdn',
+    node: name,
+    sdn: 'localnetwork',
+    status: online ? 'ok' : 'unknown',
+  }));
+}
