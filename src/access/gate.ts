@@ -1,0 +1,129 @@
+import type { Logger } from 'pino';
+import { type Proxmox, proxmoxApi } from 'proxmox-api';
+import type { Cluster, SelectedBy, Selection } from '../clusters/cluster.ts';
+import { type ApiPath, facadePath } from '../proxmox/api-path.ts';
+import { HTTP_METHODS, type HttpMethod, type ProxmoxReply } from '../proxmox/call.ts';
+import { CallError, toCallError } from '../proxmox/errors.ts';
+import { toParameters } from './parameters.ts';
+import { decide } from './policy.ts';
+import type { Principal } from './principal.ts';
+
+/** Who calls, through what, and with which limits: made once per tool call by the dispatcher. */
+export interface CallOrigin {
+  principal: Principal;
+  /** Joins the log lines of one tool call. */
+  requestId: string;
+  tool: string;
+  door: string;
+  signal: AbortSignal;
+}
+
+export interface GateRequest {
+  method: HttpMethod;
+  path: ApiPath;
+  /** Parameters as the caller wrote them; `null` and `undefined` members are dropped. */
+  data?: Readonly<Record<string, unknown>> | undefined;
+  /** Milliseconds for the whole call; the engine's default where absent. */
+  deadlineMs?: number | undefined;
+}
+
+/** A cluster as a tool holds it. Every request through it, typed or raw, is judged and recorded. */
+export interface GatedCluster {
+  readonly name: string;
+  readonly selectedBy: SelectedBy;
+  /** The typed facade of `proxmox-api` over this gate. */
+  readonly api: Proxmox.Api;
+  /** @throws CallError POLICY_DENIED before anything is sent, or what the cluster answered. */
+  request(request: GateRequest): Promise<ProxmoxReply>;
+}
+
+export interface GateOptions {
+  /** MCP_READ_ONLY. */
+  readOnly: boolean;
+  logger: Logger;
+  /** Epoch milliseconds. */
+  clock?: () => number;
+}
+
+/**
+ * The one way from a tool to a cluster: normalised path, policy, record, engine, record. Curated tools and
+ * `proxmox_api_call` both stand above it, so that no tool can forget it.
+ */
+export class Gate {
+  readonly #options: GateOptions;
+  readonly #clock: () => number;
+
+  constructor(options: GateOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? Date.now;
+  }
+
+  open(selection: Selection, origin: CallOrigin): GatedCluster {
+    const { cluster, selectedBy } = selection;
+    const request = (wanted: GateRequest): Promise<ProxmoxReply> => this.#pass(cluster, origin, wanted);
+    return {
+      name: cluster.name,
+      selectedBy,
+      request,
+      get api() {
+        return typedFacade(request);
+      },
+    };
+  }
+
+  async #pass(cluster: Cluster, origin: CallOrigin, request: GateRequest): Promise<ProxmoxReply> {
+    const { method, path, data, deadlineMs } = request;
+    const record = this.#record(cluster, origin, request);
+    try {
+      decide({ principal: origin.principal, method, cluster, serverReadOnly: this.#options.readOnly });
+      const parameters = toParameters(data);
+      record.begin(Object.keys(parameters));
+      const reply = await cluster.send({
+        method,
+        path,
+        parameters,
+        signal: origin.signal,
+        ...(deadlineMs === undefined ? {} : { deadlineMs }),
+      });
+      record.end('ok', reply.endpoint);
+      return reply;
+    } catch (error) {
+      record.end(origin.signal.aborted ? 'cancelled' : toCallError(error).code);
+      throw error;
+    }
+  }
+
+  /** Values of parameters stay out of the log: a password is a parameter like any other. */
+  #record(cluster: Cluster, origin: CallOrigin, { method, path }: GateRequest) {
+    const startedAt = this.#clock();
+    const log = this.#options.logger.child({
+      request_id: origin.requestId,
+      subject: origin.principal.subject,
+      door: origin.door,
+      tool: origin.tool,
+      cluster: cluster.name,
+      method,
+      path: path.toString(),
+    });
+    return {
+      begin: (parameters: string[]) => log.info({ parameters }, 'proxmox call begins'),
+      end: (outcome: string, endpoint?: string) =>
+        log.info({ outcome, endpoint, duration_ms: this.#clock() - startedAt }, 'proxmox call ended'),
+    };
+  }
+}
+
+function typedFacade(request: GatedCluster['request']): Proxmox.Api {
+  return proxmoxApi({
+    async doRequest(method: string, path: string, _template: string, params?: Record<string, unknown>) {
+      const wanted = HTTP_METHODS.find((known) => known === method.toUpperCase());
+      if (!wanted) {
+        throw new CallError('INTERNAL', `The facade asked for the method ${method}.`, {
+          hint: 'Report this: a tool calls something that is not an API method.',
+        });
+      }
+      const reply = await request({ method: wanted, path: facadePath(path), data: params });
+      return reply.data;
+    },
+  });
+}

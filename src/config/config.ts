@@ -1,0 +1,68 @@
+import type { Secret } from './secret.ts';
+
+/** The validated configuration of one process. Made by `loadConfig`, never changed afterwards. */
+export interface Config {
+  http: HttpConfig;
+  auth: AuthConfig;
+  /** MCP_READ_ONLY: nothing but GET leaves, whatever a token allows. */
+  readOnly: boolean;
+  logLevel: LogLevel;
+  clusters: ClusterConfig[];
+  /** The cluster used when a call names none; only set where one is certain. */
+  defaultCluster?: string;
+  /** What the operator should know: a world-readable file, a setting that another one hides. No secrets. */
+  warnings: string[];
+}
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface HttpConfig {
+  host: string;
+  port: number;
+  /** MCP_PUBLIC_URL: where clients reach the service, without a trailing slash. */
+  publicUrl?: string;
+  /** Allowed Host headers: `host`, `host:port`, `host:*`, `*.domain`. */
+  allowedHosts: string[];
+  allowedOrigins: string[];
+}
+
+export type AuthConfig =
+  | { mode: 'none' }
+  | { mode: 'shared-secret'; secret: Secret; issuer?: string; audience: string }
+  | { mode: 'jwks'; jwksUrl: string; issuer?: string; audience: string };
+
+export interface ClusterConfig {
+  name: string;
+  /** The nodes that answer for this cluster; the first is preferred. */
+  endpoints: Endpoint[];
+  credentials: ClusterCredentials;
+  tls: ClusterTls;
+  defaultNode?: string;
+  defaultStorage?: string;
+  defaultBridge?: string;
+  region?: string;
+  tier?: string;
+  readOnly: boolean;
+}
+
+export interface Endpoint {
+  /** Host name or address; IPv6 without brackets. */
+  host: string;
+  port: number;
+  /** This node's own pin, where it differs from the cluster's: every node has a certificate of its own. */
+  fingerprint?: string;
+}
+
+export type ClusterCredentials =
+  | { kind: 'token'; user: string; tokenId: string; secret: Secret }
+  | { kind: 'password'; user: string; password: Secret };
+
+export interface ClusterTls {
+  /** False accepts any certificate; a pinned fingerprint still has to match. */
+  verify: boolean;
+  /** SHA-256 of the certificate, upper-case hex pairs joined by colons. */
+  fingerprint?: string;
+  /** PEM text of the CA that signs the cluster's certificates. */
+  ca?: string;
+}

@@ -1,0 +1,55 @@
+import type { FastifyInstance } from 'fastify';
+import type { HttpConfig } from '../../config/config.ts';
+
+/**
+ * Refuses what a browser on another site could send: a Host that is not ours (421, DNS rebinding) and an Origin that
+ * is not allowed (403). Requests without an Origin come from programs and pass.
+ */
+export function allowlist(app: FastifyInstance, { allowedHosts, allowedOrigins }: HttpConfig): void {
+  const origins = new Set(allowedOrigins.map((origin) => origin.toLowerCase()));
+  app.addHook('onRequest', async (request, reply) => {
+    const { host, origin } = request.headers;
+    if (!host || !hostAllowed(host, allowedHosts)) {
+      return reply.code(421).send({
+        error: 'misdirected_request',
+        message: 'This Host is not served here. The operator can allow it with MCP_ALLOWED_HOSTS.',
+      });
+    }
+    if (origin !== undefined && !origins.has(origin.toLowerCase())) {
+      return reply.code(403).send({
+        error: 'forbidden_origin',
+        message: 'This Origin is not allowed. The operator can allow it with MCP_ALLOWED_ORIGINS.',
+      });
+    }
+  });
+}
+
+/**
+ * Whether a Host header fits the list.
+ *
+ * @param allowed entries of the forms `host` (any port), `host:port`, `host:*`, `*.domain` (any name below it)
+ */
+export function hostAllowed(header: string, allowed: readonly string[]): boolean {
+  const given = splitHost(header);
+  return given !== undefined && allowed.some((entry) => fits(given, entry.toLowerCase()));
+}
+
+interface HostPort {
+  host: string;
+  port: string;
+}
+
+function fits({ host, port }: HostPort, entry: string): boolean {
+  const wanted = splitHost(entry);
+  if (!wanted) return false;
+  if (wanted.port !== '' && wanted.port !== '*' && wanted.port !== port) return false;
+  return wanted.host.startsWith('*.')
+    ? host.endsWith(wanted.host.slice(1)) && host !== wanted.host.slice(1)
+    : host === wanted.host;
+}
+
+/** Splits `host:port`; an IPv6 address stands in brackets. Anything with a user, path or space is no host. */
+function splitHost(text: string): HostPort | undefined {
+  const match = /^(\[[0-9a-f:.]+\]|[a-z0-9*._-]+)(?::(\d{1,5}|\*))?$/i.exec(text);
+  return match?.[1] === undefined ? undefined : { host: match[1].toLowerCase(), port: match[2] ?? '' };
+}

@@ -1,0 +1,27 @@
+import type { FastifyInstance } from 'fastify';
+import type { AppParts } from '../app.ts';
+
+/**
+ * `/healthz`: the process answers. `/readyz`: at least one cluster answers, and which ones do not. Both without a
+ * token, so neither names an address.
+ */
+export function healthRoutes(app: FastifyInstance, { clusters }: AppParts): void {
+  app.get('/healthz', { config: { open: true } }, async () => ({ status: 'ok' }));
+
+  app.get('/readyz', { config: { open: true } }, async (_request, reply) => {
+    const states = await Promise.all(
+      clusters.list().map(async (cluster) => {
+        const health = await cluster.health();
+        return {
+          name: cluster.name,
+          reachable: health.reachable,
+          ...(health.reachable ? {} : { problem: health.code }),
+        };
+      }),
+    );
+    const ready = states.some((state) => state.reachable);
+    return reply
+      .code(ready ? 200 : 503)
+      .send({ status: ready ? 'ready' : 'no cluster answers', clusters: states });
+  });
+}

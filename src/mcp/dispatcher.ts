@@ -1,0 +1,195 @@
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { Gate } from '../access/gate.ts';
+import type { Principal } from '../access/principal.ts';
+import type { ClusterDirectory } from '../clusters/cluster.ts';
+import { CallError, toCallError } from '../proxmox/errors.ts';
+import type { Progress, Tool, ToolContext } from '../tools/define.ts';
+import { listingOf, type ToolListing } from '../tools/registry.ts';
+import { Deadline } from './deadline.ts';
+
+/** The doors a call can come through; the name goes into the record of the call. */
+export type Door = 'streamable-http' | 'stateless' | 'sse' | 'stdio';
+
+/** Who is at a door, and which clusters it was opened to. */
+export interface Caller {
+  principal: Principal;
+  door: Door;
+  directory: ClusterDirectory;
+}
+
+export interface CallOptions {
+  /** Aborted when the client cancels or goes away. */
+  signal: AbortSignal;
+  progress?: ((update: Progress) => void) | undefined;
+}
+
+/** A tool's answer in MCP's form, without a type of either SDK. */
+export interface ToolResult {
+  [key: string]: unknown;
+  content: { type: 'text'; text: string }[];
+  structuredContent: Record<string, unknown>;
+  isError?: boolean;
+}
+
+export interface DispatcherOptions {
+  tools: readonly Tool[];
+  gate: Gate;
+  logger: Logger;
+  /** Gives each call its id; injected so that tests can name them. */
+  newId: () => string;
+  /** Epoch milliseconds. */
+  clock?: () => number;
+  /** The limit of a call whose tool names none, in seconds. */
+  deadlineSeconds?: number;
+}
+
+/** The JSON-RPC error of a call to a tool that does not exist (MCP, "Tools", error handling). */
+export class UnknownToolError extends Error {
+  override readonly name = 'UnknownToolError';
+}
+
+/**
+ * What every door leads to: lists tools and runs them, and knows no SDK. A call that fails in any way still gives a
+ * result; only an unknown tool is a protocol error.
+ */
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #tools: ReadonlyMap<string, Tool>;
+  readonly #listings = new WeakMap<ClusterDirectory, readonly ToolListing[]>();
+  readonly #running = new Set<Promise<unknown>>();
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    this.#tools = new Map(options.tools.map((tool) => [tool.name, tool]));
+  }
+
+  /** The tools as this caller sees them; made once per set of clusters. */
+  listTools({ directory }: Caller): readonly ToolListing[] {
+    const known = this.#listings.get(directory);
+    if (known) return known;
+    const estate = {
+      clusters: directory.list().map((cluster) => cluster.name),
+      defaultCluster: directory.defaultCluster,
+    };
+    const listings = this.#options.tools.map((tool) => listingOf(tool, estate));
+    this.#listings.set(directory, listings);
+    return listings;
+  }
+
+  /** @throws UnknownToolError */
+  async callTool(name: string, args: unknown, caller: Caller, options: CallOptions): Promise<ToolResult> {
+    const tool = this.#tools.get(name);
+    if (!tool) {
+      const known = [...this.#tools.keys()].join(', ');
+      throw new UnknownToolError(`Unknown tool: ${printable(name)}. The tools are: ${known}.`);
+    }
+    const requestId = this.#options.newId();
+    const startedAt = this.#now();
+    const log = this.#options.logger.child({ request_id: requestId, tool: name, door: caller.door });
+    const work = this.#run(tool, args, caller, options, requestId);
+    this.#running.add(work);
+    try {
+      const result = await work;
+      log.info({ outcome: 'ok', duration_ms: this.#now() - startedAt }, 'tool call');
+      return result;
+    } catch (thrown) {
+      const error = toCallError(thrown);
+      const cause = error.code === 'INTERNAL' ? thrown : undefined;
+      log.warn({ outcome: error.code, duration_ms: this.#now() - startedAt, err: cause }, 'tool call');
+      return failure(error);
+    } finally {
+      this.#running.delete(work);
+    }
+  }
+
+  /** Resolves when no call is under way any more, or after `milliseconds`; for the drain at the end of the process. */
+  async settled(milliseconds: number): Promise<void> {
+    const limit = AbortSignal.timeout(milliseconds);
+    while (this.#running.size > 0 && !limit.aborted) {
+      const ended = new Promise((resolve) => limit.addEventListener('abort', resolve, { once: true }));
+      await Promise.race([Promise.allSettled(this.#running), ended]);
+    }
+  }
+
+  async #run(
+    tool: Tool,
+    args: unknown,
+    caller: Caller,
+    options: CallOptions,
+    requestId: string,
+  ): Promise<ToolResult> {
+    const call = prepare(tool, args);
+    const seconds = call.deadlineSeconds ?? this.#options.deadlineSeconds ?? 60;
+    using deadline = new Deadline(options.signal, seconds);
+    const context = this.#context(tool.name, caller, options, requestId, deadline);
+    const { structured, summary } = await deadline.race(call.run(context));
+    return {
+      content: [
+        { type: 'text', text: summary },
+        { type: 'text', text: JSON.stringify(structured) },
+      ],
+      structuredContent: structured,
+    };
+  }
+
+  #context(
+    tool: string,
+    { principal, door, directory }: Caller,
+    { progress }: CallOptions,
+    requestId: string,
+    deadline: Deadline,
+  ): ToolContext {
+    const { gate } = this.#options;
+    const { signal } = deadline;
+    return {
+      cluster: (name) => gate.open(directory.select(name), { principal, requestId, tool, door, signal }),
+      clusters: () => directory.list(),
+      defaultCluster: () => directory.defaultCluster,
+      signal,
+      progress: (update) => progress?.(update),
+      sleep: (milliseconds) => deadline.sleep(milliseconds),
+      now: () => this.#now(),
+    };
+  }
+
+  #now(): number {
+    return (this.#options.clock ?? Date.now)();
+  }
+}
+
+/** Some clients send `null` for arguments they leave out, so `null` counts as absent. */
+function prepare(tool: Tool, args: unknown) {
+  const given = typeof args === 'object' && args !== null && !Array.isArray(args) ? args : {};
+  try {
+    return tool.prepare(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null)));
+  } catch (error) {
+    if (!(error instanceof z.ZodError)) throw error;
+    throw new CallError('INVALID_ARGUMENTS', `The arguments do not fit: ${problemsOf(error)}.`, {
+      hint: `${tool.name} takes: ${Object.keys(tool.input.shape).join(', ') || 'no arguments'}. Nothing was sent.`,
+      cause: error,
+    });
+  }
+}
+
+function problemsOf(error: z.ZodError): string {
+  return error.issues
+    .map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`))
+    .join('; ');
+}
+
+function failure(error: CallError): ToolResult {
+  const body = error.toBody();
+  return {
+    content: [
+      { type: 'text', text: `${body.code}: ${body.message} ${body.hint}` },
+      { type: 'text', text: JSON.stringify({ error: body }) },
+    ],
+    structuredContent: { error: body },
+    isError: true,
+  };
+}
+
+function printable(name: string): string {
+  return JSON.stringify(name.slice(0, 100));
+}

@@ -1,0 +1,41 @@
+import { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import {
+  CallToolRequestSchema,
+  ErrorCode,
+  ListToolsRequestSchema,
+  McpError,
+} from '@modelcontextprotocol/sdk/types.js';
+import { type Caller, type Dispatcher, UnknownToolError } from './dispatcher.ts';
+import { IDENTITY, INSTRUCTIONS } from './identity.ts';
+
+/**
+ * One server of the legacy era (revisions 2024-11-05 to 2025-11-25) for one session. The low-level `Server` is used
+ * because it costs no per-session schemas.
+ */
+export function createLegacyServer(dispatcher: Dispatcher, caller: Caller): Server {
+  const server = new Server(IDENTITY, { capabilities: { tools: {} }, instructions: INSTRUCTIONS });
+  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: [...dispatcher.listTools(caller)] }));
+  server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => {
+    const token = params._meta?.progressToken;
+    try {
+      return await dispatcher.callTool(params.name, params.arguments, caller, {
+        signal: extra.signal,
+        progress:
+          token === undefined
+            ? undefined
+            : (update) => {
+                const notification = {
+                  method: 'notifications/progress' as const,
+                  params: { ...update, progressToken: token },
+                };
+                // A progress that can't be delivered changes nothing about the call.
+                extra.sendNotification(notification).catch(() => undefined);
+              },
+      });
+    } catch (error) {
+      if (error instanceof UnknownToolError) throw new McpError(ErrorCode.InvalidParams, error.message);
+      throw error;
+    }
+  });
+  return server;
+}

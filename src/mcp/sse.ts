@@ -1,0 +1,87 @@
+import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
+import type { Dispatcher } from './dispatcher.ts';
+import { answer, type DoorRequest } from './door.ts';
+import { createLegacyServer } from './legacy.ts';
+import { answeredId, duplicateId, factsOf, rpcError } from './messages.ts';
+import { DEFAULT_LIMITS, type SessionLimits, SessionStore } from './sessions.ts';
+
+export interface SseDoorOptions {
+  dispatcher: Dispatcher;
+  /** Where clients send their messages, as they see it from outside. */
+  messagesPath: string;
+  limits?: SessionLimits;
+  /** Milliseconds between keep-alive comments; proxies cut idle streams after 60 s. */
+  keepAliveMs?: number;
+}
+
+/** The deprecated HTTP+SSE transport (revision 2024-11-05), which Gemini CLI and others still use. */
+export class SseDoor {
+  readonly #options: SseDoorOptions;
+  readonly #sessions: SessionStore<SSEServerTransport>;
+
+  constructor(options: SseDoorOptions) {
+    this.#options = options;
+    this.#sessions = new SessionStore(options.limits ?? DEFAULT_LIMITS);
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
+  /** GET /sse: opens the stream, which is the session. */
+  async open({ response, principal, directory }: DoorRequest): Promise<void> {
+    if (!this.#sessions.hasRoom()) {
+      response.setHeader('retry-after', '60');
+      return answer(response, 503, rpcError(-32000, 'Too many sessions are open; try again in a minute.'));
+    }
+    const { dispatcher, messagesPath, keepAliveMs = 15_000 } = this.#options;
+    // The SDK's transport sends neither this header nor a keep-alive (facts/mcp.md).
+    response.setHeader('x-accel-buffering', 'no');
+    const transport = new SSEServerTransport(messagesPath, response);
+    const server = createLegacyServer(dispatcher, { principal, directory, door: 'sse' });
+    const session = this.#sessions.add({
+      id: transport.sessionId,
+      principalId: principal.id,
+      directory,
+      transport,
+      close: () => server.close(),
+    });
+    this.#sessions.hold(session, response);
+    const keepAlive = setInterval(() => response.write(': keep-alive\n\n'), keepAliveMs);
+    keepAlive.unref();
+    response.once('close', () => {
+      clearInterval(keepAlive);
+      this.#sessions.remove(session.id);
+    });
+    // The v1 SDK's own class does not satisfy its Transport type under exactOptionalPropertyTypes.
+    await server.connect(transport as Parameters<typeof server.connect>[0]);
+    const send = transport.send.bind(transport);
+    transport.send = async (message) => {
+      const id = answeredId(message);
+      if (id !== undefined) session.inFlight.delete(id);
+      await send(message);
+    };
+  }
+
+  /** POST /messages?sessionId=…: the answer comes on the stream. */
+  async message(exchange: DoorRequest, sessionId: string): Promise<void> {
+    const { request, response, body, principal, directory } = exchange;
+    const session = this.#sessions.find(sessionId, principal, directory);
+    if (!session) {
+      return answer(response, 404, rpcError(-32001, 'Session not found: open a new stream with GET /sse.'));
+    }
+    const { requestIds, cancelledIds } = factsOf(body);
+    const duplicate = duplicateId(requestIds, session.inFlight);
+    if (duplicate !== undefined) {
+      const message = `Invalid Request: a request with the id ${JSON.stringify(duplicate)} is still being answered.`;
+      return answer(response, 400, rpcError(-32600, message));
+    }
+    for (const id of requestIds) session.inFlight.set(id, response);
+    for (const id of cancelledIds) session.inFlight.delete(id);
+    await session.transport.handlePostMessage(request, response, body);
+  }
+
+  async close(): Promise<void> {
+    await this.#sessions.closeAll();
+  }
+}

@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import { parseApiPath } from '../../proxmox/api-path.ts';
+import { HTTP_METHODS } from '../../proxmox/call.ts';
+import { CallError } from '../../proxmox/errors.ts';
+import { isUpid } from '../../proxmox/upid.ts';
+import { bound } from '../bounded.ts';
+import { defineTool } from '../define.ts';
+import { clusterParam, fieldsParam, selectedFields } from '../params.ts';
+
+const truncation = z.object({
+  reason: z.string(),
+  returned: z.int(),
+  total: z.int(),
+  unit: z.enum(['rows', 'fields', 'characters']),
+  next_offset: z.int().optional(),
+  omitted_fields: z.array(z.string()).optional(),
+  how_to_get_the_rest: z.string(),
+});
+
+export const proxmoxApiCall = defineTool({
+  name: 'proxmox_api_call',
+  title: 'Call the Proxmox API',
+  description:
+    'Calls any method of the Proxmox VE API of one cluster. `path` is as in the API documentation, for example /nodes/pve1/qemu/100/status/start; parameters go into `data`. A write is sent once. Work that takes long answers at once with a task, which wait_task follows.',
+  toolset: 'core',
+  annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
+  input: z.strictObject({
+    cluster: clusterParam,
+    path: z.string().min(1).describe('API path, with or without /api2/json in front; no query.'),
+    method: z.enum(HTTP_METHODS).default('GET'),
+    data: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe('Parameters of the method, by their names in the API documentation.'),
+    fields: fieldsParam,
+    offset: z
+      .int()
+      .min(0)
+      .optional()
+      .describe('GET only: skip this many rows (or characters) of the answer.'),
+    limit: z.int().min(1).optional().describe('GET only: at most this many rows (or characters).'),
+  }),
+  output: z.object({
+    ...selectedFields,
+    method: z.enum(HTTP_METHODS),
+    path: z.string(),
+    data: z.unknown(),
+    total: z.int().optional().describe('Length of the whole list, where Proxmox says so.'),
+    truncated: truncation.optional(),
+    task: z.object({ upid: z.string(), cluster: z.string(), status: z.string() }).optional(),
+  }),
+  async run(args, context) {
+    const { method } = args;
+    if (method !== 'GET' && (args.offset !== undefined || args.limit !== undefined))
+      throw partOfAWrite(method);
+    const path = parseApiPath(args.path);
+    const cluster = context.cluster(args.cluster);
+    const reply = await cluster.request({ method, path, data: args.data });
+    const started = method !== 'GET' && typeof reply.data === 'string' && isUpid(reply.data);
+    return {
+      cluster: cluster.name,
+      selected_by: cluster.selectedBy,
+      method,
+      path: path.toString(),
+      ...bound(reply.data, args),
+      ...(reply.total === undefined ? {} : { total: reply.total }),
+      ...(started ? { task: { upid: String(reply.data), cluster: cluster.name, status: 'running' } } : {}),
+    };
+  },
+  summary({ cluster, method, path, truncated, task }) {
+    if (task) return `${method} ${path} on ${cluster} started a task; follow it with wait_task.`;
+    const part = truncated
+      ? ` The answer is a part: ${truncated.returned} of ${truncated.total} ${truncated.unit}.`
+      : '';
+    return `${method} ${path} on ${cluster} succeeded.${part}`;
+  },
+});
+
+function partOfAWrite(method: string): CallError {
+  return new CallError(
+    'INVALID_ARGUMENTS',
+    `offset and limit go with GET, not with ${method}; nothing was sent.`,
+    {
+      hint: 'Leave them out. A parameter of the API method itself belongs into `data`.',
+    },
+  );
+}

@@ -1,0 +1,104 @@
+import type { z } from 'zod';
+import type { GatedCluster } from '../access/gate.ts';
+import type { Cluster } from '../clusters/cluster.ts';
+
+/** Always-on tools are `core`; the others are switched by toolset. */
+export type Toolset = 'core' | 'tasks';
+
+/** All four are required, so that an author has to think about each (MCP, "Tool annotations"). */
+export interface ToolAnnotations {
+  readOnlyHint: boolean;
+  destructiveHint: boolean;
+  idempotentHint: boolean;
+  openWorldHint: boolean;
+}
+
+export interface Progress {
+  progress: number;
+  total?: number;
+  message?: string;
+}
+
+/** What a tool may use. It knows neither the transport nor the SDK. */
+export interface ToolContext {
+  /** Picks a cluster by the rules of DESIGN.md and opens the gate to it. */
+  cluster(name: string | undefined): GatedCluster;
+  /** The clusters this caller sees, for tools that speak of the estate itself. */
+  clusters(): readonly Cluster[];
+  defaultCluster(): string | undefined;
+  /** Aborted when the client cancels or the call's deadline passes. */
+  signal: AbortSignal;
+  /** Tells the client how far the work is; does nothing where the client did not ask. */
+  progress(update: Progress): void;
+  /** Waits; rejects with the signal's reason when the call is cancelled. */
+  sleep(milliseconds: number): Promise<void>;
+  /** Epoch milliseconds. */
+  now(): number;
+}
+
+export interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodObject> {
+  name: string;
+  title: string;
+  description: string;
+  toolset: Toolset;
+  annotations: ToolAnnotations;
+  input: Input;
+  output: Output;
+  /** The longest this call may take with these arguments, in seconds; the dispatcher's default where absent. */
+  deadlineSeconds?(args: z.output<Input>): number;
+  run(args: z.output<Input>, context: ToolContext): Promise<z.output<Output>>;
+  /** One or two sentences for clients that show text. */
+  summary(result: z.output<Output>): string;
+}
+
+/** A tool whose types have been checked where it was defined, as the registry and the dispatcher hold it. */
+export interface Tool {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly toolset: Toolset;
+  readonly annotations: ToolAnnotations;
+  readonly input: z.ZodObject;
+  readonly output: z.ZodObject;
+  /**
+   * Validates, then returns the work to be done.
+   * @throws ZodError when the arguments do not fit.
+   */
+  prepare(args: unknown): PreparedCall;
+}
+
+export interface PreparedCall {
+  deadlineSeconds: number | undefined;
+  run(context: ToolContext): Promise<ToolAnswer>;
+}
+
+export interface ToolAnswer {
+  structured: Record<string, unknown>;
+  summary: string;
+}
+
+/** Defines a tool. Keep one per file; copy a neighbour to add one. */
+export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(
+  definition: ToolDefinition<Input, Output>,
+): Tool {
+  const { name, title, description, toolset, annotations, input, output } = definition;
+  return {
+    name,
+    title,
+    description,
+    toolset,
+    annotations,
+    input,
+    output,
+    prepare(args) {
+      const parsed = input.parse(args);
+      return {
+        deadlineSeconds: definition.deadlineSeconds?.(parsed),
+        async run(context) {
+          const structured = await definition.run(parsed, context);
+          return { structured, summary: definition.summary(structured) };
+        },
+      };
+    },
+  };
+}

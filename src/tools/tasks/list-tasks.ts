@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import { apiPath } from '../../proxmox/api-path.ts';
+import { defineTool } from '../define.ts';
+import { clusterParam, limitParam, selectedFields } from '../params.ts';
+import { count, rowsOf, textOf } from '../results.ts';
+import { type TaskRow, taskOf, taskRow } from './task-row.ts';
+
+const input = z.strictObject({
+  cluster: clusterParam,
+  node: z
+    .string()
+    .optional()
+    .describe('Read the log of this node, which goes back further than the cluster-wide list.'),
+  vmid: z.int().min(1).optional().describe('Only tasks of this guest.'),
+  type: z.string().optional().describe('Task type, for example qmstart, vzdump, qmclone.'),
+  status: z.enum(['running', 'ok', 'warnings', 'failed']).optional(),
+  since: z.iso
+    .datetime({ offset: true })
+    .optional()
+    .describe('Only tasks started at this time or later (ISO 8601).'),
+  limit: limitParam(50, 500),
+});
+
+export const listTasks = defineTool({
+  name: 'list_tasks',
+  title: 'List tasks',
+  description:
+    'Lists tasks (starts, backups, clones, migrations …) of a cluster, newest first: what runs now and how the others ended. Without `node` it shows the recent tasks of all nodes.',
+  toolset: 'tasks',
+  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  input,
+  output: z.object({
+    ...selectedFields,
+    tasks: z.array(taskRow),
+    total: z.int().describe('Tasks that match.'),
+  }),
+  async run(args, context) {
+    const cluster = context.cluster(args.cluster);
+    const request = args.node === undefined ? { path: apiPath`/cluster/tasks` } : ofNode(args.node, args);
+    const reply = await cluster.request({ method: 'GET', ...request });
+    const tasks = rowsOf(reply.data)
+      .map((row) => taskOf(row, textOf(row.status)))
+      .filter((task) => fits(task, args))
+      .sort((a, b) => (b.started_at ?? '').localeCompare(a.started_at ?? ''));
+    return {
+      cluster: cluster.name,
+      selected_by: cluster.selectedBy,
+      tasks: tasks.slice(0, args.limit),
+      total: tasks.length,
+    };
+  },
+  summary({ cluster, tasks, total }) {
+    const failed = tasks.filter((task) => task.status === 'failed').length;
+    const running = tasks.filter((task) => task.status === 'running').length;
+    const shown = tasks.length < total ? `, showing ${tasks.length}` : '';
+    return `${cluster}: ${count(total, 'task')}${shown}; ${running} running, ${failed} failed.`;
+  },
+});
+
+/** The node filters before it counts; without this, 50 tasks of other guests would hide the one asked for. */
+function ofNode(node: string, { vmid, type, since }: z.output<typeof input>) {
+  const since_seconds = since === undefined ? undefined : Math.floor(Date.parse(since) / 1000);
+  return {
+    path: apiPath`/nodes/${node}/tasks`,
+    data: { source: 'all', limit: 500, vmid, typefilter: type, since: since_seconds },
+  };
+}
+
+function fits(task: TaskRow, { vmid, type, status, since }: z.output<typeof input>): boolean {
+  return (
+    (vmid === undefined || task.id === String(vmid)) &&
+    (type === undefined || task.type === type) &&
+    (status === undefined || task.status === status) &&
+    (since === undefined || Date.parse(task.started_at ?? '') >= Date.parse(since))
+  );
+}

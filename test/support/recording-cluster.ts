@@ -1,0 +1,63 @@
+import type { Cluster, ClusterHealth, Estate } from '../../src/clusters/cluster.ts';
+import type { ClusterConfig } from '../../src/config/config.ts';
+import { Secret } from '../../src/config/secret.ts';
+import type { ProxmoxCall } from '../../src/proxmox/call.ts';
+
+/** A cluster at the network edge: keeps every call that would have left, and answers what the test says. */
+export class RecordingCluster implements Cluster {
+  readonly name: string;
+  readonly config: ClusterConfig;
+  readonly calls: ProxmoxCall[] = [];
+  reply: (call: ProxmoxCall) => unknown = () => null;
+  state: ClusterHealth = { reachable: true, version: '9.2.11', release: '9.2', latencyMs: 3, checkedAt: 0 };
+
+  constructor(name: string, overrides: Partial<ClusterConfig> = {}) {
+    this.name = name;
+    this.config = {
+      name,
+      endpoints: [{ host: 'pve.example', port: 8006 }],
+      credentials: {
+        kind: 'token',
+        user: 'mcp@pve',
+        tokenId: 'mcp',
+        secret: new Secret('canary-token-secret'),
+      },
+      tls: { verify: true },
+      readOnly: false,
+      ...overrides,
+    };
+  }
+
+  async send(call: ProxmoxCall) {
+    this.calls.push(call);
+    return { data: await this.reply(call), endpoint: 'pve.example:8006' };
+  }
+
+  async health() {
+    return this.state;
+  }
+
+  async close() {}
+}
+
+/** A directory over the given clusters: explicit by name, else the only one. */
+export function directoryOf(...clusters: Cluster[]): Estate {
+  const scopes = new Map(clusters.map((cluster) => [cluster.name, cluster]));
+  const scoped = new Map<string, Estate>();
+  return {
+    scopedTo(name) {
+      const cluster = scopes.get(name);
+      if (!cluster) return undefined;
+      const known = scoped.get(name) ?? directoryOf(cluster);
+      scoped.set(name, known);
+      return known;
+    },
+    defaultCluster: clusters.length === 1 ? clusters[0]?.name : undefined,
+    list: () => clusters,
+    select(name) {
+      const cluster = clusters.find((known) => known.name === name) ?? clusters[0];
+      if (!cluster) throw new Error('the test has no cluster');
+      return { cluster, selectedBy: name === undefined ? 'single' : 'explicit' };
+    },
+  };
+}

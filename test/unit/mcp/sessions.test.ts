@@ -1,0 +1,81 @@
+import { EventEmitter } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Principal } from '../../../src/access/principal.ts';
+import { SessionStore } from '../../../src/mcp/sessions.ts';
+import { directoryOf, RecordingCluster } from '../../support/recording-cluster.ts';
+
+const directory = directoryOf(new RecordingCluster('a'));
+const alice: Principal = { id: 'alice', subject: 'alice', scopes: new Set() };
+const bob: Principal = { ...alice, id: 'bob' };
+let now = 0;
+const stores: SessionStore<string>[] = [];
+
+function store(most = 10) {
+  const made = new SessionStore<string>({ most, idleMs: 1000 }, () => now);
+  stores.push(made);
+  return made;
+}
+
+function add(to: SessionStore<string>, id: string, closed: string[] = []) {
+  return to.add({
+    id,
+    principalId: 'alice',
+    directory,
+    transport: 't',
+    close: async () => void closed.push(id),
+  });
+}
+
+function response() {
+  return new EventEmitter() as unknown as ServerResponse & EventEmitter;
+}
+
+afterEach(async () => {
+  now = 0;
+  await Promise.all(stores.splice(0).map((made) => made.closeAll()));
+});
+
+describe('SessionStore', () => {
+  it('shows a session to its owner alone, and under its own clusters alone', () => {
+    const sessions = store();
+    add(sessions, 's1');
+    expect(sessions.find('s1', alice, directory)?.id).toBe('s1');
+    expect(sessions.find('s1', bob, directory)).toBeUndefined();
+    expect(sessions.find('s1', alice, directoryOf(new RecordingCluster('a')))).toBeUndefined();
+    expect(sessions.find('s2', alice, directory)).toBeUndefined();
+  });
+
+  it('is bounded', () => {
+    const sessions = store(1);
+    expect(sessions.hasRoom()).toBe(true);
+    add(sessions, 's1');
+    expect(sessions.hasRoom()).toBe(false);
+  });
+
+  it('makes room by closing what is idle', () => {
+    const sessions = store(1);
+    const closed: string[] = [];
+    add(sessions, 's1', closed);
+    now = 2000;
+    expect(sessions.hasRoom()).toBe(true);
+    expect(closed).toEqual(['s1']);
+  });
+
+  it('keeps a session that is used or that holds a stream', () => {
+    const sessions = store();
+    const used = add(sessions, 'used');
+    const held = add(sessions, 'held');
+    const stream = response();
+    sessions.hold(held, stream);
+    now = 900;
+    sessions.find(used.id, alice, directory);
+    now = 1500;
+    sessions.sweep();
+    expect(sessions.size).toBe(2);
+    stream.emit('close');
+    now = 4000;
+    sessions.sweep();
+    expect(sessions.size).toBe(0);
+  });
+});
