@@ -1,6 +1,11 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { CallToolResultSchema, ErrorCode, McpError } from '@modelcontextprotocol/sdk/types.js';
+import {
+  CallToolResultSchema,
+  ErrorCode,
+  McpError,
+  type Progress as SdkProgress,
+} from '@modelcontextprotocol/sdk/types.js';
 import type { Progress } from '../tools/define.ts';
 import { IDENTITY } from './identity.ts';
 
@@ -112,14 +117,19 @@ export class ServiceClient {
 
   #failure(error: unknown): ServiceError {
     if (error instanceof McpError && error.code === ErrorCode.RequestTimeout) {
-      return new ServiceError('timeout', `There was no answer within ${this.#timeoutMs / 1000} s.`, { cause: error });
+      return new ServiceError('timeout', `There was no answer within ${this.#timeoutMs / 1000} s.`, {
+        cause: error,
+      });
     }
     if (error instanceof McpError) {
-      return new ServiceError('rejected', error.message.replace(/^MCP error -?\d+: /, ''), { cause: error });
+      return new ServiceError('rejected', error.message.replace(/^(?:MCP error -?\d+: )+/, ''), { cause: error });
     }
     if (this.#refusal !== undefined) {
       const { status, message = 'without a reason' } = this.#refusal;
-      return new ServiceError('refused', `The service answered HTTP ${status}: ${message}`, { status, cause: error });
+      return new ServiceError('refused', `The service answered HTTP ${status}: ${message}`, {
+        status,
+        cause: error,
+      });
     }
     const cause = error instanceof TypeError ? error.cause : undefined;
     if (cause instanceof Error) {
@@ -137,7 +147,7 @@ async function refusalOf(response: Response): Promise<{ status: number; message:
   return { status: response.status, message: text };
 }
 
-function progressOf({ progress, total, message }: { progress: number; total?: number; message?: string }): Progress {
+function progressOf({ progress, total, message }: SdkProgress): Progress {
   return {
     progress,
     ...(total === undefined ? {} : { total }),

@@ -44,6 +44,13 @@ export interface DispatcherOptions {
   deadlineSeconds?: number;
 }
 
+/** What is known of a call while it runs. */
+interface CallState {
+  readonly requestId: string;
+  readonly tool: string;
+  cluster: string | undefined;
+}
+
 /** The JSON-RPC error of a call to a tool that does not exist (MCP, "Tools", error handling). */
 export class UnknownToolError extends Error {
   override readonly name = 'UnknownToolError';
@@ -87,7 +94,8 @@ export class Dispatcher {
     const requestId = this.#options.newId();
     const startedAt = this.#now();
     const log = this.#options.logger.child({ request_id: requestId, tool: name, door: caller.door });
-    const work = this.#run(tool, args, caller, options, requestId);
+    const state: CallState = { requestId, tool: tool.name, cluster: undefined };
+    const work = this.#run(tool, args, caller, options, state);
     this.#running.add(work);
     try {
       const result = await work;
@@ -97,7 +105,7 @@ export class Dispatcher {
       const error = toCallError(thrown);
       const cause = error.code === 'INTERNAL' ? thrown : undefined;
       log.warn({ outcome: error.code, duration_ms: this.#now() - startedAt, err: cause }, 'tool call');
-      return failure(error);
+      return failure(error, state.cluster);
     } finally {
       this.#running.delete(work);
     }
@@ -117,12 +125,12 @@ export class Dispatcher {
     args: unknown,
     caller: Caller,
     options: CallOptions,
-    requestId: string,
+    state: CallState,
   ): Promise<ToolResult> {
     const call = prepare(tool, args);
     const seconds = call.deadlineSeconds ?? this.#options.deadlineSeconds ?? 60;
     using deadline = new Deadline(options.signal, seconds);
-    const context = this.#context(tool.name, caller, options, requestId, deadline);
+    const context = this.#context(caller, options, state, deadline);
     const { structured, summary } = await deadline.race(call.run(context));
     return {
       content: [
@@ -134,16 +142,20 @@ export class Dispatcher {
   }
 
   #context(
-    tool: string,
     { principal, door, directory }: Caller,
     { progress }: CallOptions,
-    requestId: string,
+    state: CallState,
     deadline: Deadline,
   ): ToolContext {
     const { gate } = this.#options;
     const { signal } = deadline;
+    const { requestId, tool } = state;
     return {
-      cluster: (name) => gate.open(directory.select(name), { principal, requestId, tool, door, signal }),
+      cluster: (name) => {
+        const selection = directory.select(name);
+        state.cluster = selection.cluster.name;
+        return gate.open(selection, { principal, requestId, tool, door, signal });
+      },
       clusters: () => directory.list(),
       defaultCluster: () => directory.defaultCluster,
       signal,
@@ -178,8 +190,9 @@ function problemsOf(error: z.ZodError): string {
     .join('; ');
 }
 
-function failure(error: CallError): ToolResult {
-  const body = error.toBody();
+/** @param cluster the one the call had picked; an error from above the engine does not know it */
+function failure(error: CallError, cluster: string | undefined): ToolResult {
+  const body = { ...(cluster === undefined ? {} : { cluster }), ...error.toBody() };
   return {
     content: [
       { type: 'text', text: `${body.code}: ${body.message} ${body.hint}` },

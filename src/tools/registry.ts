@@ -90,6 +90,14 @@ function outputSchemaOf(tool: Tool): ToolListing['outputSchema'] {
 }
 
 function jsonSchema(schema: z.ZodObject, io: 'input' | 'output'): { [key: string]: unknown; type: 'object' } {
-  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: 'any',
+    override: ({ jsonSchema: made }) => {
+      // The bounds that every safe integer has say nothing and cost tokens.
+      if (made.minimum === Number.MIN_SAFE_INTEGER) delete made.minimum;
+      if (made.maximum === Number.MAX_SAFE_INTEGER) delete made.maximum;
+    },
+  });
   return { ...rest, type: 'object' };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { taskOutcome } from '../../proxmox/task.ts';
 import { compact, numberOf, textOf } from '../results.ts';
 
 export const taskRow = z.object({
@@ -16,13 +17,6 @@ export const taskRow = z.object({
 
 export type TaskRow = z.output<typeof taskRow>;
 
-/** `OK` and `WARNINGS: n` are success; an absent exit status means that the task runs (facts: Tasks). */
-export function stateOf(exitStatus: string | undefined): TaskRow['status'] {
-  if (exitStatus === undefined) return 'running';
-  if (exitStatus === 'OK') return 'ok';
-  return exitStatus.startsWith('WARNINGS:') ? 'warnings' : 'failed';
-}
-
 /**
  * Makes a row of what PVE says of a task.
  *
@@ -36,7 +30,7 @@ export function taskOf(row: Record<string, unknown>, exitStatus: string | undefi
     upid: textOf(row.upid) ?? '',
     node: textOf(row.node) ?? '',
     type: textOf(row.type) ?? '',
-    status: stateOf(exitStatus),
+    status: taskOutcome(exitStatus === undefined ? {} : { exitstatus: exitStatus }).state,
     ...compact({
       id: textOf(row.id),
       user: userOf(row),

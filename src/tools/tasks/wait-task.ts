@@ -39,7 +39,7 @@ export const waitTask = defineTool({
     const what = `${task.type}${task.id ? ` of ${task.id}` : ''} on ${task.node} (${cluster})`;
     if (task.status === 'running') return `${what} still runs; call wait_task again to go on waiting.`;
     const warned = task.status === 'warnings' ? ` with ${task.exit_status}` : '';
-    return `${what} succeeded${warned} after ${task.duration_seconds ?? 0} s.`;
+    return `${what} succeeded${warned}.`;
   },
 });
 
@@ -68,7 +68,6 @@ async function statusOf(cluster: GatedCluster, node: string, upid: string): Prom
   });
   const row = isRow(data) ? data : {};
   if (row.status !== 'stopped') return taskOf(row, undefined);
-  // PVE leaves `endtime` out here; the task list has it. The log is what a reader wants, so it is not asked for.
   return taskOf(row, textOf(row.exitstatus) ?? 'unexpected status');
 }
 

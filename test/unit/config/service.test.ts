@@ -1,0 +1,150 @@
+import { describe, expect, test } from 'vitest';
+import { loadAuth } from '../../../src/config/load.ts';
+import { CANARY, fileWith, folderWith, load, refusal } from '../../support/config-folder.ts';
+
+const FILES = { 'clusters.json': fileWith() };
+const SECRET = `${CANARY}${'x'.repeat(16)}`;
+
+function service(env: Record<string, string>) {
+  return load({ files: FILES, env: { MCP_JWT_SECRET: SECRET, ...env }, needsAuth: true });
+}
+
+function problemField(env: Record<string, string>): string {
+  const { problems } = refusal({ files: FILES, env, needsAuth: true });
+  expect(problems).toHaveLength(1);
+  return `${problems[0]?.field}: ${problems[0]?.message}`;
+}
+
+describe('the HTTP settings', () => {
+  test('defaults', () => {
+    expect(service({})).toMatchObject({
+      http: {
+        host: '127.0.0.1',
+        port: 8000,
+        allowedHosts: ['localhost:*', '127.0.0.1:*', '[::1]:*'],
+        allowedOrigins: [],
+      },
+      readOnly: false,
+      logLevel: 'info',
+      warnings: [],
+    });
+  });
+
+  test('all given', () => {
+    const { http, readOnly, logLevel } = service({
+      MCP_HOST: '0.0.0.0',
+      MCP_PORT: '0',
+      MCP_PUBLIC_URL: 'https://mcp.example.org:8443/',
+      MCP_ALLOWED_ORIGINS: 'https://app.example.org, http://localhost:5173/',
+      MCP_READ_ONLY: 'Yes',
+      LOG_LEVEL: 'DEBUG',
+    });
+    expect(http).toEqual({
+      host: '0.0.0.0',
+      port: 0,
+      publicUrl: 'https://mcp.example.org:8443',
+      allowedHosts: ['localhost:*', '127.0.0.1:*', '[::1]:*', 'mcp.example.org:8443'],
+      allowedOrigins: ['https://app.example.org', 'http://localhost:5173'],
+    });
+    expect([readOnly, logLevel]).toEqual([true, 'debug']);
+  });
+
+  test('MCP_ALLOWED_HOSTS takes the place of the defaults', () => {
+    const hosts = 'mcp.example.org,*.example.com,[::1]:8000,host:*,h:1';
+    expect(service({ MCP_ALLOWED_HOSTS: hosts }).http.allowedHosts).toEqual(hosts.split(','));
+  });
+
+  test('bound to all addresses without a name: a warning', () => {
+    expect(service({ MCP_HOST: '0.0.0.0' }).warnings.join()).toContain('MCP_ALLOWED_HOSTS');
+  });
+
+  test.each([
+    ['MCP_PORT', '65536'],
+    ['MCP_PORT', '-1'],
+    ['MCP_PORT', '8e3'],
+    ['MCP_PUBLIC_URL', 'mcp.example.org'],
+    ['MCP_PUBLIC_URL', 'https://u:p@mcp.example.org'],
+    ['MCP_PUBLIC_URL', 'https://mcp.example.org/?x'],
+    ['MCP_ALLOWED_HOSTS', 'https://x'],
+    ['MCP_ALLOWED_HOSTS', '*'],
+    ['MCP_ALLOWED_ORIGINS', '*'],
+    ['MCP_ALLOWED_ORIGINS', 'https://x/path'],
+    ['MCP_READ_ONLY', 'maybe'],
+    ['LOG_LEVEL', 'loud'],
+    ['MCP_AUTH', 'basic'],
+  ])('%s=%s is refused', (name, value) => {
+    expect(problemField({ MCP_JWT_SECRET: SECRET, [name]: value })).toContain(name);
+  });
+});
+
+describe('the authentication settings', () => {
+  test('a shared secret', () => {
+    const { auth } = service({});
+    expect(auth).toMatchObject({ mode: 'shared-secret', audience: 'proxmox-mcp' });
+    expect(JSON.stringify(auth)).not.toContain(CANARY);
+    expect(auth.mode === 'shared-secret' && auth.secret.reveal()).toBe(SECRET);
+  });
+
+  test('a shared secret from a mounted file', () => {
+    const config = load({
+      files: { ...FILES, jwt: `${SECRET}\n` },
+      env: { MCP_JWT_SECRET_FILE: 'jwt' },
+      needsAuth: true,
+    });
+    expect(config.auth.mode === 'shared-secret' && config.auth.secret.reveal()).toBe(SECRET);
+  });
+
+  test('a key set', () => {
+    const env = {
+      MCP_JWKS_URL: 'https://id.example.org/keys',
+      MCP_JWT_ISSUER: 'https://id.example.org',
+      MCP_JWT_AUDIENCE: 'us',
+    };
+    expect(load({ files: FILES, env, needsAuth: true }).auth).toEqual({
+      mode: 'jwks',
+      jwksUrl: 'https://id.example.org/keys',
+      issuer: 'https://id.example.org',
+      audience: 'us',
+    });
+  });
+
+  test('none, on loopback', () => {
+    for (const host of ['127.0.0.1', '127.1.2.3', 'localhost', '::1']) {
+      const env = { MCP_AUTH: 'none', MCP_HOST: host };
+      expect(load({ files: FILES, env, needsAuth: true }).auth).toEqual({ mode: 'none' });
+    }
+  });
+
+  test.each([
+    [
+      'none on all addresses',
+      { MCP_AUTH: 'none', MCP_HOST: '0.0.0.0', MCP_PUBLIC_URL: 'https://x' },
+      'MCP_AUTH',
+    ],
+    [
+      'none on a name like loopback',
+      { MCP_AUTH: 'none', MCP_HOST: '127.0.0.1.evil', MCP_PUBLIC_URL: 'https://x' },
+      'MCP_AUTH',
+    ],
+    ['neither secret nor key set', {}, 'openssl rand'],
+    ['both', { MCP_JWT_SECRET: SECRET, MCP_JWKS_URL: 'https://x', MCP_JWT_ISSUER: 'x' }, 'MCP_JWKS_URL'],
+    ['a short secret', { MCP_JWT_SECRET: CANARY }, 'openssl rand'],
+    ['a secret file that is not there', { MCP_JWT_SECRET_FILE: 'gone' }, 'ENOENT'],
+    ['an empty secret file', { MCP_JWT_SECRET_FILE: 'clusters.json', MCP_JWT_SECRET: SECRET }, 'set twice'],
+    ['keys over http', { MCP_JWKS_URL: 'http://id.example.org/keys', MCP_JWT_ISSUER: 'x' }, 'MCP_JWKS_URL'],
+    ['keys without an issuer', { MCP_JWKS_URL: 'https://id.example.org/keys' }, 'MCP_JWT_ISSUER'],
+  ])('%s is refused', (_title, env, text) => {
+    expect(problemField(env)).toContain(text);
+  });
+
+  test('keys over http are accepted on loopback', () => {
+    const env = { MCP_JWKS_URL: 'http://[::1]:9000/keys', MCP_JWT_ISSUER: 'x' };
+    expect(load({ files: FILES, env, needsAuth: true }).auth.mode).toBe('jwks');
+  });
+});
+
+test('loadAuth needs no cluster', () => {
+  const cwd = folderWith({ '.env': `MCP_JWT_SECRET=${SECRET}` });
+  expect(loadAuth({ env: {}, cwd }).mode).toBe('shared-secret');
+  expect(() => loadAuth({ env: { MCP_JWT_SECRET: 'short' }, cwd })).toThrow('MCP_JWT_SECRET');
+});
