@@ -63,7 +63,12 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   errors(app);
   jsonBodies(app);
   allowlist(app, http);
-  await app.register(helmet, { contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } });
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    },
+  });
   await app.register(cors, {
     origin: http.allowedOrigins.length === 0 ? false : http.allowedOrigins,
     methods: ['GET', 'POST', 'DELETE'],

@@ -51,6 +51,8 @@ export class ServiceClient {
   readonly #client = new Client({ name: `${IDENTITY.name}-call`, version: IDENTITY.version });
   readonly #transport: StreamableHTTPClientTransport;
   readonly #timeoutMs: number;
+  /** Aborted when the stream that an answer was to come on breaks off: the SDK would wait on. */
+  readonly #lost = new AbortController();
   /** The last answer that was no success: the SDK's own error keeps neither status nor message apart. */
   #refusal: { status: number; message: string | undefined } | undefined;
 
@@ -59,11 +61,18 @@ export class ServiceClient {
     this.#transport = new StreamableHTTPClientTransport(url, {
       ...(token === undefined ? {} : { requestInit: { headers: { authorization: `Bearer ${token}` } } }),
       fetch: async (input, init) => {
+        // The stream on which a server speaks first is of no use here, and optional for clients.
+        if (init?.method === 'GET') return new Response(null, { status: 405 });
         const response = await fetch(input, init);
         if (!response.ok && init?.method === 'POST') this.#refusal = await refusalOf(response.clone());
         return response;
       },
     });
+    this.#client.onerror = ({ message }) => {
+      if (!message.startsWith('SSE stream disconnected')) return;
+      const what = 'The connection broke off before the answer came; a write may have been carried out.';
+      this.#lost.abort(new ServiceError('unreachable', what));
+    };
   }
 
   /** @throws ServiceError */
@@ -85,14 +94,15 @@ export class ServiceClient {
   async callTool({ tool, args, signal, onProgress }: ServiceCall): Promise<ServiceAnswer> {
     const request = { method: 'tools/call' as const, params: { name: tool, arguments: args } };
     // `request` and not `callTool`: the structured answer is shown as it came, not held against a schema first.
+    const end = AbortSignal.any([signal, this.#lost.signal]);
     const result = await this.#ask((options) =>
       this.#client.request(request, CallToolResultSchema, {
         ...options,
-        signal,
+        signal: end,
         ...(onProgress === undefined ? {} : { onprogress: (update) => onProgress(progressOf(update)) }),
       }),
     ).catch((error: unknown) => {
-      throw signal.aborted ? signal.reason : error;
+      throw end.aborted ? end.reason : error;
     });
     return {
       texts: result.content.flatMap((item) => (item.type === 'text' ? [item.text] : [])),
@@ -122,7 +132,9 @@ export class ServiceClient {
       });
     }
     if (error instanceof McpError) {
-      return new ServiceError('rejected', error.message.replace(/^(?:MCP error -?\d+: )+/, ''), { cause: error });
+      return new ServiceError('rejected', error.message.replace(/^(?:MCP error -?\d+: )+/, ''), {
+        cause: error,
+      });
     }
     if (this.#refusal !== undefined) {
       const { status, message = 'without a reason' } = this.#refusal;

@@ -9,7 +9,7 @@ import { listingOf, type ToolListing } from '../tools/registry.ts';
 import { Deadline } from './deadline.ts';
 
 /** The doors a call can come through; the name goes into the record of the call. */
-export type Door = 'streamable-http' | 'stateless' | 'sse' | 'stdio';
+type Door = 'streamable-http' | 'stateless' | 'sse' | 'stdio';
 
 /** Who is at a door, and which clusters it was opened to. */
 export interface Caller {

@@ -2,7 +2,7 @@
  * The closed table of codes that a tool may answer with (DESIGN.md, "Errors"). `retryable` is the default for
  * the code; it says that the same call may succeed later without anything being changed.
  */
-export const ERROR_CODES = {
+const ERROR_CODES = {
   CLUSTER_NOT_FOUND: { retryable: false },
   CLUSTER_AMBIGUOUS: { retryable: false },
   CLUSTER_UNREACHABLE: { retryable: true },

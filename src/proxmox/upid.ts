@@ -21,6 +21,10 @@ export interface Upid {
 const UPID =
   /^UPID:(?<node>[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?):(?<pid>[0-9A-Fa-f]{8}):(?<pstart>[0-9A-Fa-f]{8,9}):(?<start>[0-9A-Fa-f]{8}):(?<type>[^:\s/]+):(?<id>[^:\s/]*):(?<user>[^:\s/!]+@[A-Za-z][A-Za-z0-9._-]+)(?:!(?<token>[A-Za-z][A-Za-z0-9._-]+))?:$/;
 
+export function isUpid(text: string): boolean {
+  return UPID.test(text);
+}
+
 /**
  * Takes a UPID apart.
  *

@@ -4,7 +4,7 @@ import { isRow, pick } from './results.ts';
 const MAX_CHARACTERS = 50_000;
 
 /** Says what is missing from an answer and how to get it. */
-export interface Truncation {
+interface Truncation {
   reason: string;
   returned: number;
   total: number;

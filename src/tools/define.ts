@@ -3,7 +3,7 @@ import type { GatedCluster } from '../access/gate.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 
 /** Always-on tools are `core`; the others are switched by toolset. */
-export type Toolset = 'core' | 'tasks';
+type Toolset = 'core' | 'tasks';
 
 /** All four are required, so that an author has to think about each (MCP, "Tool annotations"). */
 export interface ToolAnnotations {
@@ -67,12 +67,12 @@ export interface Tool {
   prepare(args: unknown): PreparedCall;
 }
 
-export interface PreparedCall {
+interface PreparedCall {
   deadlineSeconds: number | undefined;
   run(context: ToolContext): Promise<ToolAnswer>;
 }
 
-export interface ToolAnswer {
+interface ToolAnswer {
   structured: Record<string, unknown>;
   summary: string;
 }

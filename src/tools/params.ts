@@ -7,8 +7,6 @@ export const clusterParam = z
   .optional()
   .describe('Name of the cluster, as list_clusters gives it.');
 
-export const nodeParam = z.string().min(1).describe('Name of the node.');
-
 export const fieldsParam = z
   .array(z.string().min(1))
   .min(1)

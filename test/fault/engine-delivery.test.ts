@@ -116,6 +116,16 @@ describe('a read is repeated', () => {
     expect([first.requests.length, second.requests.length]).toEqual([1, 1]);
   });
 
+  test('the node is named even where the other endpoint is down as well', async () => {
+    const servers = [
+      await startWireServer((_request, response) => void response.writeHead(595).end()),
+      await deadServer(),
+    ];
+    const error = await failureOf(engineFor(configOf(servers)).send(READ));
+    expect(error).toMatchObject({ code: 'UPSTREAM_ERROR', status: 595 });
+    expect(error.message).toContain('Node pve2 did not answer');
+  });
+
   test('three times at most', async () => {
     const server = await startWireServer(reset);
     const error = await failureOf(engineFor(configOf([server])).send(READ));

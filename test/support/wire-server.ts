@@ -38,7 +38,7 @@ export async function testCertificate(options: CertificateOptions = {}): Promise
   return { key, pem: cert, fingerprint: new X509Certificate(cert).fingerprint256 };
 }
 
-export interface SeenRequest {
+interface SeenRequest {
   method: string;
   url: string;
   headers: IncomingMessage['headers'];
@@ -60,10 +60,17 @@ export interface WireServer {
 
 export type Answering = (request: SeenRequest, response: ServerResponse, socket: Socket) => void;
 
+interface WireServerOptions {
+  certificate?: TestCertificate;
+  host?: string;
+  /** Default: a free one. */
+  port?: number;
+}
+
 /** Starts an HTTPS server that answers as the test says, byte by byte where it wants to. Closed after the test. */
 export async function startWireServer(
   answer: Answering,
-  { certificate, host = '127.0.0.1' }: { certificate?: TestCertificate; host?: string } = {},
+  { certificate, host = '127.0.0.1', port: wanted = 0 }: WireServerOptions = {},
 ): Promise<WireServer> {
   const identity = certificate ?? (await testCertificate());
   const sockets = new Set<Socket>();
@@ -89,7 +96,7 @@ export async function startWireServer(
     socket.once('close', () => sockets.delete(socket));
   });
   server.on('tlsClientError', () => undefined);
-  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  await new Promise<void>((resolve) => server.listen(wanted, host, resolve));
   const { port } = server.address() as AddressInfo;
   const close = () =>
     new Promise<void>((resolve) => {

@@ -1,0 +1,64 @@
+import { z } from 'zod';
+
+/** What a cluster may be called: it stands in URLs (`/mcp/{cluster}`) and in variable names. */
+export const CLUSTER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+export const CLUSTER_NAME_RULE =
+  'must begin with a letter or digit, then letters, digits, ".", "_", "-"; at most 63';
+
+const text = z.string().min(1, { error: 'must not be empty' });
+
+const secretSource = z.union(
+  [
+    text,
+    z.strictObject({
+      env: text.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, { error: 'must be the name of a variable' }),
+    }),
+    z.strictObject({ file: text }),
+  ],
+  { error: 'must be a text, {"env":"NAME"} or {"file":"PATH"}' },
+);
+export type SecretSource = z.infer<typeof secretSource>;
+
+const endpoint = z.union([text, z.strictObject({ url: text, fingerprint: text.optional() })], {
+  error: 'must be "host:port" or {"url":"host:port","fingerprint":"…"}',
+});
+
+const VMID_RULE = 'must be a VMID, or a text such as "100-199,205"';
+const vmidRange = z.union(
+  [
+    z.int().min(100).max(999_999_999),
+    z.string().regex(/^\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*$/, { error: VMID_RULE }),
+  ],
+  { error: VMID_RULE },
+);
+
+const clusterEntry = z.strictObject({
+  url: text,
+  endpoints: z.array(endpoint).optional(),
+  user: text.optional(),
+  token_id: text.optional(),
+  token_secret: secretSource.optional(),
+  password: secretSource.optional(),
+  verify_ssl: z.boolean().optional(),
+  fingerprint: text.optional(),
+  ca_file: text.optional(),
+  default_node: text.optional(),
+  default_storage: text.optional(),
+  default_bridge: text.optional(),
+  region: text.optional(),
+  tier: text.optional(),
+  read_only: z.boolean().optional(),
+  patterns: z.union([text, z.array(text)], { error: 'must be a text or a list of texts' }).optional(),
+  vmids: z.union([vmidRange, z.array(vmidRange)], { error: 'must be VMIDs or ranges' }).optional(),
+  fallback: text.optional(),
+});
+export type ClusterEntry = z.infer<typeof clusterEntry>;
+
+export const clustersFile = z.strictObject({
+  clusters: z.record(z.string(), clusterEntry),
+  default_cluster: text.optional(),
+  patterns: z.record(z.string(), text).optional(),
+});
+
+export const CLUSTER_KEYS = Object.keys(clusterEntry.shape);
+export const FILE_KEYS = Object.keys(clustersFile.shape);

@@ -1,0 +1,112 @@
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseEnv } from 'node:util';
+import type { ConfigProblem } from './problems.ts';
+import { Secret } from './secret.ts';
+
+export type EnvironmentVariables = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The process environment over the `.env` file of the working directory. Every variable NAME may also be given as
+ * NAME_FILE, the path of a mounted secret; an empty value counts as not set, as Compose files make them.
+ */
+export class Environment {
+  readonly #levels: readonly EnvironmentVariables[];
+  readonly #cwd: string;
+  readonly #problems: ConfigProblem[];
+
+  constructor(env: EnvironmentVariables, cwd: string, problems: ConfigProblem[]) {
+    this.#cwd = cwd;
+    this.#problems = problems;
+    this.#levels = [env, this.#dotEnv()];
+  }
+
+  /** The value of a variable, or undefined; a NAME_FILE that can't be read is recorded as a problem. */
+  text(name: string): string | undefined {
+    for (const level of this.#levels) {
+      const direct = level[name] || undefined;
+      const file = level[`${name}_FILE`] || undefined;
+      if (direct !== undefined && file !== undefined) {
+        this.problem(name, `is set twice: ${name} and ${name}_FILE; keep one`);
+        return undefined;
+      }
+      if (direct !== undefined) return direct;
+      if (file !== undefined) return this.#fromFile(`${name}_FILE`, file);
+    }
+    return undefined;
+  }
+
+  secret(name: string): Secret | undefined {
+    const value = this.text(name);
+    return value === undefined ? undefined : new Secret(value);
+  }
+
+  /** true/false, 1/0, yes/no in any case; anything else is recorded as a problem. */
+  boolean(name: string): boolean | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    if (/^(?:true|1|yes)$/i.test(value.trim())) return true;
+    if (/^(?:false|0|no)$/i.test(value.trim())) return false;
+    this.problem(name, 'must be true or false');
+    return undefined;
+  }
+
+  /** A comma list without its empty members. */
+  list(name: string): string[] | undefined {
+    return this.text(name)
+      ?.split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '');
+  }
+
+  has(name: string): boolean {
+    return this.#levels.some((level) => Boolean(level[name] || level[`${name}_FILE`]));
+  }
+
+  /** Names of all variables that are set, those of `.env` included. */
+  names(): string[] {
+    return this.#levels.flatMap((level) => Object.keys(level).filter((name) => level[name]));
+  }
+
+  problem(name: string, message: string, cluster?: string): void {
+    this.#problems.push({
+      source: 'environment',
+      ...(cluster === undefined ? {} : { cluster }),
+      field: name,
+      message,
+    });
+  }
+
+  #fromFile(name: string, path: string): string | undefined {
+    try {
+      const value = readSecretFile(resolve(this.#cwd, path));
+      if (value !== '') return value;
+      this.problem(name, `names the file ${path}, which is empty`);
+    } catch (error) {
+      this.problem(name, `names the file ${path}, which can't be read (${errorCode(error)})`);
+    }
+    return undefined;
+  }
+
+  #dotEnv(): EnvironmentVariables {
+    const path = join(this.#cwd, '.env');
+    try {
+      return parseEnv(readFileSync(path, 'utf8'));
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') {
+        this.#problems.push({ source: path, message: `can't be read (${errorCode(error)})` });
+      }
+      return {};
+    }
+  }
+}
+
+/** Reads a mounted secret; the line break that editors and `echo` leave at its end is not part of it. */
+export function readSecretFile(path: string): string {
+  return readFileSync(path, 'utf8').replace(/(?:\r?\n)+$/, '');
+}
+
+/** `ENOENT` and its like, for messages; never the error's own text. */
+export function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+}

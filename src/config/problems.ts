@@ -1,0 +1,31 @@
+/** One thing that is wrong with the configuration. Never holds a value that was configured, only names. */
+export interface ConfigProblem {
+  /** The file, or `environment`. */
+  source: string;
+  cluster?: string;
+  /** Key of clusters.json, or name of the variable. */
+  field?: string;
+  message: string;
+}
+
+/** Everything that is wrong with the configuration, at once; `message` lists it line by line. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(problems: readonly ConfigProblem[]) {
+    super(
+      `The configuration can't be used:\n${problems.map((problem) => `  - ${inWords(problem)}`).join('\n')}`,
+    );
+    this.problems = problems;
+  }
+}
+
+function inWords(problem: ConfigProblem): string {
+  const where = [
+    problem.source,
+    ...(problem.cluster === undefined ? [] : [`cluster "${problem.cluster}"`]),
+    ...(problem.field === undefined ? [] : [problem.field]),
+  ];
+  return `${where.join(', ')}: ${problem.message}`;
+}

@@ -1,0 +1,143 @@
+import { isIPv4 } from 'node:net';
+import { type AuthConfig, type HttpConfig, LOG_LEVELS, type LogLevel } from './config.ts';
+import type { Environment } from './environment.ts';
+
+const MIN_SECRET_BYTES = 32;
+const LOCAL_HOSTS = ['localhost:*', '127.0.0.1:*', '[::1]:*'];
+/** `host`, `host:port`, `host:*`, `*.domain`; IPv6 in brackets. */
+const HOST_PATTERN =
+  /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::(?:\d{1,5}|\*))?$/i;
+
+/** The HTTP settings: MCP_HOST, MCP_PORT, MCP_PUBLIC_URL, MCP_ALLOWED_HOSTS, MCP_ALLOWED_ORIGINS. */
+export function readHttp(environment: Environment, warnings: string[]): HttpConfig {
+  const host = environment.text('MCP_HOST')?.trim() ?? '127.0.0.1';
+  const publicUrl = readPublicUrl(environment);
+  const explicitHosts = environment.list('MCP_ALLOWED_HOSTS');
+  if (explicitHosts?.some((pattern) => !HOST_PATTERN.test(pattern))) {
+    environment.problem('MCP_ALLOWED_HOSTS', 'must be a comma list of host, host:port, host:* or *.domain');
+  }
+  if (!isLoopback(host) && explicitHosts === undefined && publicUrl === undefined) {
+    warnings.push(
+      'MCP_HOST is not a loopback address, but only localhost is an allowed Host: set MCP_PUBLIC_URL or MCP_ALLOWED_HOSTS',
+    );
+  }
+  return {
+    host,
+    port: readPort(environment),
+    ...(publicUrl === undefined ? {} : { publicUrl }),
+    allowedHosts: explicitHosts ?? [
+      ...LOCAL_HOSTS,
+      ...(publicUrl === undefined ? [] : [new URL(publicUrl).host]),
+    ],
+    allowedOrigins: readOrigins(environment),
+  };
+}
+
+/**
+ * The authentication settings: MCP_AUTH, MCP_JWT_SECRET or MCP_JWKS_URL, MCP_JWT_ISSUER, MCP_JWT_AUDIENCE.
+ *
+ * @param host the address that the service binds to: `none` is for loopback alone
+ */
+export function readAuth(environment: Environment, host: string): AuthConfig {
+  const mode = environment.text('MCP_AUTH') ?? 'jwt';
+  if (mode === 'none') {
+    if (!isLoopback(host)) {
+      environment.problem(
+        'MCP_AUTH',
+        'must not be none unless MCP_HOST is a loopback address such as 127.0.0.1',
+      );
+    }
+    return { mode: 'none' };
+  }
+  if (mode !== 'jwt') environment.problem('MCP_AUTH', 'must be jwt or none');
+  return readJwt(environment) ?? { mode: 'none' };
+}
+
+export function readLogLevel(environment: Environment): LogLevel {
+  const wanted = environment.text('LOG_LEVEL')?.toLowerCase() ?? 'info';
+  const level = LOG_LEVELS.find((name) => name === wanted);
+  if (level === undefined) environment.problem('LOG_LEVEL', `must be one of ${LOG_LEVELS.join(', ')}`);
+  return level ?? 'info';
+}
+
+/** Undefined where it is wrong; the problem that was recorded then keeps the configuration from being used. */
+function readJwt(environment: Environment): AuthConfig | undefined {
+  const secret = environment.secret('MCP_JWT_SECRET');
+  const jwksUrl = environment.text('MCP_JWKS_URL');
+  const issuer = environment.text('MCP_JWT_ISSUER');
+  const audience = environment.text('MCP_JWT_AUDIENCE') ?? 'proxmox-mcp';
+  if (secret !== undefined && jwksUrl !== undefined) {
+    environment.problem('MCP_JWKS_URL', 'is set beside MCP_JWT_SECRET; keep one');
+    return undefined;
+  }
+  if (secret !== undefined) {
+    if (Buffer.byteLength(secret.reveal()) < MIN_SECRET_BYTES) {
+      environment.problem('MCP_JWT_SECRET', `is shorter than ${MIN_SECRET_BYTES} bytes; ${MAKE_A_SECRET}`);
+    }
+    return { mode: 'shared-secret', secret, ...(issuer === undefined ? {} : { issuer }), audience };
+  }
+  if (jwksUrl === undefined) {
+    if (environment.has('MCP_JWT_SECRET') || environment.has('MCP_JWKS_URL')) return undefined;
+    environment.problem(
+      'MCP_JWT_SECRET',
+      `is missing: clients need a token. Set it (${MAKE_A_SECRET}), or MCP_JWKS_URL, or MCP_AUTH=none on a loopback address`,
+    );
+    return undefined;
+  }
+  if (!isKeyUrl(jwksUrl)) {
+    environment.problem(
+      'MCP_JWKS_URL',
+      'must be an https URL without user and password (http on loopback only)',
+    );
+  }
+  if (issuer === undefined) environment.problem('MCP_JWT_ISSUER', 'is missing; MCP_JWKS_URL needs it');
+  return { mode: 'jwks', jwksUrl, ...(issuer === undefined ? {} : { issuer }), audience };
+}
+
+const MAKE_A_SECRET = 'make one with: openssl rand -base64 48';
+
+function isKeyUrl(text: string): boolean {
+  const url = parseUrl(text);
+  if (url === undefined || url.username !== '' || url.password !== '') return false;
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
+}
+
+function readPort(environment: Environment): number {
+  const text = environment.text('MCP_PORT')?.trim() ?? '8000';
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
+  environment.problem('MCP_PORT', 'must be a port from 1 to 65535, or 0 for a free one');
+  return 0;
+}
+
+function readPublicUrl(environment: Environment): string | undefined {
+  const text = environment.text('MCP_PUBLIC_URL');
+  if (text === undefined) return undefined;
+  const url = parseUrl(text.trim());
+  const extras = url === undefined ? '' : url.username + url.password + url.search + url.hash;
+  if (url === undefined || !/^https?:$/.test(url.protocol) || extras !== '') {
+    environment.problem('MCP_PUBLIC_URL', 'must be an http or https URL without user, query and fragment');
+    return undefined;
+  }
+  return url.href.replace(/\/+$/, '');
+}
+
+function readOrigins(environment: Environment): string[] {
+  const origins = environment.list('MCP_ALLOWED_ORIGINS') ?? [];
+  return origins.map((text) => {
+    const url = parseUrl(text);
+    const bare = text.replace(/\/$/, '').toLowerCase();
+    if (url !== undefined && /^https?:$/.test(url.protocol) && url.origin === bare) return url.origin;
+    environment.problem('MCP_ALLOWED_ORIGINS', 'must be a comma list such as https://app.example.org');
+    return text;
+  });
+}
+
+function parseUrl(text: string): URL | undefined {
+  return URL.canParse(text) ? new URL(text) : undefined;
+}
+
+function isLoopback(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, '').toLowerCase();
+  return bare === 'localhost' || bare === '::1' || (isIPv4(bare) && bare.startsWith('127.'));
+}

@@ -1,0 +1,82 @@
+import type { ClusterCredentials } from '../config/config.ts';
+import type { Clock } from './breaker.ts';
+import type { HttpMethod } from './call.ts';
+import { abortable } from './deadline.ts';
+
+/** A ticket is valid for two hours; renewing well before leaves room for clocks that differ. */
+const RENEW_AFTER_MS = 100 * 60_000;
+
+export interface Ticket {
+  ticket: string;
+  csrfToken: string;
+}
+
+/** The headers that sign one request, and what they were made from. */
+export interface Signature {
+  headers: Readonly<Record<string, string>>;
+  /** Present with a password login: after a 401 the call may be signed anew. */
+  ticket?: Ticket;
+}
+
+/** Signs requests with an API token, or with a ticket that many callers share. */
+export class Signer {
+  readonly #credentials: ClusterCredentials;
+  readonly #login: () => Promise<Ticket>;
+  readonly #clock: Clock;
+  #session: { ticket: Ticket; since: number } | undefined;
+  #pending: Promise<Ticket> | undefined;
+
+  /** @param login asks PVE for a ticket; only used with a password */
+  constructor(credentials: ClusterCredentials, login: () => Promise<Ticket>, clock: Clock) {
+    this.#credentials = credentials;
+    this.#login = login;
+    this.#clock = clock;
+  }
+
+  /**
+   * Gives the headers for a request, after a login where there is no fresh ticket.
+   *
+   * @throws what the login throws, or the signal's reason; an abort does not end a login that others wait for.
+   */
+  async sign(method: HttpMethod, signal: AbortSignal): Promise<Signature> {
+    const credentials = this.#credentials;
+    if (credentials.kind === 'token') {
+      const { user, tokenId, secret } = credentials;
+      return { headers: { authorization: `PVEAPIToken=${user}!${tokenId}=${secret.reveal()}` } };
+    }
+    const ticket = this.#fresh() ?? (await abortable(this.#renew(), signal));
+    const headers: Record<string, string> = { cookie: `PVEAuthCookie=${encodeURIComponent(ticket.ticket)}` };
+    if (method !== 'GET') headers.csrfpreventiontoken = ticket.csrfToken;
+    return { headers, ticket };
+  }
+
+  /** Drops a ticket that PVE refused, unless another caller has replaced it already. */
+  forget(ticket: Ticket): void {
+    if (this.#session?.ticket === ticket) this.#session = undefined;
+  }
+
+  /** Everything that must not appear in a text about a request that was signed so. */
+  secrets(signature?: Signature): string[] {
+    const credentials = this.#credentials;
+    const lasting = credentials.kind === 'token' ? credentials.secret : credentials.password;
+    const ticket = signature?.ticket;
+    return [lasting.reveal(), ...(ticket === undefined ? [] : [ticket.ticket, ticket.csrfToken])];
+  }
+
+  #fresh(): Ticket | undefined {
+    if (this.#session === undefined) return undefined;
+    return this.#clock.now() - this.#session.since < RENEW_AFTER_MS ? this.#session.ticket : undefined;
+  }
+
+  #renew(): Promise<Ticket> {
+    this.#pending ??= this.#login()
+      .then((ticket) => {
+        this.#session = { ticket, since: this.#clock.now() };
+        return ticket;
+      })
+      .finally(() => {
+        this.#pending = undefined;
+      });
+    return this.#pending;
+  }
+}

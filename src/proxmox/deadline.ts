@@ -1,0 +1,47 @@
+/** The reason that a deadline's signal aborts with. */
+export class DeadlineExpired extends Error {
+  override readonly name = 'DeadlineExpired';
+}
+
+/** Node fires a timer that is longer than this at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+interface Deadline {
+  readonly signal: AbortSignal;
+  /** Stops the timer and lets go of the other signals. */
+  clear(): void;
+}
+
+/**
+ * A signal that aborts with DeadlineExpired after `limitMs` milliseconds, or earlier with the reason of one of
+ * `others`. `AbortSignal.timeout` can't be stopped, and would keep a timer per call for its whole length.
+ */
+export function openDeadline(limitMs: number, others: readonly (AbortSignal | undefined)[]): Deadline {
+  const controller = new AbortController();
+  const listened = others.filter((signal) => signal !== undefined);
+  const follow = (event: Event) => controller.abort((event.target as AbortSignal).reason);
+  for (const signal of listened) {
+    if (signal.aborted) controller.abort(signal.reason);
+    signal.addEventListener('abort', follow, { once: true });
+  }
+  const expire = () => controller.abort(new DeadlineExpired(`${limitMs} ms are over`));
+  const timer = setTimeout(expire, Math.min(limitMs, LONGEST_TIMER_MS));
+  return {
+    signal: controller.signal,
+    clear: () => {
+      clearTimeout(timer);
+      for (const signal of listened) signal.removeEventListener('abort', follow);
+    },
+  };
+}
+
+/** Waits for work that several callers share: an abort ends this caller's waiting, not the work. */
+export function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    // Also where the signal has aborted already: a failure that nobody listens to would end the process.
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}

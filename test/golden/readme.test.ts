@@ -1,0 +1,24 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+import { withToolTable } from '../../scripts/readme-tools.ts';
+
+const root = new URL('../../', import.meta.url);
+const readme = await readFile(new URL('README.md', root), 'utf8');
+
+it('shows the tools as they are (npm run docs makes the table)', () => {
+  expect(withToolTable(readme)).toBe(readme);
+});
+
+it('lists every service variable that the configuration reads, and no other', async () => {
+  const folder = new URL('src/config/', root);
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.ts'));
+  const sources = await Promise.all(names.map((name) => readFile(new URL(name, folder), 'utf8')));
+  const read = sources.join('\n').matchAll(/environment\.(?:text|secret|boolean|list)\('([A-Z_]+)'\)/g);
+  const section = readme.slice(readme.indexOf('## Configuration'), readme.indexOf('**Scopes**'));
+  const listed = section.matchAll(/^\| `([A-Z][A-Z_]+)` \|/gm);
+  const service = (found: Iterable<RegExpMatchArray>) =>
+    [...new Set([...found].map((match) => match[1] ?? ''))]
+      .filter((name) => !name.startsWith('PROXMOX_'))
+      .sort();
+  expect(service(listed)).toEqual(service(read));
+});
