@@ -9,8 +9,11 @@ import {
 import type { Progress } from '../tools/define.ts';
 import { IDENTITY } from './identity.ts';
 
-/** Why a service gave no answer. `refused` is an HTTP status; `rejected` a JSON-RPC error, such as an unknown tool. */
-export type ServiceFailure = 'unreachable' | 'refused' | 'timeout' | 'rejected' | 'no-mcp';
+/**
+ * Why a service gave no answer. `refused`: it answered with an HTTP status or a JSON-RPC error; `bad-call`: it knows no
+ * such tool; `lost`: the connection broke off while it was at work.
+ */
+export type ServiceFailure = 'unreachable' | 'refused' | 'bad-call' | 'timeout' | 'lost' | 'no-mcp';
 
 export class ServiceError extends Error {
   override readonly name = 'ServiceError';
@@ -30,6 +33,8 @@ export interface ServiceAddress {
   token: string | undefined;
   /** Limit of each request in milliseconds. */
   timeoutMs: number;
+  /** Ends whatever is under way; a call is cancelled on the service too. */
+  signal: AbortSignal;
 }
 
 export interface ServiceAnswer {
@@ -41,8 +46,6 @@ export interface ServiceAnswer {
 export interface ServiceCall {
   tool: string;
   args: Record<string, unknown>;
-  /** Cancels the call on the service too. */
-  signal: AbortSignal;
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
@@ -51,13 +54,15 @@ export class ServiceClient {
   readonly #client = new Client({ name: `${IDENTITY.name}-call`, version: IDENTITY.version });
   readonly #transport: StreamableHTTPClientTransport;
   readonly #timeoutMs: number;
-  /** Aborted when the stream that an answer was to come on breaks off: the SDK would wait on. */
-  readonly #lost = new AbortController();
+  /** The caller's end, or the break of the stream that an answer was to come on: the SDK would wait on. */
+  readonly #end: AbortSignal;
   /** The last answer that was no success: the SDK's own error keeps neither status nor message apart. */
   #refusal: { status: number; message: string | undefined } | undefined;
 
-  private constructor({ url, token, timeoutMs }: ServiceAddress) {
+  private constructor({ url, token, timeoutMs, signal }: ServiceAddress) {
     this.#timeoutMs = timeoutMs;
+    const lost = new AbortController();
+    this.#end = AbortSignal.any([signal, lost.signal]);
     this.#transport = new StreamableHTTPClientTransport(url, {
       ...(token === undefined ? {} : { requestInit: { headers: { authorization: `Bearer ${token}` } } }),
       fetch: async (input, init) => {
@@ -71,11 +76,11 @@ export class ServiceClient {
     this.#client.onerror = ({ message }) => {
       if (!message.startsWith('SSE stream disconnected')) return;
       const what = 'The connection broke off before the answer came; a write may have been carried out.';
-      this.#lost.abort(new ServiceError('unreachable', what));
+      lost.abort(new ServiceError('lost', what));
     };
   }
 
-  /** @throws ServiceError */
+  /** @throws ServiceError; the reason of the signal where that aborts, as all of these do */
   static async connect(address: ServiceAddress): Promise<ServiceClient> {
     const service = new ServiceClient(address);
     // The v1 SDK's own class does not satisfy its Transport type under exactOptionalPropertyTypes.
@@ -90,20 +95,15 @@ export class ServiceClient {
     return tools.map(({ name, title = '', description = '' }) => ({ name, title, description }));
   }
 
-  /** @throws ServiceError; the reason of the signal where that aborts */
-  async callTool({ tool, args, signal, onProgress }: ServiceCall): Promise<ServiceAnswer> {
+  /** @throws ServiceError */
+  async callTool({ tool, args, onProgress }: ServiceCall): Promise<ServiceAnswer> {
     const request = { method: 'tools/call' as const, params: { name: tool, arguments: args } };
+    const progress =
+      onProgress === undefined ? {} : { onprogress: (update: SdkProgress) => onProgress(progressOf(update)) };
     // `request` and not `callTool`: the structured answer is shown as it came, not held against a schema first.
-    const end = AbortSignal.any([signal, this.#lost.signal]);
     const result = await this.#ask((options) =>
-      this.#client.request(request, CallToolResultSchema, {
-        ...options,
-        signal: end,
-        ...(onProgress === undefined ? {} : { onprogress: (update) => onProgress(progressOf(update)) }),
-      }),
-    ).catch((error: unknown) => {
-      throw end.aborted ? end.reason : error;
-    });
+      this.#client.request(request, CallToolResultSchema, { ...options, ...progress }),
+    );
     return {
       texts: result.content.flatMap((item) => (item.type === 'text' ? [item.text] : [])),
       structured: result.structuredContent,
@@ -117,25 +117,16 @@ export class ServiceClient {
     await this.#client.close();
   }
 
-  async #ask<T>(send: (options: { timeout: number }) => Promise<T>): Promise<T> {
+  async #ask<T>(send: (options: { timeout: number; signal: AbortSignal }) => Promise<T>): Promise<T> {
     try {
-      return await send({ timeout: this.#timeoutMs });
+      return await send({ timeout: this.#timeoutMs, signal: this.#end });
     } catch (error) {
-      throw this.#failure(error);
+      throw this.#end.aborted ? this.#end.reason : this.#failure(error);
     }
   }
 
   #failure(error: unknown): ServiceError {
-    if (error instanceof McpError && error.code === ErrorCode.RequestTimeout) {
-      return new ServiceError('timeout', `There was no answer within ${this.#timeoutMs / 1000} s.`, {
-        cause: error,
-      });
-    }
-    if (error instanceof McpError) {
-      return new ServiceError('rejected', error.message.replace(/^(?:MCP error -?\d+: )+/, ''), {
-        cause: error,
-      });
-    }
+    if (error instanceof McpError) return this.#rpcFailure(error);
     if (this.#refusal !== undefined) {
       const { status, message = 'without a reason' } = this.#refusal;
       return new ServiceError('refused', `The service answered HTTP ${status}: ${message}`, {
@@ -149,6 +140,19 @@ export class ServiceClient {
       return new ServiceError('unreachable', `The service can't be reached (${code}).`, { cause: error });
     }
     return new ServiceError('no-mcp', 'What answers there does not speak MCP.', { cause: error });
+  }
+
+  #rpcFailure(cause: McpError): ServiceError {
+    if (cause.code === ErrorCode.RequestTimeout) {
+      return new ServiceError('timeout', `There was no answer within ${this.#timeoutMs / 1000} s.`, {
+        cause,
+      });
+    }
+    // Both ends put this in front.
+    const message = cause.message.replace(/^(?:MCP error -?\d+: )+/, '');
+    return new ServiceError(cause.code === ErrorCode.InvalidParams ? 'bad-call' : 'refused', message, {
+      cause,
+    });
   }
 }
 

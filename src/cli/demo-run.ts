@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { issueToken } from '../access/tokens.ts';
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { createLogger } from '../observability/logging.ts';
+import { type Simulator, startSimulator } from '../simulator/simulator.ts';
+import type { DemoOptions } from './demo.ts';
+import { type Demo, demoText } from './demo-text.ts';
+import { print, printJson } from './output.ts';
+import { showProgress } from './progress.ts';
+import { startService } from './service.ts';
+import { stopOnSignal } from './shutdown.ts';
+import { accessOf, clustersFileOf } from './simulated.ts';
+
+const USUAL_PORT = 8000;
+const TOKEN_SECONDS = 30 * 86_400;
+
+/**
+ * Starts simulated clusters and, in front of them, the service as it would run for real: its configuration is
+ * written to a temporary folder and read from there. Runs until a signal comes.
+ */
+export async function runDemo(options: DemoOptions): Promise<void> {
+  const undo: (() => Promise<void>)[] = [];
+  const unwind = async (): Promise<void> => {
+    for (const step of undo.reverse()) await step();
+  };
+  const ending = stopOnSignal(unwind);
+  try {
+    const demo = await start(options, undo);
+    if (options.json) printJson(jsonOf(demo));
+    else print(demoText(demo));
+  } catch (error) {
+    ending.uninstall();
+    await unwind();
+    throw error;
+  }
+}
+
+async function start({ taskSeconds, json }: DemoOptions, undo: (() => Promise<void>)[]): Promise<Demo> {
+  using _progress = showProgress('Starting three simulated clusters and the service');
+  const simulator = await startSimulator({ taskSeconds });
+  undo.push(() => simulator.close());
+  const folder = await writeFolder(simulator);
+  const config = loadConfig({
+    env: {
+      MCP_PORT: await choosePort(process.env.MCP_PORT, json ?? false),
+      LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
+    },
+    cwd: folder,
+  });
+  const service = await startService(config, createLogger(config.logLevel));
+  undo.push(() => service.stop());
+  return {
+    url: `${service.url}/mcp`,
+    sse_url: `${service.url}/sse`,
+    token: await demoToken(config, 'demo-admin', 'proxmox:admin'),
+    read_only_token: await demoToken(config, 'demo-reader', 'proxmox:read'),
+    clusters: simulator.clusters,
+    folder,
+    taskSeconds,
+  };
+}
+
+/** Exactly what DESIGN.md promises to scripts. */
+function jsonOf({ url, sse_url, token, read_only_token, clusters }: Demo): object {
+  return { url, sse_url, token, read_only_token, clusters: clusters.map(accessOf) };
+}
+
+/** Configuration as `init` writes it, so that other commands can be tried in that folder. Removed with the process. */
+async function writeFolder(simulator: Simulator): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'proxmox-mcp-demo-'));
+  // On exit and not in the drain, so that a second Ctrl-C leaves nothing behind either.
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, 'clusters.json'), `${clustersFileOf(simulator.clusters)}\n`, { mode: 0o600 });
+  const secret = randomBytes(48).toString('base64url');
+  await writeFile(join(folder, '.env'), `MCP_JWT_SECRET=${secret}\n`, { mode: 0o600 });
+  return folder;
+}
+
+/** MCP_PORT; else for a person the usual one where it is free, and for a script always a free one. */
+async function choosePort(wanted: string | undefined, anyFree: boolean): Promise<string> {
+  if (wanted) return wanted;
+  return !anyFree && (await isFree(USUAL_PORT)) ? String(USUAL_PORT) : '0';
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
+
+function demoToken({ auth }: Config, subject: string, scope: string): Promise<string> {
+  if (auth.mode !== 'shared-secret') throw new Error('the demo is configured with a shared secret');
+  const { secret, audience, issuer } = auth;
+  return issueToken(secret, { subject, scope, lifetimeSeconds: TOKEN_SECONDS, audience, issuer });
+}

@@ -1,0 +1,84 @@
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import type { Config, HttpConfig } from '../config/config.ts';
+import { formatEndpoint } from '../config/endpoint.ts';
+import { type Core, composeApp, composeCore } from './compose.ts';
+import { CliError } from './failure.ts';
+
+/** The service while it listens. */
+export interface Service {
+  core: Core;
+  /** `http://host:port`, as a client on this machine reaches it; no trailing slash. */
+  url: string;
+  /** Stops accepting, lets calls in flight end, closes doors and clusters. Bounded to about 11 seconds. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Composes the service and listens.
+ *
+ * @throws CliError that names the setting to change when the address can't be listened on
+ */
+export async function startService(config: Config, logger: Logger): Promise<Service> {
+  const core = composeCore(config, logger);
+  const app = await composeApp(config, core, logger);
+  try {
+    await app.listen({ host: config.http.host, port: config.http.port });
+  } catch (error) {
+    await Promise.allSettled([app.close(), core.clusters.close()]);
+    throw listenError(error, config.http);
+  }
+  return { core, url: urlOf(app, config.http), stop };
+
+  async function stop(): Promise<void> {
+    await app.close();
+    await core.clusters.close();
+  }
+}
+
+/** Logs, cluster by cluster, which ones answer; the service runs all the same. */
+export async function logClusterHealth({ clusters }: Core, logger: Logger): Promise<void> {
+  await Promise.all(
+    clusters.list().map(async (cluster) => {
+      const health = await cluster.health();
+      const log = logger.child({ cluster: cluster.name });
+      if (health.reachable)
+        log.info({ version: health.version, latency_ms: health.latencyMs }, 'cluster answers');
+      else log.warn({ code: health.code, problem: health.message }, 'cluster does not answer');
+    }),
+  );
+}
+
+function urlOf(app: FastifyInstance, http: HttpConfig): string {
+  const address = app.server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : http.port;
+  const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[http.host] ?? http.host;
+  return `http://${formatEndpoint({ host, port })}`;
+}
+
+function listenError(error: unknown, { host, port }: HttpConfig): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const where = formatEndpoint({ host, port });
+  switch (code) {
+    case 'EADDRINUSE':
+      return new CliError(`Port ${port} on ${host} is in use: something else listens there.`, {
+        fix: `See what it is with: ss -ltnp 'sport = :${port}' — stop it, or choose another port with MCP_PORT.`,
+        cause: error,
+      });
+    case 'EACCES':
+      return new CliError(`This user may not listen on ${where}.`, {
+        fix: 'Choose a port above 1023 with MCP_PORT, and put a reverse proxy in front for 80 or 443.',
+        cause: error,
+      });
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+    case 'EINVAL':
+      return new CliError(`MCP_HOST ${host} is not an address of this machine.`, {
+        fix: 'Use 127.0.0.1 for this machine alone, 0.0.0.0 for every interface, or one of: ip -brief address.',
+        cause: error,
+      });
+    default:
+      return error;
+  }
+}

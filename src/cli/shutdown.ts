@@ -1,0 +1,28 @@
+import closeWithGrace from 'close-with-grace';
+import { printAside } from './output.ts';
+
+/** Above the service's own bound for a drain, so that this one only strikes when something hangs. */
+const LIMIT_MS = 15_000;
+
+/**
+ * Ends the process in order: on SIGTERM, Ctrl-C and the like after `stop`, with exit code 0; a second signal ends it
+ * at once. A failure that nobody caught is printed and ends it with 1.
+ *
+ * @returns `close` ends the process in the same way; `uninstall` takes the handlers back
+ */
+export function stopOnSignal(stop: () => Promise<void>): { close(): void; uninstall(): void } {
+  return closeWithGrace(
+    {
+      delay: LIMIT_MS,
+      logger: false,
+      // It would turn the exit code of a command that has failed into 0.
+      skip: ['beforeExit'],
+      onSecondSignal: (signal) => printAside(`Second ${signal}: ending at once.`),
+      onTimeout: () => printAside(`Not everything ended within ${LIMIT_MS / 1000} s: ending at once.`),
+    },
+    async ({ err }) => {
+      if (err) printAside(`unexpected failure: ${err.stack ?? err.message}`);
+      await stop();
+    },
+  );
+}

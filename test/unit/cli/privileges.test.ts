@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import { judgePrivileges, type Permissions } from '../../../src/cli/privileges.ts';
+import { Secret } from '../../../src/config/secret.ts';
+
+const TOKEN = { kind: 'token', user: 'mcp@pve', tokenId: 'ai', secret: new Secret('s') } as const;
+const PASSWORD = { kind: 'password', user: 'root@pam', password: new Secret('p') } as const;
+
+const AUDITOR: Permissions = {
+  '/': { 'Sys.Audit': 1, 'VM.Audit': 1, 'Datastore.Audit': 1 },
+  '/nodes': { 'Sys.Audit': 1 },
+  '/storage': { 'Datastore.Audit': 1 },
+  '/vms': { 'VM.Audit': 1 },
+};
+
+function judge(
+  permissions: Permissions,
+  readOnly = false,
+  credentials: typeof TOKEN | typeof PASSWORD = TOKEN,
+) {
+  return judgePrivileges(permissions, { credentials }, readOnly);
+}
+
+describe('judgePrivileges', () => {
+  it('is content with everything', () => {
+    const report = judge({ ...AUDITOR, '/vms': { 'VM.Audit': 1, 'VM.PowerMgmt': 1 } });
+    expect(report).toEqual({
+      held: ['Sys.Audit', 'VM.Audit', 'Datastore.Audit', 'VM.PowerMgmt'],
+      partial: [],
+      problems: [],
+    });
+  });
+
+  it.each([{}, { '/': {} }])('tells a token without privileges from a small one: %j', (permissions) => {
+    const { problems } = judge(permissions);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]?.message).toBe(
+      'mcp@pve!ai has no privileges at all, so Proxmox VE shows it empty lists.',
+    );
+    expect(problems[0]?.fix).toContain("pveum acl modify / --tokens 'mcp@pve!ai' --roles PVEAuditor");
+    expect(problems[0]?.fix).toContain("pveum acl modify / --users 'mcp@pve' --roles PVEAuditor");
+  });
+
+  it('grants to the user where there is no token', () => {
+    expect(judge({}, false, PASSWORD).problems[0]?.fix).toBe(
+      "On a node: pveum acl modify / --users 'root@pam' --roles PVEAuditor",
+    );
+  });
+
+  it('misses PowerMgmt only where the service may write', () => {
+    expect(judge(AUDITOR, true).problems).toEqual([]);
+    const [problem, ...others] = judge(AUDITOR).problems;
+    expect(others).toEqual([]);
+    expect(problem?.message).toBe(
+      'mcp@pve!ai lacks VM.PowerMgmt, which is needed for starting, stopping and rebooting guests.',
+    );
+    expect(problem?.fix).toMatch(/--roles PVEVMUser.*"read_only": true/);
+  });
+
+  it.each([
+    ['/nodes', 'Sys.Audit', 'nodes'],
+    ['/vms', 'VM.Audit', 'virtual machines'],
+    ['/storage', 'Datastore.Audit', 'storages'],
+  ])('names what is not seen without %s %s', (path, privilege, purpose) => {
+    const { problems } = judge({ ...AUDITOR, [path]: {} }, true);
+    expect(problems.map(({ message }) => message)).toEqual([
+      expect.stringMatching(new RegExp(`lacks ${privilege}, which is needed to see .*${purpose}`)),
+    ]);
+  });
+
+  it('calls a token made for some guests partial, not wrong', () => {
+    const { held, partial, problems } = judge(
+      {
+        ...AUDITOR,
+        '/vms': {},
+        '/vms/100': { 'VM.Audit': 1, 'VM.PowerMgmt': 1 },
+        '/pool/web': { 'VM.Audit': 1, 'VM.PowerMgmt': 1 },
+      },
+      false,
+    );
+    expect(held).toEqual(['Sys.Audit', 'Datastore.Audit']);
+    expect(partial).toEqual([
+      { privilege: 'VM.Audit', paths: ['/vms/100', '/pool/web'] },
+      { privilege: 'VM.PowerMgmt', paths: ['/vms/100', '/pool/web'] },
+    ]);
+    expect(problems).toEqual([]);
+  });
+});
