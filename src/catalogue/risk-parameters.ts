@@ -1,0 +1,152 @@
+import { splitList } from './formats.ts';
+import { isObject } from './json.ts';
+import type { RiskRule } from './risk-rules.ts';
+
+type Parameters = Readonly<Record<string, unknown>>;
+
+/** A rule about a call: what it says of the method holds when its parameters are such. */
+export interface ParameterRule {
+  readonly rule: RiskRule;
+  readonly when: (params: Parameters) => boolean;
+}
+
+const GUEST = '/nodes/*/(qemu|lxc)/*';
+const CREATE_OR_CONFIGURE = 'POST|PUT /nodes/*/(qemu|lxc)(|/*/config)';
+
+/** The keys of a guest's configuration that hold a volume. */
+const VOLUME_KEY = /^(?:(?:scsi|virtio|ide|sata|mp|unused)\d+|efidisk0|tpmstate0|rootfs)$/;
+
+/** Where parameters make a call less than its method: these take the place of the method's risks. */
+export const EASING: readonly ParameterRule[] = [
+  {
+    rule: ['change', 'POST /nodes/*/vzdump', 'creates a backup and prunes none'],
+    when: (params) => isFalse(params.remove) || keepsAll(params['prune-backups']),
+  },
+  {
+    rule: ['change', 'POST /access/domains/*/sync', 'says what a synchronisation would do'],
+    when: (params) => isTrue(params['dry-run']),
+  },
+];
+
+/** Where parameters make a call more than its method: these are added to the method's risks. */
+export const RAISING: readonly ParameterRule[] = [
+  {
+    rule: ['destroy', `POST|PUT ${GUEST}/config`, 'delete removes disks'],
+    when: (params) => listed(params.delete).some((key) => VOLUME_KEY.test(key)),
+  },
+  {
+    rule: ['destroy', 'POST /nodes/*/(qemu|lxc)', 'force overwrites the guest that has the VMID'],
+    when: (params) => isTrue(params.force),
+  },
+  {
+    rule: ['destroy', `POST ${GUEST}/(move_disk|move_volume)`, 'delete removes the volume that was copied'],
+    when: (params) => isTrue(params.delete),
+  },
+  {
+    rule: ['destroy', `POST ${GUEST}/remote_migrate`, 'delete removes the guest here'],
+    when: (params) => isTrue(params.delete),
+  },
+  {
+    rule: ['execute', CREATE_OR_CONFIGURE, 'args and hookscript run on the node'],
+    when: (params) => isGiven(params.args) || isGiven(params.hookscript),
+  },
+  {
+    rule: ['execute', 'POST|PUT (/nodes/*/vzdump|/cluster/backup(|/*))', 'script runs on the node'],
+    when: (params) => isGiven(params.script),
+  },
+  {
+    rule: ['destroy', 'POST|PUT (/cluster/backup|/storage)(|/*)', 'old backups will be pruned'],
+    when: (params) =>
+      isTrue(params.remove) ||
+      isGiven(params.maxfiles) ||
+      (isGiven(params['prune-backups']) && !keepsAll(params['prune-backups'])),
+  },
+  {
+    rule: ['destroy', 'POST|PUT /cluster/jobs/realm-sync/*', 'users that vanished will be removed'],
+    when: (params) => isGiven(params['remove-vanished']) && params['remove-vanished'] !== 'none',
+  },
+  {
+    rule: [
+      'destroy',
+      'POST /nodes/*/certificates/(custom|acme/certificate)',
+      'force overwrites a certificate',
+    ],
+    when: (params) => isTrue(params.force),
+  },
+  {
+    rule: ['destroy', 'PUT (/access/acl|/pools|/pools/*)', 'delete removes permissions or members'],
+    when: (params) => isTrue(params.delete),
+  },
+  {
+    rule: ['secret', 'PUT /access/users/*/token/*', "regenerate returns the token's new secret"],
+    when: (params) => isTrue(params.regenerate),
+  },
+  {
+    rule: ['change', 'GET /cluster/acme/(meta|tos)', 'makes the node ask any server'],
+    when: (params) => isGiven(params.directory),
+  },
+];
+
+/** Parameters that are secrets wherever they occur. */
+const SECRET_NAMES: ReadonlySet<string> = new Set([
+  'cipassword',
+  'client-key',
+  'confirmation-password',
+  'eab-hmac-key',
+  'encryption-key',
+  'keyring',
+  'otel-headers',
+  'otp',
+  'password',
+  'secret',
+  'target-endpoint',
+  'tfa-challenge',
+  'ticket',
+  'token',
+  'totp',
+  'vncticket',
+]);
+
+/** Parameters with a common name that are secrets in some places. */
+const SECRET_PLACES: readonly (readonly [name: string, template: RegExp])[] = [
+  ['data', /^\/cluster\/acme\/plugins/],
+  ['header', /^\/cluster\/notifications\/endpoints\/webhook/],
+  ['key', /^\/cluster\/sdn\/dns|\/certificates\/custom$|\/subscription$/],
+  ['keys', /^\/access\/users/],
+  ['tfa', /^\/access\/domains/],
+  ['value', /^\/access\/tfa/],
+];
+
+/**
+ * Whether a parameter of the method at this template is a secret: never logged, never repeated in an answer.
+ *
+ * @param template the path template, not a concrete path.
+ */
+export function isSecretParameter(template: string, name: string): boolean {
+  return (
+    SECRET_NAMES.has(name) || SECRET_PLACES.some(([known, place]) => known === name && place.test(template))
+  );
+}
+
+/** Whether a parameter is given, with any value but nothing. */
+export function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== '';
+}
+
+// As PVE reads booleans; what it could not read is refused before it is sent.
+function isTrue(value: unknown): boolean {
+  return /^(?:1|on|yes|true)$/i.test(String(value));
+}
+
+function isFalse(value: unknown): boolean {
+  return /^(?:0|off|no|false)$/i.test(String(value));
+}
+
+function listed(value: unknown): string[] {
+  return (Array.isArray(value) ? value : [value]).flatMap((item) => splitList(String(item)));
+}
+
+function keepsAll(value: unknown): boolean {
+  if (isObject(value)) return isTrue(value['keep-all']);
+  return typeof value === 'string' && /(?:^|,)keep-all=(?:1|on|yes|true)(?:,|$)/i.test(value);
+}

@@ -1,0 +1,187 @@
+import { describe, expect, it } from 'vitest';
+import { loadBuiltInCatalogue } from '../../../src/catalogue/builtin.ts';
+import { riskOf, riskOfCall, ruleFor } from '../../../src/catalogue/risk.ts';
+import { isSecretParameter } from '../../../src/catalogue/risk-parameters.ts';
+import { RISK_RULES } from '../../../src/catalogue/risk-rules.ts';
+import { type HttpMethod, RISKS, type Risk } from '../../../src/catalogue/types.ts';
+
+const builtIn = loadBuiltInCatalogue();
+const grave = (risk: Risk) => RISKS.indexOf(risk);
+
+const VM = '/nodes/{node}/qemu/{vmid}';
+const CT = '/nodes/{node}/lxc/{vmid}';
+
+describe('the risk table', () => {
+  it('has an explicit rule for every method of the built-in catalogue that is not a GET', () => {
+    const unknown = builtIn.methods
+      .filter(({ method, path }) => method !== 'GET' && ruleFor(method, path) === undefined)
+      .map(({ method, path }) => `${method} ${path}`);
+    expect(unknown).toEqual([]);
+  });
+
+  it('calls nothing but a GET a mere read', () => {
+    for (const { method, path } of builtIn.methods) {
+      if (method !== 'GET') expect(riskOf(method, path).risks, `${method} ${path}`).not.toContain('read');
+    }
+  });
+
+  it('calls every DELETE destroy, but for two that delete nothing', () => {
+    const lesser = builtIn.methods
+      .filter(
+        ({ method, path }) => method === 'DELETE' && grave(riskOf(method, path).risk) < grave('destroy'),
+      )
+      .map(({ path }) => path);
+    // Stopping a task and (PVE 9) freeing the SDN lock.
+    expect(lesser).toEqual(['/nodes/{node}/tasks/{upid}']);
+  });
+
+  it('gives a reason for each', () => {
+    for (const [, methods, reason] of RISK_RULES) expect(reason, methods).toMatch(/^\S.{4,}/);
+  });
+
+  it('has no rule that those before it make useless', () => {
+    for (const rule of RISK_RULES) {
+      expect(
+        examples(rule[1]).some(([verb, path]) => ruleFor(verb, path) === rule),
+        rule[1],
+      ).toBe(true);
+    }
+  });
+});
+
+/** Every verb and template a rule's `VERB|VERB /a/(b|c)/*` stands for. */
+function examples(methods: string): [HttpMethod, string][] {
+  const [verbs = '', pattern = ''] = methods.split(' ');
+  let paths = [pattern.replaceAll('*', '{x}')];
+  while (paths.some((path) => path.includes('('))) {
+    paths = paths.flatMap((path) => {
+      const group = /\(([^()]*)\)/.exec(path);
+      return group
+        ? (group[1] ?? '').split('|').map((choice) => path.replace(group[0], () => choice))
+        : [path];
+    });
+  }
+  return verbs
+    .split('|')
+    .flatMap((verb) => paths.map((path): [HttpMethod, string] => [verb as HttpMethod, path]));
+}
+
+describe('riskOf', () => {
+  it.each<[HttpMethod, string, Risk]>([
+    ['GET', '/version', 'read'],
+    ['GET', `${VM}/config`, 'read'],
+    ['GET', `${VM}/agent/exec-status`, 'execute'],
+    ['GET', `${VM}/agent/file-read`, 'execute'],
+    ['GET', `${VM}/vncwebsocket`, 'execute'],
+    ['GET', `${VM}/cloudinit/dump`, 'secret'],
+    ['GET', '/access/domains/{realm}', 'secret'],
+    ['GET', '/access/domains', 'read'],
+    ['GET', '/nodes/{node}/query-url-metadata', 'change'],
+    ['POST', '/nodes/{node}/qemu', 'change'],
+    ['POST', `${VM}/status/start`, 'change'],
+    ['POST', `${CT}/status/stop`, 'change'],
+    ['POST', `${VM}/snapshot`, 'change'],
+    ['POST', `${VM}/snapshot/{snapname}/rollback`, 'destroy'],
+    ['DELETE', VM, 'destroy'],
+    ['PUT', `${VM}/unlink`, 'destroy'],
+    ['PUT', '/nodes/{node}/disks/wipedisk', 'destroy'],
+    ['POST', '/nodes/{node}/disks/zfs', 'destroy'],
+    ['POST', '/nodes/{node}/storage/{storage}/upload', 'destroy'],
+    ['POST', '/nodes/{node}/vzdump', 'destroy'],
+    ['POST', '/nodes/{node}/status', 'destroy'],
+    ['DELETE', '/nodes/{node}/storage/{storage}/prunebackups', 'destroy'],
+    ['DELETE', '/cluster/firewall/rules/{pos}', 'destroy'],
+    ['POST', `${VM}/agent/exec`, 'execute'],
+    ['POST', `${VM}/monitor`, 'execute'],
+    ['POST', `${CT}/termproxy`, 'execute'],
+    ['POST', '/nodes/{node}/execute', 'execute'],
+    ['POST', '/access/ticket', 'secret'],
+    ['POST', '/access/users/{userid}/token/{tokenid}', 'secret'],
+    ['PUT', '/access/password', 'secret'],
+    ['POST', `${VM}/remote_migrate`, 'secret'],
+  ])('of %s %s is %s', (method, path, risk) => {
+    expect(riskOf(method, path).risk).toBe(risk);
+  });
+
+  it('assumes the worst of what no rule knows, and no harm in a GET', () => {
+    expect(riskOf('POST', '/nodes/{node}/explode')).toMatchObject({ risk: 'destroy', risks: ['destroy'] });
+    expect(riskOf('POST', `${VM}/status/vanish`).risk).toBe('destroy');
+    expect(riskOf('GET', '/nodes/{node}/explode').risk).toBe('read');
+    expect(ruleFor('POST', '/nodes/{node}/explode')).toBeUndefined();
+  });
+
+  it('takes a template, not a concrete path', () => {
+    expect(ruleFor('POST', '/nodes/pve/qemu/100/status/start')).toBeUndefined();
+  });
+
+  it('lists every risk where there are several', () => {
+    expect(riskOf('POST', `${VM}/agent/set-user-password`).risks).toEqual(['secret', 'execute']);
+    expect(riskOf('POST', '/cluster/config/join').risks).toEqual(['secret', 'destroy']);
+    expect(riskOf('POST', `${VM}/remote_migrate`).risks).toEqual(['change', 'secret']);
+  });
+});
+
+describe('riskOfCall', () => {
+  it.each<[HttpMethod, string, Record<string, unknown>, Risk[]]>([
+    ['PUT', `${VM}/config`, { cores: 2 }, ['change']],
+    ['PUT', `${VM}/config`, { delete: 'description,net1' }, ['change']],
+    ['PUT', `${VM}/config`, { delete: 'description,scsi1' }, ['change', 'destroy']],
+    ['POST', `${VM}/config`, { delete: ['unused0'] }, ['change', 'destroy']],
+    ['PUT', `${CT}/config`, { delete: 'mp0; hookscript' }, ['change', 'destroy']],
+    ['PUT', `${VM}/config`, { delete: 'efidisk0' }, ['change', 'destroy']],
+    ['PUT', `${VM}/config`, { cipassword: 'x' }, ['change', 'secret']],
+    ['PUT', `${VM}/config`, { cipassword: null }, ['change']],
+    ['PUT', `${VM}/config`, { args: '-device x' }, ['change', 'execute']],
+    ['POST', '/nodes/{node}/qemu', { vmid: 100, archive: 'b:1' }, ['change']],
+    ['POST', '/nodes/{node}/qemu', { vmid: 100, archive: 'b:1', force: true }, ['change', 'destroy']],
+    ['POST', '/nodes/{node}/lxc', { force: 'yes', password: 'x' }, ['change', 'secret', 'destroy']],
+    ['POST', '/nodes/{node}/lxc', { force: 0, hookscript: 'local:snippets/x' }, ['change', 'execute']],
+    ['POST', `${VM}/move_disk`, { delete: 1 }, ['change', 'destroy']],
+    ['POST', `${VM}/move_disk`, { delete: '0' }, ['change']],
+    ['POST', `${VM}/remote_migrate`, { delete: '1' }, ['change', 'secret', 'destroy']],
+    ['POST', '/nodes/{node}/vzdump', { vmid: 100 }, ['destroy']],
+    ['POST', '/nodes/{node}/vzdump', { vmid: 100, remove: 0 }, ['change']],
+    ['POST', '/nodes/{node}/vzdump', { 'prune-backups': { 'keep-all': true } }, ['change']],
+    ['POST', '/nodes/{node}/vzdump', { 'prune-backups': 'keep-last=1' }, ['destroy']],
+    ['POST', '/nodes/{node}/vzdump', { remove: 0, script: '/x' }, ['change', 'execute']],
+    ['POST', '/cluster/backup', { schedule: 'daily' }, ['change']],
+    ['PUT', '/cluster/backup/{id}', { 'prune-backups': 'keep-last=1' }, ['change', 'destroy']],
+    ['PUT', '/storage/{storage}', { 'prune-backups': 'keep-all=1' }, ['change']],
+    ['POST', '/storage', { password: 'x' }, ['change', 'secret']],
+    ['POST', '/access/domains/{realm}/sync', {}, ['destroy']],
+    ['POST', '/access/domains/{realm}/sync', { 'dry-run': 1 }, ['change']],
+    ['PUT', '/access/users/{userid}/token/{tokenid}', { comment: 'x' }, ['change']],
+    ['PUT', '/access/users/{userid}/token/{tokenid}', { regenerate: true }, ['change', 'secret']],
+    ['PUT', '/access/acl', { path: '/', delete: 1 }, ['change', 'destroy']],
+    ['PUT', `${VM}/sendkey`, { key: 'ctrl-alt-delete' }, ['execute']],
+    ['GET', '/nodes/{node}/scan/cifs', { server: 'a', password: 'x' }, ['change', 'secret']],
+    ['GET', '/cluster/acme/meta', {}, ['read']],
+    ['GET', '/cluster/acme/meta', { directory: 'https://a' }, ['change']],
+    ['POST', '/made/up', {}, ['destroy']],
+  ])('of %s %s with %j is %j', (method, path, params, risks) => {
+    const assessment = riskOfCall(method, path, params);
+    expect(assessment.risks).toEqual(risks);
+    expect(assessment.risk).toBe(risks.at(-1));
+  });
+
+  it('is never less than the method, but for the eased', () => {
+    for (const { method, path } of builtIn.methods) {
+      expect(riskOfCall(method, path, {}).risks).toEqual(riskOf(method, path).risks);
+    }
+  });
+
+  it('names the secret in its reasons, not its value', () => {
+    const { reasons } = riskOfCall('PUT', `${VM}/config`, { cipassword: 'hunter2' });
+    expect(reasons.join()).toContain('cipassword');
+    expect(reasons.join()).not.toContain('hunter2');
+  });
+});
+
+describe('isSecretParameter', () => {
+  it('knows secrets by name, and by place where the name is common', () => {
+    expect(isSecretParameter('/storage', 'password')).toBe(true);
+    expect(isSecretParameter('/cluster/sdn/dns/{dns}', 'key')).toBe(true);
+    expect(isSecretParameter(`${VM}/sendkey`, 'key')).toBe(false);
+    expect(isSecretParameter('/nodes/{node}/hosts', 'data')).toBe(false);
+  });
+});
