@@ -2,13 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
-import type { Logger } from 'pino';
-import type { TokenVerifier } from '../access/tokens.ts';
-import type { Estate } from '../clusters/cluster.ts';
-import type { AuthConfig, HttpConfig } from '../config/config.ts';
-import type { Dispatcher } from '../mcp/dispatcher.ts';
-import type { SseDoor } from '../mcp/sse.ts';
-import type { StreamableHttpDoor } from '../mcp/streamable-http.ts';
+import type { AppParts } from './parts.ts';
 import { allowlist } from './plugins/allowlist.ts';
 import { bearer } from './plugins/bearer.ts';
 import { errors } from './plugins/errors.ts';
@@ -16,17 +10,6 @@ import { healthRoutes } from './routes/health.ts';
 import { mcpRoutes } from './routes/mcp.ts';
 import { metadataRoutes } from './routes/metadata.ts';
 import { sseRoutes } from './routes/sse.ts';
-
-export interface AppParts {
-  http: HttpConfig;
-  auth: AuthConfig;
-  verifyToken: TokenVerifier;
-  clusters: Estate;
-  dispatcher: Dispatcher;
-  streamable: StreamableHttpDoor;
-  sse: SseDoor;
-  logger: Logger;
-}
 
 /** Largest body in bytes; the SDKs' own bound is the same. */
 const BODY_LIMIT = 4 * 1024 * 1024;

@@ -6,16 +6,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from './project.ts';
 
 /**
- * Stands for npm: `ci` and `test` end as they are told to, and `test` writes the report that vitest would write to the
- * file its arguments name. Standard input has to be closed.
+ * Stands for npm: `ci` and `test` end as they are told to, and `test` leaves the report that vitest would. Standard
+ * input has to be closed.
  */
 const NPM = `#!/usr/bin/env bash
-echo "npm $1 CI=$CI"
+echo "npm $* CI=$CI"
 read -r && exit 99
 [ "$1" = ci ] && exit "$CI_STATUS"
-for argument; do
-  case "$argument" in --outputFile.json=*) [ -n "$REPORT" ] && echo "$REPORT" >"\${argument#*=}" ;; esac
-done
+[ -n "$REPORT" ] && echo "$REPORT" >"$TEST_REPORT"
 exit "$TEST_STATUS"
 `;
 

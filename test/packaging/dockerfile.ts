@@ -19,3 +19,12 @@ export function contextSources(stages: string = STAGES.join('')): string[] {
 export function stageSources(name: string): string[] {
   return contextSources(STAGES.find((stage) => stage.split('\n')[0]?.endsWith(` AS ${name}`)));
 }
+
+/** The program that the image's health check runs in node. */
+export function healthcheckScript(): string {
+  const words = /^HEALTHCHECK [\s\S]*?CMD (\[.*\])$/m.exec(finalStage())?.[1] ?? '[]';
+  const [node, option, script] = JSON.parse(words) as string[];
+  if (node !== 'node' || option !== '-e' || script === undefined)
+    throw new Error('the health check is not `node -e …`');
+  return script;
+}

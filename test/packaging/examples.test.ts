@@ -1,9 +1,8 @@
-import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
+import { makeCertificate } from '../../src/simulator/certificate.ts';
 import { folderWith } from '../support/config-folder.ts';
 import { projectFile, serviceVariables } from './project.ts';
 
@@ -11,16 +10,16 @@ const SECRET = 'f'.repeat(64);
 
 describe('clusters.example.json', () => {
   /** The folder that docker-compose.yml mounts at /run/secrets. */
-  function secretsFolder(): string {
-    const folder = folderWith({
+  async function secretsFolder(): Promise<string> {
+    const { pem } = await makeCertificate('production', 'pve1.example.com');
+    return folderWith({
       'clusters.json': projectFile('clusters.example.json'),
       production_token: 'from-file-production\n',
       staging_token: 'from-file-staging',
       disaster_recovery_token: 'from-file-dr\n',
       mcp_jwt_secret: `${SECRET}\n`,
+      'production_ca.pem': pem,
     });
-    writeFileSync(join(folder, 'production_ca.pem'), makeCa());
-    return folder;
   }
 
   const load = (folder: string) =>
@@ -33,8 +32,8 @@ describe('clusters.example.json', () => {
       },
     });
 
-  it('loads as docker-compose.yml mounts it, without a warning', () => {
-    const { clusters, defaultCluster, warnings } = load(secretsFolder());
+  it('loads as docker-compose.yml mounts it, without a warning', async () => {
+    const { clusters, defaultCluster, warnings } = load(await secretsFolder());
     expect(warnings).toEqual([]);
     expect(defaultCluster).toBe('production');
     expect(clusters.map(({ name, endpoints, readOnly }) => [name, endpoints.length, readOnly])).toEqual([
@@ -44,8 +43,8 @@ describe('clusters.example.json', () => {
     ]);
   });
 
-  it('takes every secret from a file or a variable, and trusts no certificate blindly', () => {
-    const { clusters } = load(secretsFolder());
+  it('takes every secret from a file or a variable, and trusts no certificate blindly', async () => {
+    const { clusters } = load(await secretsFolder());
     const secrets = clusters.map(({ credentials }) =>
       credentials.kind === 'token' ? credentials.secret.reveal() : undefined,
     );
@@ -112,25 +111,3 @@ describe('.env.example', () => {
     expect([...serviceVariables()].filter((name) => !names.has(name))).toEqual([]);
   });
 });
-
-function makeCa(): string {
-  const args = [
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:prime256v1',
-    '-nodes',
-    '-days',
-    '2',
-  ];
-  return execFileSync(
-    'openssl',
-    [...args, '-subj', '/CN=Proxmox Virtual Environment', '-keyout', '/dev/null'],
-    {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    },
-  );
-}

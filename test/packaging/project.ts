@@ -16,9 +16,13 @@ export function filesBelow(folder: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length + 1));
 }
 
-/** Names of the variables that the configuration reads, found in its source; those of clusters left out. */
+/** Set by the system or the shell, and read as they are. */
+const SYSTEM_VARIABLES = ['HOME', 'XDG_CACHE_HOME'];
+
+/** Names of the service's variables, found in the source of the configuration; those of clusters left out. */
 export function serviceVariables(): Set<string> {
   const sources = filesBelow('src/config').map(projectFile).join('\n');
   const reads = sources.matchAll(/environment\.(?:text|secret|boolean|list|has)\('([A-Z_]+)'\)/g);
-  return new Set([...reads].map((match) => match[1] ?? '').filter((name) => !name.startsWith('PROXMOX_')));
+  const names = [...reads].map((match) => match[1] ?? '');
+  return new Set(names.filter((name) => !name.startsWith('PROXMOX_') && !SYSTEM_VARIABLES.includes(name)));
 }

@@ -5,9 +5,11 @@ import type { Reporter, TestModule } from 'vitest/node';
 export class SkippedReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const lines = modules.flatMap((module) =>
-      [...module.children.allTests('skipped')].map((test) => {
+      [...module.children.allTests('skipped')].flatMap((test) => {
         const result = test.result();
         const reason = result.state === 'skipped' ? result.note : undefined;
+        // Behind a hook that failed; the failure is reported, and this follows from it.
+        if (reason === undefined && module.state() === 'failed') return [];
         return ` ↓ ${relative('.', module.moduleId)} > ${test.fullName}: ${reason ?? 'no reason given'}\n`;
       }),
     );

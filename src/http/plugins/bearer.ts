@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../../access/principal.ts';
 import { TokenRefusedError } from '../../access/tokens.ts';
-import type { AppParts } from '../app.ts';
+import type { AppParts } from '../parts.ts';
 import { resourceMetadataUrl } from '../public-url.ts';
 
 declare module 'fastify' {

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import type { AppParts } from '../app.ts';
+import type { AppParts } from '../parts.ts';
 
 /**
  * `/healthz`: the process answers. `/readyz`: at least one cluster answers, and which ones do not. Both without a

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ClusterDirectory } from '../../clusters/cluster.ts';
 import { rpcError } from '../../mcp/messages.ts';
-import type { AppParts } from '../app.ts';
+import type { AppParts } from '../parts.ts';
 import { takeOver } from '../take-over.ts';
 
 type ClusterRoute = { Params: { cluster?: string } };

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { SCOPES } from '../../access/principal.ts';
-import type { AppParts } from '../app.ts';
+import type { AppParts } from '../parts.ts';
 import { publicUrl } from '../public-url.ts';
 
 /**

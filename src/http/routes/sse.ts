@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { AppParts } from '../app.ts';
+import type { AppParts } from '../parts.ts';
 import { takeOver } from '../take-over.ts';
 
 /** The HTTP+SSE transport: the token is checked on the stream's GET and on each POST, like everywhere. */

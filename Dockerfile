@@ -1,0 +1,56 @@
+# Needs BuildKit, the default builder since Docker 23:  docker build -t proxmox-mcp .
+
+# Another registry or base is one argument away:  --build-arg NODE_IMAGE=mirror.example.com/node:24-bookworm-slim
+# slim and not distroless: `docker exec` finds a shell and npm's own tools when something has to be looked into, and
+# the Node in it is the one the tests ran on.
+ARG NODE_IMAGE=node:24-bookworm-slim
+
+# The two stages below make files that are the same for every processor, so they run natively on the builder, and an
+# image for another platform needs no emulation.
+FROM --platform=$BUILDPLATFORM ${NODE_IMAGE} AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+# tsc needs no install script, and the dev dependency `node` would fetch a second Node with its own.
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY tsconfig.json tsconfig.build.json ./
+COPY src src
+RUN npm run build && mkdir /empty
+
+FROM --platform=$BUILDPLATFORM ${NODE_IMAGE} AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+
+FROM ${NODE_IMAGE}
+LABEL org.opencontainers.image.title="proxmox-mcp" \
+      org.opencontainers.image.description="A remote MCP service that lets AI assistants work several Proxmox VE clusters safely." \
+      org.opencontainers.image.licenses="GPL-3.0-or-later"
+
+# Owned by root and run as another user: the service can't change its own code.
+COPY --from=dependencies /app/node_modules /app/node_modules
+COPY --from=build /app/dist /app/dist
+# package.json says that dist/ holds ES modules, and which version this is.
+COPY package.json LICENSE /app/
+# The only folder besides /tmp that may be written: what is worth keeping over a restart. A named volume takes over its
+# owner.
+COPY --from=build --chown=1000:1000 /empty /data
+
+# Inside a container only 0.0.0.0 is reachable from outside; which interface of the host that is, `ports:` decides.
+ENV NODE_ENV=production \
+    MCP_HOST=0.0.0.0 \
+    MCP_PORT=8000 \
+    CACHE_DIR=/data/cache
+
+# clusters.json and .env are looked for here unless CLUSTERS_FILE names another place. It is not preset, because a
+# named file has to exist, and PROXMOX_… variables alone are a configuration too.
+WORKDIR /config
+# `node` of the base image, as a number: Kubernetes' runAsNonRoot can't check a name.
+USER 1000:1000
+EXPOSE 8000
+# node is PID 1 and needs no tini: the service handles SIGTERM itself (it drains), and starts no other process.
+STOPSIGNAL SIGTERM
+# Any answer below 500 counts: with MCP_ALLOWED_HOSTS set, 127.0.0.1 may be refused (421) by a healthy service.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
+    CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.MCP_PORT || 8000}/healthz`).then((r) => process.exit(r.status < 500 ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "/app/dist/main.js"]
+CMD ["serve"]

@@ -1,0 +1,115 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { delimiter, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { healthcheckScript } from './dockerfile.ts';
+import { buildImageLayout, type ImageLayout } from './image-layout.ts';
+import { filesBelow, projectFile, ROOT } from './project.ts';
+
+const NODE = process.execPath;
+
+describe('what the Dockerfile puts into the image', () => {
+  let layout: ImageLayout;
+
+  beforeAll(() => {
+    layout = buildImageLayout();
+  }, 180_000);
+
+  afterAll(() => layout?.remove());
+
+  /** node, allowed to write to the image's /tmp alone: no other file, no child process, no native addon. */
+  const locked = () => ['--permission', '--allow-fs-read=*', `--allow-fs-write=${layout.tmp}`, main()];
+  const main = () => join(layout.app, 'dist/main.js');
+  /** Neither HOME nor a PATH that leads to the project. */
+  const bare = (env: Record<string, string> = {}) => ({
+    cwd: '/',
+    env: { PATH: '/usr/bin:/bin', TMPDIR: layout.tmp, NODE_ENV: 'production', ...env },
+  });
+
+  it('has dist, package.json, the licence and production dependencies, and nothing else', () => {
+    expect(readdirSync(layout.app).sort()).toEqual(['LICENSE', 'dist', 'node_modules', 'package.json']);
+    const { dependencies, devDependencies } = JSON.parse(projectFile('package.json'));
+    const isThere = (name: string) => existsSync(join(layout.app, 'node_modules', name, 'package.json'));
+    expect(Object.keys(dependencies).filter((name) => !isThere(name))).toEqual([]);
+    // Some are there because a production dependency brings them; these three nothing else brings.
+    expect(Object.keys(devDependencies)).toEqual(expect.arrayContaining(['vitest', 'typescript', 'node']));
+    expect(['vitest', 'typescript', 'node'].filter(isThere)).toEqual([]);
+  });
+
+  it('has the data files of the sources, which tsc leaves out', () => {
+    const data = filesBelow('src').filter((path) => !path.endsWith('.ts'));
+    expect(data.length).toBeGreaterThan(0);
+    expect(data.filter((path) => !existsSync(join(layout.app, path.replace(/^src/, 'dist'))))).toEqual([]);
+  });
+
+  it('is the same for every processor: no native addon', () => {
+    const files = readdirSync(layout.app, { recursive: true, encoding: 'utf8' });
+    expect(files.filter((file) => file.endsWith('.node'))).toEqual([]);
+  });
+
+  it('says its version', () => {
+    const { version } = JSON.parse(projectFile('package.json'));
+    expect(execFileSync(NODE, [...locked(), '--version'], { ...bare(), encoding: 'utf8' })).toBe(
+      `${version}\n`,
+    );
+  });
+
+  it('runs the demo and answers a call, with nothing but /tmp to write to', async () => {
+    const demo = spawn(NODE, [...locked(), 'demo', '--json'], {
+      ...bare(),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const exited = once(demo, 'exit');
+    try {
+      const { url, token } = JSON.parse(await firstLine(demo));
+      const answer = execFileSync(NODE, [...locked(), 'call', 'list_clusters', '--url', url, '--json'], {
+        ...bare({ MCP_TOKEN: token }),
+        encoding: 'utf8',
+      });
+      const { clusters } = JSON.parse(answer);
+      expect(clusters.map(({ reachable }: { reachable: boolean }) => reachable)).toEqual([true, true, true]);
+    } finally {
+      demo.kill('SIGTERM');
+    }
+    expect(await exited).toEqual([0, null]);
+    expect(readdirSync(layout.tmp)).toEqual([]);
+  });
+
+  it('passes .ci/smoke, with a stand-in for docker', async () => {
+    const state = join(layout.app, '..');
+    mkdirSync(join(state, 'config'), { recursive: true });
+    const smoke = spawn('bash', [join(ROOT, '.ci/smoke'), 'proxmox-mcp:test'], {
+      cwd: '/',
+      env: {
+        PATH: [join(import.meta.dirname, 'stand-in'), join(NODE, '..'), '/usr/bin:/bin'].join(delimiter),
+        STAND_IN: state,
+        IMAGE_ENV: `NODE_ENV=production MCP_HOST=127.0.0.1 MCP_PORT=${await freePort()}`,
+        HEALTHCHECK: healthcheckScript(),
+        TMPDIR: layout.tmp,
+      },
+    });
+    let output = '';
+    for (const stream of [smoke.stdout, smoke.stderr]) stream.on('data', (chunk) => (output += chunk));
+    const [code] = await once(smoke, 'close');
+    expect(output).toMatch(/three clusters answer[\s\S]*\/qemu\/\d+ runs[\s\S]*smoke: passed\n$/);
+    expect(code).toBe(0);
+  }, 60_000);
+});
+
+async function firstLine(child: ChildProcess): Promise<string> {
+  if (child.stdout === null) throw new Error('its output is not piped');
+  for await (const line of createInterface({ input: child.stdout })) return line;
+  throw new Error('it ended without a line');
+}
+
+/** The image listens on 8000, which may be taken here. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
