@@ -1,13 +1,16 @@
-import { ApiError, failure, forbidden, invalidParameters } from './errors.ts';
-import type { Method } from './methods/method.ts';
+import { ApiError, forbidden, invalidParameters } from './errors.ts';
+import { completeSchema, makeOperations, type Operation } from './generic/operation.ts';
+import { serveGenerically } from './generic/serve.ts';
+import type { Call } from './methods/method.ts';
 import { METHODS } from './methods/table.ts';
 import { requirePermissions } from './permissions.ts';
-import { Router } from './router.ts';
+import { type Match, Router } from './router.ts';
+import type { ApiSchema } from './schema/api-schema.ts';
+import { methodKey } from './schema/tree.ts';
 import type { Identity } from './state/access.ts';
-import { type ClusterState, findNode } from './state/cluster-state.ts';
+import type { ClusterState } from './state/cluster-state.ts';
+import { reachable, refuseHazard } from './state/hazards.ts';
 import { verifyParameters } from './verify.ts';
-
-const router = new Router(METHODS);
 
 /** The node that answered could not reach the node the call is for. */
 export class UnreachableNode extends Error {}
@@ -21,22 +24,86 @@ export interface ApiRequest {
   localNode: string;
 }
 
-export function needsLogin(verb: string, path: string): boolean {
-  const permissions = router.find(verb, path)?.method.permissions;
-  return !(permissions && 'user' in permissions && permissions.user === 'world');
+/** The API of one schema: every method of it, those the simulator does itself and those the schema alone describes. */
+export class Api {
+  /** With what only the simulator describes, where the schema given is open to it. */
+  readonly schema: ApiSchema;
+  readonly operations: readonly Operation[];
+  readonly #router: Router<Operation>;
+  readonly #byKey: Map<string, Operation>;
+
+  constructor(schema: ApiSchema) {
+    this.schema = completeSchema(schema, METHODS);
+    this.operations = makeOperations(this.schema, METHODS);
+    this.#router = new Router(this.operations);
+    this.#byKey = new Map(this.operations.map((operation) => [methodKey(operation), operation]));
+  }
+
+  needsLogin(verb: string, path: string): boolean {
+    return this.#router.find(verb, path)?.route.permissions?.user !== 'world';
+  }
+
+  /** Whether an API token may not call it. */
+  refusesTokens(verb: string, path: string): boolean {
+    return this.#router.find(verb, path)?.route.allowToken === false;
+  }
+
+  /** One call, in PVE's order: method, parameters twice, token, permission, node, verification, work. */
+  call(state: ClusterState, request: ApiRequest): unknown {
+    const { identity, localNode, verb, path } = request;
+    const match = this.#router.find(verb, path);
+    if (!match) throw new ApiError(501, `Method '${verb} ${path}' not implemented`);
+    const { route } = match;
+    const given = mergePath(match.path, request.given);
+    if (!route.allowToken && identity.token !== undefined) throw needsTicket(path);
+    requirePermissions(state, identity, route.permissions, given);
+    refuseUnreachable(state, localNode, match);
+    const parameters = verifyParameters(route.parameters, given, route.additionalProperties);
+    const failed = refuseHazard(state, route, { owner: identity.id, localNode, parameters });
+    return failed ?? this.#serve(route, { state, identity, localNode, parameters });
+  }
+
+  #serve(operation: Operation, call: Call): unknown {
+    const { handler, role } = operation;
+    if (handler) {
+      const result = handler(call);
+      return role.does === 'index' ? completeIndex(result, operation.children) : result;
+    }
+    return serveGenerically({
+      ...call,
+      operation,
+      find: (method, path) => this.#byKey.get(methodKey({ method, path })),
+      isKept: (path) => this.#isKept(path),
+      may: ({ permissions }, given) => {
+        try {
+          requirePermissions(call.state, call.identity, permissions, given);
+          return true;
+        } catch {
+          return false;
+        }
+      },
+    });
+  }
+
+  /** Whether what makes the items of a path is served generically. */
+  #isKept(path: string): boolean {
+    const own = this.#byKey.get(`POST ${path}`);
+    const above = this.#byKey.get(`POST ${path.slice(0, path.lastIndexOf('/'))}`);
+    const maker = own?.role.does === 'createItem' ? own : above?.role.does === 'create' ? above : undefined;
+    return maker !== undefined && maker.handler === undefined;
+  }
 }
 
-/** One call, in PVE's order: method, parameters twice, token, permission, node, verification, work. */
-export function callApi(state: ClusterState, request: ApiRequest): unknown {
-  const match = router.find(request.verb, request.path);
-  if (!match) throw new ApiError(501, `Method '${request.verb} ${request.path}' not implemented`);
-  const given = mergePath(match.path, request.given);
-  refuseToken(match.method, request);
-  requirePermissions(state, request.identity, match.method.permissions, given);
-  refuseUnreachable(state, request.localNode, match.path.node);
-  const { identity, localNode } = request;
-  const parameters = verifyParameters(match.method.properties ?? {}, given);
-  return match.method.handler({ state, identity, localNode, parameters });
+export function needsTicket(path: string): ApiError {
+  return forbidden(`URI '${path}' not available with API token, need proper ticket.`);
+}
+
+/** A hand-written index gives its checks and its key; which names are below, the schema knows best. */
+function completeIndex(result: unknown, children: string[]): unknown {
+  const [first]: unknown[] = Array.isArray(result) ? result : [];
+  const [key, ...more] = Object.keys(first ?? {});
+  if (key === undefined || more.length > 0) return result;
+  return children.map((name) => ({ [key]: name }));
 }
 
 function mergePath(path: Record<string, string>, given: Record<string, unknown>): Record<string, unknown> {
@@ -51,20 +118,9 @@ function mergePath(path: Record<string, string>, given: Record<string, unknown>)
   return { ...given, ...path };
 }
 
-function refuseToken({ allowtoken }: Method, { identity, path }: ApiRequest): void {
-  if (allowtoken === 0 && identity.token !== undefined) {
-    throw forbidden(`URI '${path}' not available with API token, need proper ticket.`);
-  }
-}
-
 /** Any node answers for any other of its cluster, as long as that one can be reached. */
-function refuseUnreachable(state: ClusterState, localNode: string, name: string | undefined): void {
-  if (name === undefined || name === 'localhost' || name === localNode) return;
-  const node = findNode(state, name);
-  if (!node) {
-    throw failure(
-      `hostname lookup '${name}' failed - failed to get address info for: ${name}: Name or service not known`,
-    );
-  }
-  if (!node.online) throw new UnreachableNode('No route to host');
+function refuseUnreachable(state: ClusterState, localNode: string, { route, path }: Match<Operation>): void {
+  const { node: name } = path;
+  if (!route.proxied || name === undefined || name === 'localhost' || name === localNode) return;
+  if (!reachable(state, name).online) throw new UnreachableNode('No route to host');
 }

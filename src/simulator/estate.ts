@@ -1,4 +1,6 @@
+import type { BackupJob, StorageType } from './state/cluster-state.ts';
 import type { GuestType } from './state/guest.ts';
+import type { SavedState } from './state/saving.ts';
 
 export interface SnapshotSpec {
   name: string;
@@ -38,7 +40,7 @@ export interface GuestSpec {
 
 export interface StorageSpec {
   storage: string;
-  type: 'dir' | 'lvmthin' | 'nfs';
+  type: StorageType;
   content: string[];
   /** On which nodes; without the list on all of them. */
   nodes?: string[];
@@ -66,6 +68,11 @@ export interface ClusterSpec {
   /** Default: LOCAL_STORAGES. */
   storages?: StorageSpec[];
   pools?: PoolSpec[];
+  backupJobs?: BackupJob[];
+  /** Whether Ceph is installed; default no. */
+  ceph?: boolean;
+  /** What `SimulatedCluster.save` wrote; it stands above everything else but the nodes' names. */
+  state?: SavedState;
 }
 
 /** What the installer of a host sets up. */
@@ -95,6 +102,16 @@ const SHARED_NFS: StorageSpec = {
   options: { server: '192.0.2.40', export: '/export/proxmox', path: '/mnt/pve/nas' },
 };
 
+/** One export that production and disaster recovery both see, each under its own name. */
+const sharedBackups = (storage: string): StorageSpec => ({
+  storage,
+  type: 'nfs',
+  content: ['backup'],
+  shared: true,
+  totalGib: 11_000,
+  options: { server: '192.0.2.41', export: '/export/backups', path: `/mnt/pve/${storage}` },
+});
+
 type Details = Omit<GuestSpec, 'vmid' | 'type' | 'node' | 'name'>;
 
 const vm = (vmid: number, node: string, name: string, details: Details): GuestSpec => {
@@ -113,11 +130,27 @@ const UPGRADE_TREE: SnapshotSpec[] = [
 
 const PRODUCTION: ClusterSpec = {
   name: 'production',
+  ceph: true,
   nodes: ['pve1', 'pve2', 'pve3'].map((name) => ({ name, cpus: 32, memoryGib: 128 })),
-  storages: [...LOCAL_STORAGES, SHARED_NFS],
+  storages: [...LOCAL_STORAGES, SHARED_NFS, sharedBackups('backup-nfs')],
   pools: [
     { poolid: 'web', comment: 'Everything customers see' },
     { poolid: 'data', comment: 'Databases and caches' },
+  ],
+  backupJobs: [
+    {
+      id: 'nightly',
+      enabled: true,
+      options: {
+        vmid: '100,101,102,110',
+        storage: 'backup-nfs',
+        schedule: '02:00',
+        mode: 'snapshot',
+        compress: 'zstd',
+        'notes-template': '{{guestname}}',
+        'prune-backups': 'keep-daily=7,keep-weekly=4',
+      },
+    },
   ],
   guests: [
     vm(100, 'pve1', 'web-01', {
@@ -260,6 +293,7 @@ const STAGING: ClusterSpec = {
 const DISASTER_RECOVERY: ClusterSpec = {
   name: 'disaster-recovery',
   nodes: [{ name: 'dr1', cpus: 24, memoryGib: 96 }],
+  storages: [...LOCAL_STORAGES, sharedBackups('dr-nfs')],
   pools: [{ poolid: 'standby' }],
   guests: [
     vm(100, 'dr1', 'dr-monitor', {

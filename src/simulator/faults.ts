@@ -1,125 +1,171 @@
-import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
-import type { Timers } from './timers.ts';
-import { type Answer, JSON_TYPE } from './wire/answer.ts';
+import { STRIKES } from './faults/answers.ts';
+import type {
+  AnswerFault,
+  AnswerFaults,
+  ConnectionFault,
+  ConnectionFaults,
+  Exchange,
+  Fault,
+  FaultContext,
+  FaultOf,
+  LastingFault,
+  LastingFaults,
+  Scope,
+} from './faults/kinds.ts';
+import { LASTING, type Lasting } from './faults/lasting.ts';
 
-interface Scope {
-  /** On `METHOD /path`, the path relative to the API: `POST /nodes/pve1/qemu/100/status/start`. Default: every call. */
-  match?: RegExp | ((call: string) => boolean);
-  /** The node whose address is called. Default: any. */
-  node?: string;
-  /** How often it strikes before it is used up. Default: until removed. */
-  times?: number;
+export type { Exchange, Fault, FaultContext, FaultKind, FaultyNode } from './faults/kinds.ts';
+
+export interface FaultHandle {
+  /** Resolves when the fault is in force; only faults of nodes and certificates take a moment. */
+  ready: Promise<void>;
+  /** Resolves when all is as before. Removing twice does nothing. */
+  remove: () => Promise<void>;
 }
 
-interface FaultKinds {
-  /** Accepts the request and never answers. */
-  hang: object;
-  /** 200 with a page of a reverse proxy in place of the API's answer. */
-  html: { body?: string };
-  /** Half of the answer; then the socket dies, or with `end` the answer ends as if it were whole. */
-  'truncated-json': { end?: boolean };
-  /** A refusal in place of the answer, nothing is executed. With a `message` it has PVE's body, else none. */
-  status: { code: number; reason?: string; message?: string };
-  /** The socket dies before any byte of an answer. */
-  close: object;
-  /** The answer comes `ms` milliseconds late. */
-  slow: { ms: number };
-  /** The call is executed, then the socket dies without an answer. */
-  'commit-then-close': object;
+interface Entry {
+  fault: Fault;
+  left: number;
+  struck: number;
+  /** Grows by the fault's rate with every call that fits; at one the fault strikes. */
+  charge: number;
+  undo: (() => void)[];
+  lasting?: Lasting;
+  timer?: NodeJS.Timeout;
 }
 
-export type FaultKind = keyof FaultKinds;
-export type Fault = { [Kind in FaultKind]: Scope & { kind: Kind } & FaultKinds[Kind] }[FaultKind];
-
-/** One request that has arrived in full and waits for its answer. */
-export interface Exchange {
-  response: ServerResponse;
-  socket: Socket;
-  timers: Timers;
-  /** Executes the call. */
-  answer: () => Promise<Answer>;
-  /** Sends what the call answered. */
-  send: (answer: Answer) => void;
+/** A fault that a call has drawn, for `strike`. */
+export interface Drawn {
+  fault: AnswerFault;
+  struck: number;
+  undo: (() => void)[];
 }
 
-type Strike<Kind extends FaultKind> = (
-  fault: Extract<Fault, { kind: Kind }>,
-  exchange: Exchange,
-) => void | Promise<void>;
-
-const STRIKES: { [Kind in FaultKind]: Strike<Kind> } = {
-  hang: () => undefined,
-  html: ({ body = '<!DOCTYPE html><html><body><h1>It works!</h1></body></html>' }, exchange) => {
-    exchange.send({ status: 200, reason: 'OK', type: 'text/html; charset=utf-8', body });
-  },
-  'truncated-json': async ({ end = false }, { answer, response, socket, ...exchange }) => {
-    const whole = await answer();
-    const half = whole.body.slice(0, Math.ceil(whole.body.length / 2));
-    if (end) return exchange.send({ ...whole, body: half });
-    response.writeHead(whole.status, {
-      'Content-Type': whole.type ?? '',
-      'Content-Length': whole.body.length,
-    });
-    // Only when the half is on the wire: a socket destroyed at once would take it along.
-    response.write(half, () => socket.destroy());
-  },
-  status: ({ code, reason, message }, exchange) => {
-    const body = message === undefined ? '' : JSON.stringify({ data: null, message: `${message}\n` });
-    const type = message === undefined ? {} : { type: JSON_TYPE };
-    exchange.send({ status: code, reason: reason ?? message ?? 'simulated fault', ...type, body });
-  },
-  close: (_fault, { socket }) => void socket.destroy(),
-  slow: async ({ ms }, { timers, answer, ...exchange }) => {
-    await timers.delay(ms);
-    exchange.send(await answer());
-  },
-  'commit-then-close': async (_fault, { answer, socket }) => {
-    await answer();
-    socket.destroy();
-  },
-};
+const CONNECTION: ReadonlySet<string> = new Set<keyof ConnectionFaults>(['blackhole', 'half-open']);
+/** Without a `match` these strike only calls that could start a task. */
+const OF_WRITES: ReadonlySet<string> = new Set<keyof AnswerFaults>([
+  'task-error',
+  'task-warnings',
+  'task-log',
+]);
 
 /** What goes wrong on purpose, added and removed while the cluster runs. */
 export class Faults {
-  readonly #active: { fault: Fault; left: number }[] = [];
+  readonly #entries: Entry[] = [];
+  readonly #context: FaultContext | undefined;
 
-  add(fault: Fault): { remove: () => void } {
-    const entry = { fault, left: fault.times ?? Number.POSITIVE_INFINITY };
-    this.#active.push(entry);
-    return { remove: () => this.#drop(entry) };
+  constructor(context?: FaultContext) {
+    this.#context = context;
   }
 
-  clear(): void {
-    this.#active.length = 0;
+  /** Throws for a fault of a node, guest or storage that the cluster does not have. */
+  add(fault: Fault): FaultHandle {
+    const entry: Entry = {
+      fault,
+      left: fault.times ?? Number.POSITIVE_INFINITY,
+      struck: 0,
+      charge: 0,
+      undo: [],
+    };
+    if (isLasting(fault)) entry.lasting = this.#begin(fault);
+    this.#entries.push(entry);
+    if (fault.seconds !== undefined) {
+      entry.timer = setTimeout(() => void this.#remove(entry), fault.seconds * 1000).unref();
+    }
+    const ready = entry.lasting?.begun ?? Promise.resolve();
+    return { ready, remove: () => this.#remove(entry) };
+  }
+
+  /** Removes every fault; resolves when all is as before. */
+  async clear(): Promise<void> {
+    await Promise.all([...this.#entries].map((entry) => this.#remove(entry)));
   }
 
   /** The first fault that fits the call, counted as having struck. */
-  take(node: string, call: string): Fault | undefined {
-    const entry = this.#active.find(({ fault }) => fits(fault, node, call));
-    if (!entry) return undefined;
-    entry.left -= 1;
-    if (entry.left <= 0) this.#drop(entry);
-    return entry.fault;
+  take(node: string, call: string): Drawn | undefined {
+    const dead = this.#entries.find(({ fault }) => isConnection(fault) && onNode(fault, node));
+    if (dead) return { fault: { kind: 'hang' }, struck: dead.struck, undo: [] };
+    const entry = this.#entries.find((candidate) => {
+      return isOfAnswers(candidate.fault) && fits(candidate.fault, node, call) && isDue(candidate);
+    });
+    if (!entry || !isOfAnswers(entry.fault)) return undefined;
+    return { fault: entry.fault, struck: this.#count(entry), undo: entry.undo };
   }
 
-  #drop(entry: { fault: Fault; left: number }): void {
-    const position = this.#active.indexOf(entry);
-    if (position >= 0) this.#active.splice(position, 1);
+  /** What happens to a new connection to a node. */
+  takeConnection(node: string): keyof ConnectionFaults | undefined {
+    const entry = this.#entries.find(({ fault }) => isConnection(fault) && onNode(fault, node));
+    if (!entry || !isConnection(entry.fault)) return undefined;
+    this.#count(entry);
+    return entry.fault.kind;
+  }
+
+  #begin<Kind extends keyof LastingFaults>(fault: FaultOf<Kind>): Lasting {
+    if (!this.#context) throw new Error(`there is no cluster for '${fault.kind}'`);
+    return LASTING[fault.kind](fault, this.#context);
+  }
+
+  /** @returns how often it had struck before */
+  #count(entry: Entry): number {
+    const { struck } = entry;
+    entry.struck += 1;
+    entry.left -= 1;
+    // Used up, it strikes no more; what it has done stays until it is removed.
+    if (entry.left <= 0) this.#drop(entry);
+    return struck;
+  }
+
+  #drop(entry: Entry): void {
+    const position = this.#entries.indexOf(entry);
+    if (position >= 0) this.#entries.splice(position, 1);
+  }
+
+  async #remove(entry: Entry): Promise<void> {
+    clearTimeout(entry.timer);
+    this.#drop(entry);
+    const { lasting, undo } = entry;
+    delete entry.lasting;
+    for (const step of undo.splice(0)) step();
+    await lasting?.end();
   }
 }
 
-function fits({ match, node }: Scope, at: string, call: string): boolean {
-  if (node !== undefined && node !== at) return false;
-  if (match === undefined) return true;
+/** Lets a fault happen to a call. */
+export async function strike<Kind extends keyof AnswerFaults>(
+  { fault, struck, undo }: Omit<Drawn, 'fault'> & { fault: FaultOf<Kind> },
+  exchange: Omit<Exchange, 'struck'>,
+): Promise<void> {
+  const back = await STRIKES[fault.kind](fault, { ...exchange, struck });
+  if (back) undo.push(back);
+}
+
+function isLasting(fault: Fault): fault is LastingFault {
+  return Object.hasOwn(LASTING, fault.kind);
+}
+
+function isConnection(fault: Fault): fault is ConnectionFault {
+  return CONNECTION.has(fault.kind);
+}
+
+function isOfAnswers(fault: Fault): fault is AnswerFault {
+  return Object.hasOwn(STRIKES, fault.kind);
+}
+
+function onNode({ node }: Scope, at: string): boolean {
+  return node === undefined || node === at;
+}
+
+/** Spreads a rate evenly: with 0.25 every fourth call is struck, the fourth first. */
+function isDue(entry: Entry): boolean {
+  entry.charge += entry.fault.rate ?? 1;
+  if (entry.charge < 1) return false;
+  entry.charge -= 1;
+  return true;
+}
+
+function fits({ kind, match, node }: Fault, at: string, call: string): boolean {
+  if (!onNode(node === undefined ? {} : { node }, at)) return false;
+  if (match === undefined) return !(OF_WRITES.has(kind) && call.startsWith('GET '));
   // `search` ignores lastIndex, so that a global RegExp does not skip every second call.
   return match instanceof RegExp ? call.search(match) >= 0 : match(call);
-}
-
-export async function strike<Kind extends FaultKind>(
-  fault: Extract<Fault, { kind: Kind }>,
-  exchange: Exchange,
-): Promise<void> {
-  const effect = STRIKES[fault.kind as Kind];
-  await effect(fault, exchange);
 }

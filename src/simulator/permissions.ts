@@ -1,43 +1,129 @@
 import { forbidden } from './errors.ts';
-import type { Check, Permissions } from './methods/method.ts';
 import type { Identity } from './state/access.ts';
 import type { ClusterState } from './state/cluster-state.ts';
 
 type Given = Record<string, unknown>;
 
+/** As in the schema; a method without any is for root@pam alone. */
+export interface DeclaredPermissions {
+  readonly user?: string;
+  readonly check?: readonly unknown[];
+}
+
+interface Question {
+  state: ClusterState;
+  identity: Identity;
+  given: Given;
+}
+
 /** Throws PVE's 403, which names the path and the privilege, when the caller lacks what the method asks for. */
 export function requirePermissions(
   state: ClusterState,
   identity: Identity,
-  permissions: Permissions,
+  permissions: DeclaredPermissions | undefined,
   given: Given,
 ): void {
-  if ('user' in permissions) return;
-  const refusal = refusalOf(state, identity, permissions.check, given);
+  if (identity.id === 'root@pam') return;
+  if (!permissions) throw forbidden('user != root@pam');
+  if (permissions.check === undefined) {
+    if (permissions.user === undefined) throw forbidden();
+    return;
+  }
+  const refusal = refusalOf({ state, identity, given }, permissions.check);
   if (refusal !== undefined) throw forbidden(refusal);
 }
 
-/** @returns undefined when the check passes, else what the 403 says was missing (empty for an `or`) */
-function refusalOf(state: ClusterState, identity: Identity, check: Check, given: Given): string | undefined {
-  if (check[0] === 'perm') return permRefusal(state, identity, check, given);
-  const [operator, ...parts] = check;
-  const refusals = parts.map((part) => refusalOf(state, identity, part, given));
-  if (operator === 'and') return refusals.find((refusal) => refusal !== undefined);
-  return refusals.includes(undefined) ? undefined : '';
+type Test = (question: Question, check: readonly unknown[]) => string | undefined;
+
+/** One test per kind of check. Each answers undefined when it passes, else what the 403 says was missing. */
+const TESTS: Record<string, Test> = {
+  perm: permRefusal,
+  and: (question, [, ...parts]) => {
+    return parts.map((part) => refusalOf(question, part)).find((refusal) => refusal !== undefined);
+  },
+  or: (question, [, ...parts]) => {
+    return parts.some((part) => refusalOf(question, part) === undefined) ? undefined : '';
+  },
+  'userid-param': ({ identity, state, given }, [, what]) => {
+    const subject = String(given.userid ?? '');
+    if (what === 'self') return subject === identity.id ? undefined : '';
+    const realm = given.realm ?? subject.split('@').at(-1);
+    return missing({ state, identity, given }, `/access/realm/${String(realm)}`, [String(what)], false);
+  },
+  'userid-group': groupRefusal,
+  'perm-modify': ({ state, identity, given }, [, template]) => {
+    const path = expand(String(template), given);
+    const [, branch = ''] = path.split('/');
+    const own = { storage: 'Datastore.Allocate', vms: 'VM.Allocate', pool: 'Pool.Allocate' }[branch];
+    const privileges = ['Permissions.Modify', ...(own === undefined ? [] : [own])];
+    return missing({ state, identity, given }, path, privileges, true);
+  },
+};
+
+function refusalOf(question: Question, check: unknown): string | undefined {
+  if (!Array.isArray(check)) return '';
+  const [kind] = check;
+  const test = Object.hasOwn(TESTS, String(kind)) ? TESTS[String(kind)] : undefined;
+  return test ? test(question, check) : '';
 }
 
 function permRefusal(
-  state: ClusterState,
-  identity: Identity,
-  [, template, privileges, ...options]: Extract<Check, readonly ['perm', ...unknown[]]>,
-  given: Given,
+  question: Question,
+  [, template, privileges, ...options]: readonly unknown[],
 ): string | undefined {
-  const option = (name: string): string | number | undefined => options[options.indexOf(name) + 1];
-  const needed = options.includes('require_param') ? option('require_param') : undefined;
-  if (needed !== undefined && given[needed] === undefined) return '';
-  const path = template.replaceAll(/\{([^}]+)\}/g, (_match, name: string) => String(given[name] ?? ''));
-  const held = state.access.privileges(identity, path);
-  const any = options.includes('any');
-  const passes = any ? privileges.some((p) => held.has(p)) : privileges.every((p) => held.has(p));
-  return passes ? undefined : `${path}, ${privileges.join(any ? '|' : ', ')}`;
+  const needed = option(options, 'require_param');
+  if (needed !== undefined && question.given[String(needed)] === undefined) return '';
+  const path = expand(String(template), question.given);
+  return missing(question, path, asNames(privileges), Boolean(option(options, 'any')));
+}
+
+/** Rights over all groups, or over every group that the call names. */
+function groupRefusal(
+  question: Question,
+  [, privileges, ...options]: readonly unknown[],
+): string | undefined {
+  const names = asNames(privileges);
+  const overAll = missing(question, '/access/groups', names, true);
+  if (overAll === undefined || option(options, 'groups_param') === undefined) return overAll;
+  const groups = String(question.given.groups ?? '')
+    .split(/[,;\s]+/)
+    .filter(Boolean);
+  if (groups.length === 0) return overAll;
+  return groups
+    .map((group) => missing(question, `/access/groups/${group}`, names, true))
+    .find((refusal) => refusal !== undefined);
+}
+
+/** What 9.0 put in the place of a privilege that older schemas still name. */
+const REPLACED: Record<string, string> = { 'VM.Monitor': 'VM.GuestAgent.Unrestricted' };
+
+/** Of several privileges that are all needed, PVE names the first that is missing. */
+function missing(
+  { state, identity }: Question,
+  path: string,
+  privileges: string[],
+  any: boolean,
+): string | undefined {
+  const privilegesHeld = state.access.privileges(identity, path);
+  const held = { has: (privilege: string) => privilegesHeld.has(REPLACED[privilege] ?? privilege) };
+  if (any) {
+    return privileges.some((privilege) => held.has(privilege))
+      ? undefined
+      : `${path}, ${privileges.join('|')}`;
+  }
+  const first = privileges.find((privilege) => !held.has(privilege));
+  return first === undefined ? undefined : `${path}, ${first}`;
+}
+
+function option(options: unknown[], name: string): unknown {
+  const position = options.indexOf(name);
+  return position < 0 ? undefined : options[position + 1];
+}
+
+function asNames(privileges: unknown): string[] {
+  return Array.isArray(privileges) ? privileges.map(String) : [];
+}
+
+function expand(template: string, given: Given): string {
+  return template.replaceAll(/\{([^}]+)\}/g, (_match, name: string) => String(given[name] ?? ''));
 }

@@ -1,14 +1,21 @@
-import { type Certificate, makeCertificate } from './certificate.ts';
+import type { Catalogue } from '../catalogue/catalogue.ts';
+import { Api } from './api.ts';
 import { type ClusterSpec, DEMO_ESTATE } from './estate.ts';
-import { Faults } from './faults.ts';
-import { type RecordedRequest, RequestRecorder } from './requests.ts';
-import { buildState, FULL_TOKEN, LIMITED_TOKEN, SERVICE_USER } from './state/build-state.ts';
-import type { ClusterState } from './state/cluster-state.ts';
-import { NodeServer } from './wire/node-server.ts';
+import { type ApiSchema, builtInSchema, hasNetworkRows, schemaFromCatalogue } from './schema/api-schema.ts';
+import { readEstate } from './seed.ts';
+import { type Settings, type SimulatedCluster, startCluster } from './simulated-cluster.ts';
+import type { Release } from './state/cluster-state.ts';
+import { linkPeers } from './state/peers.ts';
+
+export type { SimulatedCluster } from './simulated-cluster.ts';
 
 export interface SimulatorOptions {
   /** Default: the demo estate. */
   clusters?: ClusterSpec[];
+  /** The estate as `save` wrote it or as someone did: a file of JSON, or what is in one. In place of `clusters`. */
+  seed?: unknown;
+  /** The API the clusters have; default the built-in one with what the simulator knows of later versions. */
+  schema?: Catalogue | ApiSchema;
   /** The address to bind; default 127.0.0.1. */
   host?: string;
   /** Fixed ports, used node by node in order; further nodes get free ones. */
@@ -19,69 +26,39 @@ export interface SimulatorOptions {
   clock?: () => number;
   /** How long every 401 is held back; default 3, as by the real thing. */
   authDelaySeconds?: number;
+  /** How long the inventory may lag behind the guests; default 10, as by the real thing. With 0 it is live. */
+  resourcesLagSeconds?: number;
+  /** How long a call waits for a configuration file that another process has locked; default 10. */
+  lockWaitSeconds?: number;
 }
 
 export interface Simulator {
   clusters: SimulatedCluster[];
   /** Throws for a name that no cluster has. */
   cluster(name: string): SimulatedCluster;
+  /** All clusters as a seed, secrets included. */
+  save(): { clusters: ClusterSpec[] };
   close(): Promise<void>;
-}
-
-export interface SimulatedCluster {
-  name: string;
-  /** `host:port` of the first node. */
-  url: string;
-  /** `host:port` of every node, in node order. */
-  endpoints: string[];
-  /** `user@realm` */
-  user: string;
-  /** The name of a token with all rights; its full id is `user!tokenId`. */
-  tokenId: string;
-  tokenSecret: string;
-  /** A token with privilege separation and no ACL. */
-  limitedTokenId: string;
-  limitedTokenSecret: string;
-  password: string;
-  fingerprint: string;
-  certificatePem: string;
-  requests: RecordedRequest[];
-  state: ClusterState;
-  faults: Faults;
-  /** The cluster goes down: nothing listens, every connection is cut. Its tasks go on. */
-  stop(): Promise<void>;
-  /** It comes back on the same ports. */
-  start(): Promise<void>;
-}
-
-interface Settings {
-  host: string;
-  ports: number[];
-  taskSeconds: number;
-  clock: () => number;
-  authDelayMs: number;
 }
 
 /** Starts every cluster of the estate, each with its own certificate and fresh secrets. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
-  const settings: Settings = {
-    host: options.host ?? '127.0.0.1',
-    ports: [...(options.ports ?? [])],
-    taskSeconds: options.taskSeconds ?? 2,
-    clock: options.clock ?? Date.now,
-    authDelayMs: (options.authDelaySeconds ?? 3) * 1000,
-  };
+  const specs = options.seed === undefined ? (options.clusters ?? DEMO_ESTATE) : readEstate(options.seed);
+  const settings = settingsOf(options);
   const clusters: SimulatedCluster[] = [];
   const close = async (): Promise<void> => {
+    await Promise.all(clusters.map((cluster) => cluster.stop()));
+    await Promise.all(clusters.map((cluster) => cluster.faults.clear()));
     await Promise.all(clusters.map((cluster) => cluster.stop()));
     for (const cluster of clusters) cluster.state.tasks.close();
   };
   try {
-    for (const spec of options.clusters ?? DEMO_ESTATE) clusters.push(await startCluster(spec, settings));
+    for (const spec of specs) clusters.push(await startCluster(spec, settings));
   } catch (error) {
     await close();
     throw error;
   }
+  linkPeers(clusters);
   return {
     clusters,
     cluster: (name) => {
@@ -89,63 +66,33 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       if (!found) throw new Error(`no simulated cluster '${name}'`);
       return found;
     },
+    save: () => ({ clusters: clusters.map((cluster) => cluster.save()) }),
     close,
   };
 }
 
-async function startCluster(spec: ClusterSpec, settings: Settings): Promise<SimulatedCluster> {
-  const { host, ports, clock, authDelayMs } = settings;
-  const state = buildState(spec, settings);
-  const faults = new Faults();
-  const recorder = new RequestRecorder(clock);
-  const certificate = await makeCertificate(spec.name, host);
-  const context = { state, faults, recorder, certificate, authDelayMs };
-  const servers = spec.nodes.map((node) => new NodeServer(context, node.name, host, ports.shift() ?? 0));
-  const start = async (): Promise<void> => {
-    await Promise.all(servers.map((server) => server.listen()));
-  };
-  const stop = async (): Promise<void> => {
-    await Promise.all(servers.map((server) => server.close()));
-  };
-  try {
-    await start();
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  const endpoints = servers.map((server) => `${reachable(host)}:${server.port}`);
+function settingsOf(options: SimulatorOptions): Settings {
+  const { schema } = options;
+  const given = schema === undefined || 'tree' in schema ? schema : schemaFromCatalogue(schema);
+  const api = new Api(given ?? builtInSchema());
   return {
-    ...describe(state, certificate, endpoints),
-    requests: recorder.requests,
-    state,
-    faults,
-    stop,
-    start,
+    api,
+    host: options.host ?? '127.0.0.1',
+    ports: [...(options.ports ?? [])],
+    taskSeconds: options.taskSeconds ?? 2,
+    clock: options.clock ?? Date.now,
+    authDelayMs: (options.authDelaySeconds ?? 3) * 1000,
+    resourcesLagSeconds: options.resourcesLagSeconds ?? 10,
+    lockWaitMs: (options.lockWaitSeconds ?? 10) * 1000,
+    release: releaseOf(api.schema),
   };
 }
 
-/** What a client needs to know, bound to a wildcard address too. */
-function reachable(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1';
-  if (host === '::') return '[::1]';
-  return host.includes(':') ? `[${host}]` : host;
-}
-
-type Credentials = Omit<SimulatedCluster, 'requests' | 'state' | 'faults' | 'stop' | 'start'>;
-
-function describe(state: ClusterState, certificate: Certificate, endpoints: string[]): Credentials {
-  const secretOf = (name: string): string => state.access.findToken(SERVICE_USER, name)?.secret ?? '';
+/** Where a schema does not say which version it is of, it is the one that the simulator describes itself. */
+function releaseOf(schema: ApiSchema): Release {
+  const version = schema.version ?? '9.2.11';
   return {
-    name: state.name,
-    url: endpoints[0] ?? '',
-    endpoints,
-    user: SERVICE_USER,
-    tokenId: FULL_TOKEN,
-    tokenSecret: secretOf(FULL_TOKEN),
-    limitedTokenId: LIMITED_TOKEN,
-    limitedTokenSecret: secretOf(LIMITED_TOKEN),
-    password: state.access.users.get(SERVICE_USER)?.password ?? '',
-    fingerprint: certificate.fingerprint,
-    certificatePem: certificate.pem,
+    version: /^\d+\.\d+$/.test(version) ? `${version}.11` : version,
+    networkRows: schema.open || hasNetworkRows(schema),
   };
 }

@@ -21,6 +21,7 @@ export function clusterConfig(changes: Partial<ClusterConfig> = {}): ClusterConf
     credentials: { kind: 'token', user: 'ops@pve', tokenId: 'mcp', secret: new Secret(TOKEN_CANARY) },
     tls: { verify: true },
     readOnly: false,
+    validate: true,
     ...changes,
   };
 }

@@ -1,7 +1,10 @@
+import { loadBuiltInCatalogue } from '../../src/catalogue/builtin.ts';
 import type { Cluster, ClusterHealth, Estate } from '../../src/clusters/cluster.ts';
 import type { ClusterConfig } from '../../src/config/config.ts';
 import { Secret } from '../../src/config/secret.ts';
 import type { ProxmoxCall } from '../../src/proxmox/call.ts';
+
+const BUILT_IN = loadBuiltInCatalogue();
 
 /** A cluster at the network edge: keeps every call that would have left, and answers what the test says. */
 export class RecordingCluster implements Cluster {
@@ -24,6 +27,7 @@ export class RecordingCluster implements Cluster {
       },
       tls: { verify: true },
       readOnly: false,
+      validate: true,
       ...overrides,
     };
   }
@@ -35,6 +39,14 @@ export class RecordingCluster implements Cluster {
 
   async health() {
     return this.state;
+  }
+
+  async catalogue() {
+    return BUILT_IN;
+  }
+
+  async permissions() {
+    return { '/': { 'Sys.Audit': 1 } };
   }
 
   async close() {}

@@ -1,11 +1,10 @@
 import { invalidParameters } from '../errors.ts';
 import type { ClusterState } from '../state/cluster-state.ts';
 import { label } from '../state/guest.ts';
-import { type Call, index, type Method, optional, optionalText, string, vmid } from './method.ts';
-import { networkRows, nodeRows, poolRows, storageRows, vmRows } from './resources.ts';
+import { isQuorate } from '../state/hazards.ts';
+import { type Call, index, type Method, optional, optionalText, vmid } from './method.ts';
+import { networkRows, nodeRows, poolRows, sdnRows, storageRows, vmRows } from './resources.ts';
 import { taskRow, visibleTasks } from './tasks.ts';
-
-const RELEASE = { version: '9.2.11', release: '9.2', repoid: '3f1c8a52d7e04b96' };
 
 function status({ state, localNode }: Call): unknown {
   const nodes = state.nodes.map((node) => ({
@@ -20,10 +19,14 @@ function status({ state, localNode }: Call): unknown {
   }));
   // A standalone host has no cluster entry at all, hence no quorum that could be lost.
   if (!isCluster(state)) return nodes;
-  const online = state.nodes.filter((node) => node.online).length;
-  const quorate = online * 2 > state.nodes.length ? 1 : 0;
+  const quorate = isQuorate(state) ? 1 : 0;
   const cluster = { type: 'cluster', id: 'cluster', name: state.name, version: state.nodes.length };
   return [{ ...cluster, nodes: state.nodes.length, quorate }, ...nodes];
+}
+
+/** What a host says it runs. */
+export function versionOf({ release: { version } }: ClusterState): Record<string, string> {
+  return { version, release: version.split('.').slice(0, 2).join('.'), repoid: '3f1c8a52d7e04b96' };
 }
 
 function isCluster(state: ClusterState): boolean {
@@ -37,7 +40,7 @@ function resources(call: Call): unknown {
     ...(type === undefined ? poolRows(call) : []),
     ...(type === undefined || type === 'node' ? nodeRows(call) : []),
     ...(type === undefined || type === 'storage' ? storageRows(call) : []),
-    ...(type === undefined || type === 'sdn' ? networkRows(call) : []),
+    ...(type === undefined || type === 'sdn' ? [...sdnRows(call), ...networkRows(call)] : []),
   ];
 }
 
@@ -54,22 +57,6 @@ function nextId(call: Call): string {
   return String(candidate);
 }
 
-function pools(call: Call): unknown {
-  const { state, identity } = call;
-  const wanted = optionalText(call, 'poolid');
-  const visible = state.pools.filter((pool) =>
-    state.access.has(identity, `/pool/${pool.poolid}`, 'Pool.Audit'),
-  );
-  return visible
-    .filter((pool) => wanted === undefined || pool.poolid === wanted)
-    .map(({ poolid, comment }) => ({
-      poolid,
-      ...(comment === undefined ? {} : { comment }),
-      // Members only where one pool is asked for.
-      ...(wanted === undefined ? {} : { members: vmRows(call).filter((row) => row.pool === poolid) }),
-    }));
-}
-
 export const clusterMethods: Method[] = [
   {
     method: 'GET',
@@ -77,7 +64,7 @@ export const clusterMethods: Method[] = [
     permissions: { user: 'all' },
     handler: () => index('subdir', ['version', 'cluster', 'nodes', 'storage', 'access', 'pools']),
   },
-  { method: 'GET', path: '/version', permissions: { user: 'all' }, handler: () => RELEASE },
+  { method: 'GET', path: '/version', permissions: { user: 'all' }, handler: ({ state }) => versionOf(state) },
   {
     method: 'GET',
     path: '/cluster',
@@ -109,12 +96,5 @@ export const clusterMethods: Method[] = [
     properties: { vmid: optional(vmid) },
     permissions: { user: 'all' },
     handler: nextId,
-  },
-  {
-    method: 'GET',
-    path: '/pools',
-    properties: { poolid: optional(string) },
-    permissions: { user: 'all' },
-    handler: pools,
   },
 ];

@@ -1,9 +1,11 @@
 import { failure, invalidParameters } from '../errors.ts';
 import { configDigest, type Guest, type GuestConfig, type GuestType, withPending } from '../state/guest.ts';
 import { requireSnapshot } from '../state/snapshots.ts';
-import { drives, findVolume, removeVolume, storedValue } from '../state/volumes.ts';
+import { storedValue } from '../state/stored-values.ts';
 import { type Properties, schemaOf } from '../verify.ts';
-import { GUEST_OPTIONS, HOT_OPTIONS } from './guest-options.ts';
+import { attachDrive, detachDrive, removeDrive } from './guest-drives.ts';
+import { GUEST_OPTIONS, isCold } from './guest-options.ts';
+import { requireOptionPrivileges } from './guest-privileges.ts';
 import { refuseLocked, refuseSkiplock, startGuestTask } from './guest-work.ts';
 import {
   boolean,
@@ -26,8 +28,6 @@ const CONTROL: Properties = {
   delete: optional(string),
   digest: { type: 'string', maxLength: 64, optional: 1 },
   revert: optional(string),
-  skiplock: boolean,
-  force: boolean,
 };
 
 function show(call: Call, type: GuestType): unknown {
@@ -79,49 +79,35 @@ function readChange(call: Call, type: GuestType, guest: Guest): Change {
   if (digest !== undefined && digest !== configDigest(guest)) {
     throw failure('detected modified configuration - file changed by other user? Try again.');
   }
-  refuseLocked(guest);
+  const removed = Object.fromEntries(remove.map((key) => [key, guest.config[key] ?? '']));
+  requireOptionPrivileges(call, type, { ...removed, ...options });
+  refuseLocked(guest, call);
   const set = Object.fromEntries(
     Object.entries(options).map(([key, value]) => [key, typeof value === 'number' ? value : String(value)]),
   );
   return { set, remove, revert: listOf(optionalText(call, 'revert')) };
 }
 
-function applyChange(call: Call, guest: Guest, { set, remove, revert }: Change): void {
-  const waits = (key: string): boolean => {
-    return guest.type === 'qemu' && guest.status === 'running' && !HOT_OPTIONS.test(key);
-  };
+function applyChange({ state }: Call, guest: Guest, { set, remove, revert }: Change): void {
+  const waits = (key: string): boolean => guest.status === 'running' && isCold(guest, key);
   for (const key of revert) delete guest.pending[key];
   for (const key of remove) {
     if (waits(key) && guest.config[key] !== undefined) guest.pending[key] = null;
-    else removeOption(call, guest, key);
-  }
-  for (const [key, value] of Object.entries(set)) {
-    const stored = typeof value === 'string' ? storedValue(call.state, guest, key, value) : value;
-    if (waits(key)) guest.pending[key] = stored;
     else {
-      detachDrive(guest, key);
-      guest.config[key] = stored;
+      removeDrive(state, guest, key);
       delete guest.pending[key];
     }
   }
-}
-
-/** A drive that is taken off stays as `unused0`; taking that off too destroys the volume. */
-function removeOption({ state }: Call, guest: Guest, key: string): void {
-  const volid = drives(guest).find(([name]) => name === key)?.[1];
-  const volume = volid === undefined ? undefined : findVolume(state, guest.node, volid);
-  if (volume && key.startsWith('unused')) removeVolume(state, volume);
-  else detachDrive(guest, key);
-  delete guest.config[key];
-  delete guest.pending[key];
-}
-
-function detachDrive(guest: Guest, key: string): void {
-  const volid = drives(guest).find(([name]) => name === key)?.[1];
-  if (volid === undefined || key.startsWith('unused')) return;
-  let free = 0;
-  while (guest.config[`unused${free}`] !== undefined) free += 1;
-  guest.config[`unused${free}`] = volid;
+  for (const [key, value] of Object.entries(set)) {
+    const stored = typeof value === 'string' ? storedValue(state, guest, key, value) : value;
+    if (waits(key)) guest.pending[key] = stored;
+    else {
+      detachDrive(guest, key, String(stored));
+      guest.config[key] = stored;
+      delete guest.pending[key];
+    }
+    attachDrive(guest, key, String(stored));
+  }
 }
 
 function update(call: Call, type: GuestType): null {
@@ -135,7 +121,7 @@ function updateInTask(call: Call, type: GuestType): string {
   const change = readChange(call, type, guest);
   return startGuestTask(call, guest, 'config', {
     end: () => {
-      refuseLocked(guest);
+      refuseLocked(guest, call);
       applyChange(call, guest, change);
     },
     log: [
@@ -144,17 +130,18 @@ function updateInTask(call: Call, type: GuestType): string {
   });
 }
 
-const CHANGES = ['CDROM', 'CPU', 'Cloudinit', 'Disk', 'HWType', 'Memory', 'Network', 'Options'].map(
-  (part) => {
-    return `VM.Config.${part}`;
-  },
-);
+const COMMON_AREAS = ['Disk', 'CPU', 'Memory', 'Network', 'Options'];
+const AREAS: Record<GuestType, string[]> = {
+  qemu: [...COMMON_AREAS, 'CDROM', 'HWType', 'Cloudinit'],
+  lxc: COMMON_AREAS,
+};
 
 /** Reading and changing the configuration of one kind of guest. */
 export function configMethods(type: GuestType): Method[] {
   const path = `/nodes/{node}/${type}/{vmid}`;
-  const properties = { node, vmid, ...CONTROL, ...GUEST_OPTIONS[type] };
-  const permissions = onGuest(...CHANGES);
+  const overriding = type === 'qemu' ? { skiplock: boolean, force: boolean } : {};
+  const properties = { node, vmid, ...CONTROL, ...overriding, ...GUEST_OPTIONS[type] };
+  const permissions = onGuest(...AREAS[type].map((area) => `VM.Config.${area}`));
   const inTask: Method = {
     method: 'POST',
     path: `${path}/config`,

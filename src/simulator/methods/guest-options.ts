@@ -1,4 +1,4 @@
-import type { GuestType } from '../state/guest.ts';
+import type { Guest, GuestType } from '../state/guest.ts';
 import type { Properties } from '../verify.ts';
 import { boolean, integer, optional, string } from './method.ts';
 
@@ -109,6 +109,15 @@ const LXC: Properties = {
 /** The options a guest's configuration may hold: those of PVE's that callers set most. */
 export const GUEST_OPTIONS: Record<GuestType, Properties> = { qemu: QEMU, lxc: LXC };
 
-/** Options a running VM takes over at once; the others wait for its next start. */
-export const HOT_OPTIONS =
-  /^(name|description|tags|onboot|protection|startup|hookscript|agent|template|(net|scsi|virtio|sata|ide|usb|unused)\d+)$/;
+/** Options a running VM takes over at once, with the hotplugging that is on by default. */
+const HOT_OPTIONS =
+  /^(name|description|tags|onboot|protection|startup|hookscript|agent|template|lock|(ci|cloudinit)\w+|sshkeys|nameserver|searchdomain|(ipconfig|net|scsi|virtio|sata|ide|usb|unused)\d+)$/;
+
+/** Options a running container takes over at its next start only. */
+const COLD_CONTAINER_OPTIONS =
+  /^(arch|cmode|console|dev\d+|features|mp\d+|ostype|rootfs|timezone|tty|unprivileged)$/;
+
+/** Whether a running guest takes the option over at its next start only. */
+export function isCold({ type }: Pick<Guest, 'type'>, key: string): boolean {
+  return type === 'qemu' ? !HOT_OPTIONS.test(key) : COLD_CONTAINER_OPTIONS.test(key);
+}

@@ -3,8 +3,10 @@ import { type Guest, label } from '../state/guest.ts';
 import type { Worker } from '../state/tasks.ts';
 import type { Call } from './method.ts';
 
-export function refuseLocked(guest: Guest): void {
-  if (guest.lock !== undefined) throw failure(`${label(guest)} is locked (${guest.lock})`);
+/** @param call the call whose `skiplock`, which only root may give, overrides the lock */
+export function refuseLocked(guest: Guest, call?: Call): void {
+  if (guest.lock !== undefined && call?.parameters.skiplock !== 1)
+    throw failure(`${label(guest)} is locked (${guest.lock})`);
 }
 
 /** Overriding a guest's lock is for root@pam alone. */
@@ -16,7 +18,13 @@ export function refuseSkiplock({ parameters, identity }: Call): void {
 
 /** Starts a task on a guest, named as PVE names it: qmstart, vzstart, … */
 export function startGuestTask(call: Call, guest: Guest, action: string, worker: Worker): string {
-  const type = `${guest.type === 'qemu' ? 'qm' : 'vz'}${action}`;
+  // The one name that does not keep to the rule.
+  if (guest.type === 'qemu' && action === 'migrate') return startPlainTask(call, guest, 'qmigrate', worker);
+  return startPlainTask(call, guest, `${guest.type === 'qemu' ? 'qm' : 'vz'}${action}`, worker);
+}
+
+/** Starts a task on a guest whose type has the same name for both kinds: resize, move_volume, … */
+export function startPlainTask(call: Call, guest: Guest, type: string, worker: Worker): string {
   const origin = { node: guest.node, type, id: String(guest.vmid), owner: call.identity.id };
   return call.state.tasks.start(origin, worker);
 }
@@ -36,8 +44,8 @@ export function lockedWorker(guest: Guest, lock: string, worker: Worker): Worker
       guest.lock = lock;
       worker.begin?.();
     },
-    end: () => {
-      worker.end();
+    end: (say) => {
+      worker.end(say);
       unlock();
     },
     abort: () => {

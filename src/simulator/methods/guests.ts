@@ -1,6 +1,12 @@
 import { type Guest, type GuestType, isTemplate } from '../state/guest.ts';
+import { haResource, haState } from '../state/ha.ts';
 import { type Call, guestOf, index, type Method, node, onGuest, text, vmid } from './method.ts';
 import { guestRow, visibleGuests } from './resources.ts';
+
+function haOf({ state }: Call, guest: Guest): Record<string, unknown> {
+  const managed = haResource(state, guest);
+  return managed ? { managed: 1, state: haState(state, managed) } : { managed: 0 };
+}
 
 /** Adds to a row what `status/current` and the node's lists say beyond the inventory. */
 function details(call: Call, row: Record<string, unknown>, guest: Guest): unknown {
@@ -14,7 +20,7 @@ function details(call: Call, row: Record<string, unknown>, guest: Guest): unknow
       : {}),
     ...(isTemplate(guest) ? { template: 1 } : {}),
     ...(running ? { pid: 2_000_000 + guest.vmid } : {}),
-    ...(call.parameters.vmid === undefined ? {} : { ha: { managed: 0 } }),
+    ...(call.parameters.vmid === undefined ? {} : { ha: haOf(call, guest) }),
   };
 }
 

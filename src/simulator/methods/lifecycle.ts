@@ -1,4 +1,6 @@
-import { failure, forbidden } from '../errors.ts';
+import { failure } from '../errors.ts';
+import { makeBase } from '../state/disks.ts';
+import { forgetGuest, refuseCountedOn } from '../state/forget.ts';
 import {
   type Guest,
   type GuestConfig,
@@ -8,9 +10,10 @@ import {
   startGuest,
   stopGuest,
 } from '../state/guest.ts';
-import { findVolume, requestedStorages, requireStorage, storedValue } from '../state/volumes.ts';
-import type { Properties } from '../verify.ts';
-import { discard, emptyGuest, requirePool, reserve } from './guest-making.ts';
+import { requestedStorages, storedValue } from '../state/stored-values.ts';
+import { disksOf, drives, findVolume, refuseUsedBase, requireStorageOn } from '../state/volumes.ts';
+import { items } from './declare.ts';
+import { CREATION, discard, emptyGuest, requireAllocate, requirePool, reserve } from './guest-making.ts';
 import { GUEST_OPTIONS } from './guest-options.ts';
 import { refuseLocked, refuseSkiplock, startGuestTask } from './guest-work.ts';
 import {
@@ -24,38 +27,16 @@ import {
   onGuest,
   optional,
   optionalText,
-  storage,
   string,
   text,
   vmid,
 } from './method.ts';
-
-/** What PVE adds to the options of a guest when it makes one. */
-const CREATION: Record<GuestType, Properties> = {
-  qemu: { pool: optional(string), start: boolean, storage: optional(storage), unique: boolean },
-  lxc: {
-    ostemplate: { type: 'string', maxLength: 255 },
-    password: optional({ type: 'string', minLength: 5 }),
-    pool: optional(string),
-    start: boolean,
-    storage: optional(storage),
-    'ssh-public-keys': optional(string),
-  },
-};
-
-/** PVE checks this in code, since the guest may be allowed through its pool instead. */
-function requireAllocate(call: Call, id: number): void {
-  const { access } = call.state;
-  const pool = optionalText(call, 'pool');
-  const throughPool = pool !== undefined && access.has(call.identity, `/pool/${pool}`, 'VM.Allocate');
-  if (!throughPool && !access.has(call.identity, `/vms/${id}`, 'VM.Allocate')) {
-    throw forbidden(`/vms/${id}, VM.Allocate`);
-  }
-}
+import { isRestore, restore } from './restore.ts';
 
 function create(call: Call, type: GuestType): string {
   const { state } = call;
   const id = number(call, 'vmid');
+  if (isRestore(call, type)) return restore(call, type);
   requireAllocate(call, id);
   const pool = requirePool(call);
   const guest = emptyGuest(type, text(call, 'node'), id, 'create');
@@ -64,7 +45,8 @@ function create(call: Call, type: GuestType): string {
     const exists = `${label(existing)} ${id} already exists on node '${existing.node}'`;
     throw failure(`unable to create ${label(guest)} ${id} - ${exists}`);
   }
-  for (const storageId of requestedStorages(type, call.parameters)) requireStorage(state, storageId);
+  for (const storageId of requestedStorages(type, call.parameters))
+    requireStorageOn(state, storageId, guest.node);
   return startGuestTask(call, guest, 'create', {
     check: () => checkTemplate(call, guest),
     begin: () => reserve(call, guest, pool),
@@ -110,6 +92,7 @@ function destroy(call: Call, type: GuestType): string {
   const guest = guestOf(call, type);
   const name = `${label(guest)} ${guest.vmid}`;
   const check = (): void => {
+    refuseCountedOn(call.state, guest, flag(call, 'purge'));
     if (guest.config.protection === 1) throw failure(`can't remove ${name} - protection mode enabled`);
     if (guest.status === 'running' && !(type === 'lxc' && flag(call, 'force'))) {
       throw failure(
@@ -121,13 +104,28 @@ function destroy(call: Call, type: GuestType): string {
   };
   check();
   return startGuestTask(call, guest, 'destroy', {
-    check: () => refuseLocked(guest),
+    check: () => {
+      refuseLocked(guest, call);
+      for (const volume of disksOf(call.state, guest)) refuseUsedBase(call.state, volume);
+    },
     end: () => {
       check();
+      for (const volume of disksOf(call.state, guest)) refuseUsedBase(call.state, volume);
       discard(call, guest);
+      forgetGuest(call.state, guest);
+      if (flag(call, 'purge')) purge(call, guest);
     },
     log: [`destroying ${name}`],
   });
+}
+
+/** A purged guest is forgotten by the backup jobs too. */
+function purge({ state }: Call, { vmid: gone }: Guest): void {
+  for (const { options } of state.backupJobs ?? []) {
+    if (options.vmid === undefined) continue;
+    const left = items(String(options.vmid)).filter((listed) => listed !== String(gone));
+    options.vmid = left.join(',');
+  }
 }
 
 function toTemplate(call: Call, type: GuestType): string | null {
@@ -142,6 +140,12 @@ function toTemplate(call: Call, type: GuestType): string | null {
   }
   const convert = (): void => {
     stopGuest(guest);
+    for (const [key, volid] of drives(guest)) {
+      const volume = findVolume(call.state, guest.node, volid);
+      if (volume && !key.startsWith('unused')) {
+        guest.config[key] = String(guest.config[key]).replace(volid, makeBase(volume));
+      }
+    }
     guest.config.template = 1;
   };
   // A container is converted while the caller waits, a VM in a task.
@@ -173,7 +177,7 @@ export function lifecycleMethods(type: GuestType): Method[] {
     {
       method: 'POST',
       path: `${path}/{vmid}/template`,
-      properties: { node, vmid },
+      properties: type === 'qemu' ? { node, vmid, disk: optional(string) } : { node, vmid },
       permissions: onGuest('VM.Allocate'),
       handler: (call) => toTemplate(call, type),
     },

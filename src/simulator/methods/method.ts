@@ -36,14 +36,16 @@ export interface Call {
   parameters: Parameters;
 }
 
-/** A list whose envelope also says how many rows there are in all. */
+/** A list whose envelope also says how many rows there are in all, or what has changed but does not apply yet. */
 export class Listing {
   readonly rows: unknown[];
-  readonly total: number;
+  readonly total: number | undefined;
+  readonly changes: string | undefined;
 
-  constructor(rows: unknown[], total: number) {
+  constructor(rows: unknown[], total?: number, changes?: string) {
     this.rows = rows;
     this.total = total;
+    this.changes = changes;
   }
 }
 

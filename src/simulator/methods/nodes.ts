@@ -1,10 +1,10 @@
 import { failure } from '../errors.ts';
 import { findNode, type Node } from '../state/cluster-state.ts';
 import { nodeFigures, storageFigures } from '../state/figures.ts';
+import { versionOf } from './cluster.ts';
 import { type Call, index, type Method, node, text } from './method.ts';
 import { nodeRows } from './resources.ts';
 
-const PACKAGE = 'pve-manager/9.2.11/3f1c8a52d7e04b96';
 const KERNEL = {
   sysname: 'Linux',
   release: '7.0.6-2-pve',
@@ -24,6 +24,7 @@ function status(call: Call): unknown {
   const local = call.state.storages.find((storage) => storage.storage === 'local');
   const { used, total } = local ? storageFigures(call.state, host.name, local) : { used: 0, total: 0 };
   const load = cpu * host.cpus;
+  const release = versionOf(call.state);
   return {
     uptime,
     cpu,
@@ -41,7 +42,7 @@ function status(call: Call): unknown {
     swap: { total: 0, used: 0, free: 0 },
     rootfs: { total, used, free: total - used, avail: total - used },
     ksm: { shared: 0 },
-    pveversion: PACKAGE,
+    pveversion: `pve-manager/${release.version}/${release.repoid}`,
     kversion: `${KERNEL.sysname} ${KERNEL.release} ${KERNEL.version}`,
     'current-kernel': KERNEL,
     'boot-info': { mode: 'efi', secureboot: 0 },
@@ -69,6 +70,6 @@ export const nodeMethods: Method[] = [
     path: '/nodes/{node}/version',
     properties: { node },
     permissions: { user: 'all' },
-    handler: () => ({ version: '9.2.11', release: '9.2', repoid: '3f1c8a52d7e04b96' }),
+    handler: ({ state }) => versionOf(state),
   },
 ];

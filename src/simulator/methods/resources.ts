@@ -1,6 +1,8 @@
 import { findNode, type Node, poolOf, type Storage } from '../state/cluster-state.ts';
-import { guestFigures, nodeFigures, storageFigures } from '../state/figures.ts';
-import { type Guest, guestName, isTemplate } from '../state/guest.ts';
+import { guestFigures, storageFigures } from '../state/figures.ts';
+import { type Guest, guestName } from '../state/guest.ts';
+import { haResource, haState } from '../state/ha.ts';
+import { sectionOf } from '../state/sdn.ts';
 import type { Call } from './method.ts';
 
 type Row = Record<string, unknown>;
@@ -24,16 +26,37 @@ export function visibleGuests({ state, identity }: Call): Guest[] {
   return guests.filter((guest) => state.access.has(identity, `/vms/${guest.vmid}`, 'VM.Audit'));
 }
 
+/** What the inventory knows of a guest: its configuration as it is, the rest as of the last broadcast. */
+function broadcastRow({ state }: Call, guest: Guest): Row {
+  const { tags } = guest.config;
+  const live = {
+    vmid: guest.vmid,
+    ...(tags === undefined ? {} : { tags }),
+    ...(guest.lock === undefined ? {} : { lock: guest.lock }),
+  };
+  const seen = state.broadcast.guest(guest);
+  if (!seen) return { ...live, status: 'unknown' };
+  const online = findNode(state, guest.node)?.online ?? false;
+  return {
+    ...live,
+    name: seen.name,
+    status: online ? seen.status : 'unknown',
+    template: seen.template ? 1 : 0,
+    ...seen.figures,
+  };
+}
+
 export function vmRows(call: Call): Row[] {
   return visibleGuests(call).map((guest) => {
     const pool = poolOf(call.state, guest.vmid);
+    const managed = haResource(call.state, guest);
     return {
-      ...guestRow(call, guest),
+      ...broadcastRow(call, guest),
       id: `${guest.type}/${guest.vmid}`,
       type: guest.type,
       node: guest.node,
-      template: isTemplate(guest) ? 1 : 0,
       ...(pool === undefined ? {} : { pool }),
+      ...(managed ? { hastate: haState(call.state, managed) } : {}),
     };
   });
 }
@@ -47,7 +70,7 @@ function nodeRow({ state, identity }: Call, node: Node): Row {
     status: node.online ? 'online' : 'offline',
   };
   if (!node.online || !state.access.has(identity, `/nodes/${node.name}`, 'Sys.Audit')) return row;
-  const { cpu, mem, uptime } = nodeFigures(state, node);
+  const { cpu, mem, uptime } = state.broadcast.node(state, node);
   const root = state.storages.find((storage) => storage.storage === 'local');
   const disk = root ? storageFigures(state, node.name, root) : { used: 0, total: 0 };
   return {
@@ -111,13 +134,29 @@ export function storageRows(call: Call): Row[] {
   });
 }
 
-export function networkRows({ state, identity }: Call): Row[] {
-  if (!state.access.has(identity, '/sdn/zones/localnetwork', 'SDN.Audit')) return [];
-  return state.nodes.map(({ name, online }) => ({
-    id: `sdn/${name}/localnetwork`,
-    type: 'sdn',
-    node: name,
-    sdn: 'localnetwork',
-    status: online ? 'ok' : 'unknown',
+export function sdnRows({ state, identity }: Call): Row[] {
+  const zones = ['localnetwork', ...Object.keys(sectionOf(state.datacenter.sdn.running, 'zones'))];
+  const visible = zones.filter((zone) => state.access.has(identity, `/sdn/zones/${zone}`, 'SDN.Audit'));
+  return state.nodes.flatMap(({ name, online }) => {
+    return visible.map((zone) => ({
+      id: `sdn/${name}/${zone}`,
+      type: 'sdn',
+      node: name,
+      sdn: zone,
+      status: online ? 'ok' : 'unknown',
+    }));
+  });
+}
+
+/** The zones once more, in the form that since 9.1 fabrics have too. */
+export function networkRows(call: Call): Row[] {
+  if (!call.state.release.networkRows) return [];
+  return sdnRows(call).map(({ node, sdn, status }) => ({
+    id: `network/${node}/zone/${sdn}`,
+    type: 'network',
+    node,
+    network: sdn,
+    'network-type': 'zone',
+    status,
   }));
 }

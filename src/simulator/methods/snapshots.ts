@@ -1,6 +1,9 @@
 import { failure } from '../errors.ts';
+import { canSnapshot } from '../state/disks.ts';
 import { type Guest, type GuestType, isTemplate, startGuest } from '../state/guest.ts';
+import { saveMemory } from '../state/memory.ts';
 import { removeSnapshot, requireSnapshot, rollBack, takeSnapshot } from '../state/snapshots.ts';
+import { drives, findVolume, removeVolume, requireStorage } from '../state/volumes.ts';
 import { lockedWorker, startGuestTask } from './guest-work.ts';
 import {
   boolean,
@@ -55,14 +58,26 @@ function create(call: Call, type: GuestType): string {
     'snapshot',
     lockedWorker(guest, 'snapshot', {
       check: () => {
-        if (isTemplate(guest)) throw failure('snapshot feature is not available');
+        if (isTemplate(guest) || !disksCanSnapshot(call, guest)) {
+          throw failure('snapshot feature is not available');
+        }
         if (guest.snapshots.has(name)) throw failure(`snapshot name '${name}' already used`);
       },
-      end: () =>
-        takeSnapshot(guest, { name, description, vmstate, at: Math.floor(call.state.clock() / 1000) }),
+      end: () => {
+        const at = Math.floor(call.state.clock() / 1000);
+        const memory = vmstate ? { memory: saveMemory(call.state, guest, name) } : {};
+        takeSnapshot(guest, { name, description, vmstate, at, ...memory });
+      },
       log: [`taking snapshot '${name}' of guest ${guest.vmid}`],
     }),
   );
+}
+
+function disksCanSnapshot({ state }: Call, guest: Guest): boolean {
+  return drives(guest).every(([key, volid]) => {
+    const volume = key.startsWith('unused') ? undefined : findVolume(state, guest.node, volid);
+    return !volume || canSnapshot(requireStorage(state, volume.storage), volume);
+  });
 }
 
 function roll(call: Call, type: GuestType): string {
@@ -93,7 +108,12 @@ function remove(call: Call, type: GuestType): string {
     'delsnapshot',
     lockedWorker(guest, 'snapshot-delete', {
       check: () => void requireSnapshot(guest, name),
-      end: () => removeSnapshot(guest, name),
+      end: () => {
+        const memory = requireSnapshot(guest, name).config.vmstate;
+        removeSnapshot(guest, name);
+        const volume = memory === undefined ? undefined : findVolume(call.state, guest.node, String(memory));
+        if (volume) removeVolume(call.state, volume);
+      },
       log: [`deleting snapshot '${name}' of guest ${guest.vmid}`],
     }),
   );

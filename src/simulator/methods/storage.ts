@@ -1,13 +1,25 @@
 import { failure, forbidden } from '../errors.ts';
 import type { ClusterState, Storage, Volume } from '../state/cluster-state.ts';
+import { allocateBytes } from '../state/disks.ts';
 import { storageFigures } from '../state/figures.ts';
-import { drives, findVolume, removeVolume, requireStorage, volumesOn } from '../state/volumes.ts';
+import { parseSize } from '../state/sizes.ts';
+import {
+  drives,
+  findVolume,
+  refuseUsedBase,
+  removeVolume,
+  requireStorage,
+  requireStorageOn,
+  volumesOn,
+} from '../state/volumes.ts';
+import { choice, require } from './declare.ts';
 import {
   boolean,
   type Call,
   integer,
   type Method,
   node,
+  number,
   optional,
   optionalText,
   storage,
@@ -17,43 +29,14 @@ import {
 } from './method.ts';
 import { isOn, visibleStorages } from './resources.ts';
 
-const STORAGE_TYPES = [
-  'btrfs',
-  'cephfs',
-  'cifs',
-  'dir',
-  'esxi',
-  'iscsi',
-  'lvm',
-  'lvmthin',
-  'nfs',
-  'pbs',
-  'rbd',
-  'zfspool',
-];
-
-function definitions(call: Call): unknown {
-  const type = optionalText(call, 'type');
-  return visibleStorages(call)
-    .filter((candidate) => type === undefined || candidate.type === type)
-    .map((definition) => ({
-      storage: definition.storage,
-      type: definition.type,
-      content: definition.content.join(','),
-      ...(definition.nodes ? { nodes: definition.nodes.join(',') } : {}),
-      ...(definition.shared ? { shared: 1 } : {}),
-      ...definition.options,
-    }));
-}
-
 function statusRow(state: ClusterState, host: string, definition: Storage): Record<string, unknown> {
   const { used, total } = storageFigures(state, host, definition);
   return {
     type: definition.type,
     content: definition.content.join(','),
     shared: definition.shared ? 1 : 0,
-    active: 1,
-    enabled: 1,
+    active: definition.disabled ? 0 : 1,
+    enabled: definition.disabled ? 0 : 1,
     total,
     used,
     avail: total - used,
@@ -74,9 +57,7 @@ function nodeStorages(call: Call): unknown {
 }
 
 function storageOnNode(call: Call): Storage {
-  const definition = requireStorage(call.state, text(call, 'storage'));
-  if (isOn(definition, text(call, 'node'))) return definition;
-  throw failure(`storage '${definition.storage}' is not available on node '${text(call, 'node')}'`);
+  return requireStorageOn(call.state, text(call, 'storage'), text(call, 'node'));
 }
 
 function status(call: Call): unknown {
@@ -94,6 +75,7 @@ function contentRow(volume: Volume): Record<string, unknown> {
     ...(guest === undefined ? {} : { vmid: guest }),
     ...(notes === undefined ? {} : { notes }),
     ...(volume.protected ? { protected: 1 } : {}),
+    ...(volume.parent === undefined ? {} : { parent: volume.parent }),
   };
 }
 
@@ -134,14 +116,62 @@ function volumeDetails(call: Call): unknown {
   return { ...row, used: Math.round(volume.size * 0.6), path: `${options.path ?? '/dev/pve'}/${file}` };
 }
 
+/** A backup may also be removed by whoever may back its guest up. */
+function requireRemoval(call: Call, { content: kind, storage: name, vmid: guest }: Volume): void {
+  const { access } = call.state;
+  if (access.has(call.identity, `/storage/${name}`, 'Datastore.Allocate')) return;
+  if (kind !== 'backup' || guest === undefined) throw forbidden(`/storage/${name}, Datastore.Allocate`);
+  require(call, `/storage/${name}`, 'Datastore.AllocateSpace');
+  require(call, `/vms/${guest}`, 'VM.Backup');
+}
+
+/** Only backups have notes and can be protected. */
+function updateVolume(call: Call): null {
+  const volume = requireVolume(call);
+  requireRemoval(call, volume);
+  if (volume.content !== 'backup') throw failure(`volume '${volume.volid}' does not support this`);
+  const kept = volume.original ?? volume;
+  const notes = optionalText(call, 'notes');
+  if (notes === '') delete kept.notes;
+  else if (notes !== undefined) kept.notes = notes;
+  if (call.parameters.protected === 1) kept.protected = true;
+  if (call.parameters.protected === 0) delete kept.protected;
+  return null;
+}
+
+/** Makes an empty disk for a guest, which need not exist. */
+function allocate(call: Call): string {
+  const { state } = call;
+  const { storage: name } = storageOnNode(call);
+  const owner = number(call, 'vmid');
+  const filename = text(call, 'filename');
+  const [, of, suffix] = /^(?:vm|subvol)-(\d+)-([\w-]+?)(?:\.\w+)?$/.exec(filename) ?? [];
+  if (Number(of) !== owner || suffix === undefined) {
+    throw failure(`illegal name '${filename}' - should be 'vm-${owner}-*'`);
+  }
+  // Without a unit the size is in KiB.
+  const size = text(call, 'size');
+  const bytes = parseSize(/^\d+$/.test(size) ? `${size}K` : size);
+  const place = {
+    vmid: owner,
+    node: text(call, 'node'),
+    type: filename.startsWith('subvol') ? 'lxc' : 'qemu',
+  } as const;
+  const format = optionalText(call, 'format') ?? /\.(raw|qcow2|vmdk)$/.exec(filename)?.[1];
+  const taken = volumesOn(state, place.node, name).find(
+    ({ volid }) => /[^:/]*$/.exec(volid)?.[0] === filename,
+  );
+  if (taken) throw failure(`disk image '${taken.volid}' already exists`);
+  return allocateBytes(state, place, name, bytes, { suffix, ...(format === undefined ? {} : { format }) });
+}
+
 /** PVE waits up to `delay` seconds for the task's end; here the UPID always comes back at once. */
 function removeContent(call: Call): string {
   const volume = requireVolume(call);
   const { state, identity } = call;
-  if (!state.access.has(identity, `/storage/${volume.storage}`, 'Datastore.Allocate')) {
-    throw forbidden(`/storage/${volume.storage}, Datastore.Allocate`);
-  }
+  requireRemoval(call, volume);
   if (volume.protected) throw failure(`can't remove volume '${volume.volid}' - it is protected`);
+  refuseUsedBase(state, volume);
   const user = [...state.guests.values()].find((guest) =>
     drives(guest).some(([, volid]) => volid === volume.volid),
   );
@@ -161,13 +191,6 @@ const path = '/nodes/{node}/storage/{storage}';
 const volumeProperties = { node, storage: optional(storage), volume: string };
 
 export const storageMethods: Method[] = [
-  {
-    method: 'GET',
-    path: '/storage',
-    properties: { type: { type: 'string', enum: STORAGE_TYPES, optional: 1 } },
-    permissions: { user: 'all' },
-    handler: definitions,
-  },
   {
     method: 'GET',
     path: '/nodes/{node}/storage',
@@ -203,6 +226,28 @@ export const storageMethods: Method[] = [
     permissions: { user: 'all' },
     openEnded: true,
     handler: volumeDetails,
+  },
+  {
+    method: 'POST',
+    path: `${path}/content`,
+    properties: {
+      node,
+      storage,
+      vmid,
+      filename: string,
+      size: { type: 'string', pattern: '\\d+[MG]?' },
+      format: choice('raw', 'qcow2', 'subvol', 'vmdk'),
+    },
+    permissions: { check: ['perm', '/storage/{storage}', ['Datastore.AllocateSpace']] },
+    handler: allocate,
+  },
+  {
+    method: 'PUT',
+    path: `${path}/content/{volume}`,
+    properties: { ...volumeProperties, notes: optional(string), protected: boolean },
+    permissions: { user: 'all' },
+    openEnded: true,
+    handler: updateVolume,
   },
   {
     method: 'DELETE',

@@ -1,3 +1,7 @@
+import { ALL_PRIVILEGES, BUILT_IN_ROLES } from './privileges.ts';
+
+export { ALL_PRIVILEGES } from './privileges.ts';
+
 /** Who asks. `id` is what appears in a UPID: `user@realm` or `user@realm!token`. */
 export interface Identity {
   id: string;
@@ -9,6 +13,14 @@ export interface User {
   userid: string;
   password?: string;
   comment?: string;
+  email?: string;
+  firstname?: string;
+  lastname?: string;
+  keys?: string;
+  /** Default: enabled. */
+  enable?: boolean;
+  /** epoch seconds; 0 or absent: never */
+  expire?: number;
 }
 
 export interface Token {
@@ -17,59 +29,86 @@ export interface Token {
   secret: string;
   /** With privilege separation a token has only what its own ACL and its user's both grant. */
   privsep: boolean;
+  comment?: string;
+  /** epoch seconds; 0 or absent: never */
+  expire?: number;
+}
+
+export interface Group {
+  groupid: string;
+  comment?: string;
+  members: Set<string>;
 }
 
 export interface AclEntry {
   path: string;
-  /** `user@realm` or `user@realm!token` */
+  /** `user@realm`, `user@realm!token` or the id of a group */
   ugid: string;
   role: string;
+  /** Whether it also counts below its path; default yes. */
+  propagate?: boolean;
 }
 
-export const ALL_PRIVILEGES = [
-  ...['Allocate', 'AllocateSpace', 'AllocateTemplate', 'Audit'].map((name) => `Datastore.${name}`),
-  ...['Group.Allocate', 'Permissions.Modify', 'Pool.Allocate', 'Pool.Audit', 'User.Modify'],
-  ...['Mapping.Audit', 'Mapping.Modify', 'Mapping.Use', 'Realm.Allocate', 'Realm.AllocateUser'],
-  ...['SDN.Allocate', 'SDN.Audit', 'SDN.Use'],
-  ...['AccessNetwork', 'Audit', 'Console', 'Incoming', 'Modify', 'PowerMgmt', 'Syslog'].map(
-    (p) => `Sys.${p}`,
-  ),
-  ...['Allocate', 'Audit', 'Backup', 'Clone', 'Console', 'Migrate', 'PowerMgmt', 'Replicate'].map(
-    (p) => `VM.${p}`,
-  ),
-  ...['CDROM', 'CPU', 'Cloudinit', 'Disk', 'HWType', 'Memory', 'Network', 'Options'].map(
-    (p) => `VM.Config.${p}`,
-  ),
-  ...['Audit', 'FileRead', 'FileSystemMgmt', 'FileWrite', 'Unrestricted'].map((p) => `VM.GuestAgent.${p}`),
-  ...['VM.Snapshot', 'VM.Snapshot.Rollback'],
-];
+export interface Realm {
+  realm: string;
+  type: string;
+  comment?: string;
+  default?: 1;
+  [option: string]: string | number | string[] | undefined;
+}
 
-const ROLES: Record<string, string[]> = {
-  Administrator: ALL_PRIVILEGES,
-  NoAccess: [],
-  PVEAuditor: ALL_PRIVILEGES.filter((privilege) => privilege.endsWith('.Audit')),
-  PVEDatastoreUser: ['Datastore.AllocateSpace', 'Datastore.Audit'],
-  PVEVMAdmin: ALL_PRIVILEGES.filter((privilege) => privilege.startsWith('VM.')),
-  PVEVMUser: [
-    ...['VM.Audit', 'VM.Backup', 'VM.Config.CDROM', 'VM.Config.Cloudinit', 'VM.Console'],
-    ...['VM.GuestAgent.Audit', 'VM.PowerMgmt'],
-  ],
-};
+export function aclType({ ugid }: Pick<AclEntry, 'ugid'>): 'user' | 'group' | 'token' {
+  if (ugid.includes('!')) return 'token';
+  return ugid.includes('@') ? 'user' : 'group';
+}
 
-/** Users, tokens and the access control list of one cluster. */
+interface Surroundings {
+  /** The pool of a storage, whose ACL also counts for the storage. */
+  poolOfStorage?: (storage: string) => string | undefined;
+  /** epoch ms; without one nothing expires */
+  clock?: () => number;
+}
+
+/** Users, groups, realms, roles, tokens and the access control list of one cluster. */
 export class AccessControl {
   readonly users = new Map<string, User>();
+  readonly groups = new Map<string, Group>();
   readonly tokens: Token[] = [];
   readonly acl: AclEntry[] = [];
+  /** The roles that were added to the built-in ones. */
+  readonly roles = new Map<string, string[]>();
+  readonly realms = new Map<string, Realm>([
+    ['pam', { realm: 'pam', type: 'pam', comment: 'Accounts of the host' }],
+    ['pve', { realm: 'pve', type: 'pve', comment: 'Accounts of the cluster', default: 1 }],
+  ]);
   /** The pool of a guest, whose ACL also counts for the guest. */
   readonly #poolOf: (vmid: number) => string | undefined;
+  readonly #surroundings: Surroundings;
 
-  constructor(poolOf: (vmid: number) => string | undefined) {
+  constructor(poolOf: (vmid: number) => string | undefined, surroundings: Surroundings = {}) {
     this.#poolOf = poolOf;
+    this.#surroundings = surroundings;
   }
 
+  /** A token that may log in: neither expired nor of a user who is disabled or expired. */
   findToken(user: string, name: string): Token | undefined {
-    return this.tokens.find((token) => token.user === user && token.name === name);
+    const token = this.tokens.find((candidate) => candidate.user === user && candidate.name === name);
+    return token && this.mayLogIn(user) && !this.#expired(token) ? token : undefined;
+  }
+
+  mayLogIn(userid: string): boolean {
+    const user = this.users.get(userid);
+    return user === undefined || (user.enable !== false && !this.#expired(user));
+  }
+
+  groupsOf(userid: string): string[] {
+    const groups = [...this.groups.values()].filter(({ members }) => members.has(userid));
+    return groups.map(({ groupid }) => groupid).sort();
+  }
+
+  /** @returns undefined for a role that does not exist */
+  privilegesOfRole(role: string): readonly string[] | undefined {
+    return Object.hasOwn(BUILT_IN_ROLES, role) ? BUILT_IN_ROLES[role] : this.roles.get(role);
   }
 
   privileges(identity: Identity, path: string): Set<string> {
@@ -87,20 +126,58 @@ export class AccessControl {
     return anyOf.some((privilege) => privileges.has(privilege));
   }
 
-  #privilegesOf(id: string, path: string): Set<string> {
-    if (id === 'root@pam') return new Set(ALL_PRIVILEGES);
-    const pool = /^\/vms\/(\d+)$/.exec(path)?.[1];
-    const poolName = pool === undefined ? undefined : this.#poolOf(Number(pool));
-    const own = this.#granted(id, path);
-    return poolName === undefined ? own : new Set([...own, ...this.#granted(id, `/pool/${poolName}`)]);
+  /** Removes what a user, group or token was granted, and with a user also its tokens and memberships. */
+  forget(ugid: string): void {
+    const gone = (entry: AclEntry): boolean => entry.ugid === ugid || entry.ugid.startsWith(`${ugid}!`);
+    this.acl.splice(0, this.acl.length, ...this.acl.filter((entry) => !gone(entry)));
+    if (aclType({ ugid }) !== 'user') return;
+    this.tokens.splice(0, this.tokens.length, ...this.tokens.filter(({ user }) => user !== ugid));
+    for (const { members } of this.groups.values()) members.delete(ugid);
   }
 
-  /** The entry nearest to the path replaces those above it, as in PVE. */
-  #granted(id: string, path: string): Set<string> {
-    for (let at = path; ; at = at.slice(0, at.lastIndexOf('/')) || '/') {
-      const entries = this.acl.filter((entry) => entry.ugid === id && entry.path === at);
-      if (entries.length > 0) return new Set(entries.flatMap((entry) => ROLES[entry.role] ?? []));
-      if (at === '/') return new Set();
-    }
+  #expired({ expire = 0 }: { expire?: number }): boolean {
+    const { clock } = this.#surroundings;
+    return expire > 0 && clock !== undefined && expire <= clock() / 1000;
   }
+
+  #privilegesOf(id: string, path: string): Set<string> {
+    if (id === 'root@pam') return new Set(ALL_PRIVILEGES);
+    const roles = this.#rolesOn(id, path);
+    const pool = this.#poolAround(path);
+    const inherited = pool === undefined ? [] : this.#rolesOn(id, `/pool/${pool}`);
+    const all = [...roles, ...inherited];
+    if (all.includes('NoAccess')) return new Set();
+    return new Set(all.flatMap((role) => this.privilegesOfRole(role) ?? []));
+  }
+
+  #poolAround(path: string): string | undefined {
+    const [, kind, name = ''] = /^\/(vms|storage)\/([^/]+)$/.exec(path) ?? [];
+    if (kind === 'vms') return this.#poolOf(Number(name));
+    return kind === 'storage' ? this.#surroundings.poolOfStorage?.(name) : undefined;
+  }
+
+  /**
+   * From the root down, the entries of a level replace those above it, and a subject's own entries replace
+   * its groups' of the same level. NoAccess drops everything else of its level.
+   */
+  #rolesOn(id: string, path: string): string[] {
+    const groups = new Set(this.groupsOf(id));
+    const entries = this.acl.filter((entry) => entry.ugid === id || groups.has(entry.ugid));
+    let roles: string[] = [];
+    for (const level of levels(path)) {
+      const here = entries.filter(
+        (entry) => entry.path === level && (level === path || entry.propagate !== false),
+      );
+      const own = here.filter((entry) => entry.ugid === id);
+      const found = (own.length > 0 ? own : here).map((entry) => entry.role);
+      if (found.length > 0) roles = found.includes('NoAccess') ? ['NoAccess'] : found;
+    }
+    return roles;
+  }
+}
+
+/** `/pool/a` gives `/`, `/pool`, `/pool/a`. */
+function levels(path: string): string[] {
+  const segments = path.split('/').filter(Boolean);
+  return ['/', ...segments.map((_segment, index) => `/${segments.slice(0, index + 1).join('/')}`)];
 }

@@ -8,11 +8,20 @@ import {
   type StorageSpec,
 } from '../estate.ts';
 import { AccessControl } from './access.ts';
-import { type ClusterState, type Node, poolOf, type Storage } from './cluster-state.ts';
+import { Broadcast } from './broadcast.ts';
+import { newCeph } from './ceph.ts';
+import { type ClusterState, makeNode, poolOf, type Release, type Storage } from './cluster-state.ts';
+import { Collections } from './collections.ts';
+import { newDatacenter } from './datacenter.ts';
+import { allocateDisk, makeBase } from './disks.ts';
 import { type Guest, nameKey, startGuest } from './guest.ts';
+import { Hazards } from './hazards.ts';
+import { restoreState } from './saving.ts';
+import { GIB } from './sizes.ts';
+import { storedValue } from './stored-values.ts';
 import { TaskBoard } from './tasks.ts';
 import { Tickets } from './tickets.ts';
-import { allocateDisk, GIB, requireStorage, storedValue } from './volumes.ts';
+import { findVolume, requireStorage } from './volumes.ts';
 
 export const SERVICE_USER = 'mcp@pve';
 export const FULL_TOKEN = 'mcp';
@@ -31,36 +40,57 @@ export interface BuildOptions {
   /** epoch ms */
   clock: () => number;
   taskSeconds: number;
+  /** How long the inventory may lag behind; default 0. */
+  resourcesLagSeconds?: number;
+  release?: Release;
 }
 
+const RELEASE: Release = { version: '9.2.11', networkRows: false };
+
 /** Makes the state a cluster has before the first request. Deterministic for one clock, its secrets apart. */
-export function buildState(spec: ClusterSpec, { clock, taskSeconds }: BuildOptions): ClusterState {
-  const pools = (spec.pools ?? []).map((pool) => ({ ...pool, vmids: new Set<number>() }));
+export function buildState(spec: ClusterSpec, options: BuildOptions): ClusterState {
+  const { clock, taskSeconds, resourcesLagSeconds = 0, release = RELEASE } = options;
+  const pools = (spec.pools ?? []).map((pool) => ({
+    ...pool,
+    vmids: new Set<number>(),
+    storages: new Set<string>(),
+  }));
   const state: ClusterState = {
     name: spec.name,
     clock,
-    nodes: spec.nodes.map((node, index): Node => {
-      return {
+    nodes: spec.nodes.map((node, index) => {
+      const details = {
         name: node.name,
         nodeid: index + 1,
         ip: `192.0.2.${index + 11}`,
         cpus: node.cpus ?? 8,
         memory: (node.memoryGib ?? 32) * GIB,
         bootedAt: clock() - NODE_UPTIME_MS,
-        online: true,
       };
+      return makeNode(details, clock);
     }),
     guests: new Map(),
     storages: (spec.storages ?? LOCAL_STORAGES).map(buildStorage),
     volumes: [],
     pools,
-    access: new AccessControl((vmid) => poolOf({ pools }, vmid)),
+    access: new AccessControl((vmid) => poolOf({ pools }, vmid), {
+      clock,
+      poolOfStorage: (storage) => pools.find(({ storages }) => storages.has(storage))?.poolid,
+    }),
     tickets: new Tickets(clock),
     tasks: new TaskBoard(clock, taskSeconds * 1000),
+    backupJobs: structuredClone(spec.backupJobs ?? []),
+    collections: new Collections(),
+    hazards: new Hazards(),
+    broadcast: new Broadcast(clock, resourcesLagSeconds * 1000),
+    release,
+    datacenter: newDatacenter(spec.ceph ? newCeph(spec.nodes.map(({ name }) => name)) : undefined),
   };
   addAccounts(state);
   addInstallationMedia(state);
   for (const guest of spec.guests ?? []) addGuest(state, guest);
+  if (spec.state !== undefined) restoreState(state, spec.state);
+  state.broadcast.settle(state);
   return state;
 }
 
@@ -118,7 +148,9 @@ function addGuest(state: ClusterState, spec: GuestSpec): void {
     ...(spec.lock === undefined ? {} : { lock: spec.lock }),
   };
   const gib = spec.diskGib ?? 8;
-  const volid = allocateDisk(state, guest, spec.storage ?? 'local-lvm', gib);
+  const disk = allocateDisk(state, guest, spec.storage ?? 'local-lvm', gib);
+  const volume = spec.template ? findVolume(state, node, disk) : undefined;
+  const volid = volume ? makeBase(volume) : disk;
   guest.config = {
     [nameKey(type)]: spec.name,
     cores: spec.cores ?? 1,
@@ -171,6 +203,7 @@ function addBackup(state: ClusterState, guest: Guest, spec: BackupSpec, diskGib:
     vmid: guest.vmid,
     ...(shared ? {} : { node: guest.node }),
     size: Math.round(diskGib * GIB * 0.31),
+    archive: { type: guest.type, config: { ...guest.config } },
     ...(spec.notes ? { notes: spec.notes } : {}),
     ...(spec.protected ? { protected: true } : {}),
   });

@@ -1,8 +1,20 @@
 import { failure } from '../errors.ts';
 import type { AccessControl } from './access.ts';
-import { configFile, type Guest, type GuestType } from './guest.ts';
+import type { Broadcast } from './broadcast.ts';
+import type { Collections } from './collections.ts';
+import type { Datacenter } from './datacenter.ts';
+import { configFile, type Guest, type GuestConfig, type GuestType } from './guest.ts';
+import type { Hazards } from './hazards.ts';
+import type { Peer } from './peers.ts';
 import type { TaskBoard } from './tasks.ts';
 import type { Tickets } from './tickets.ts';
+
+/** `version` as `9.2.11`. */
+export interface Release {
+  version: string;
+  /** Since 9.1 the inventory has rows of type `network`. */
+  networkRows: boolean;
+}
 
 export interface Node {
   name: string;
@@ -15,17 +27,34 @@ export interface Node {
   bootedAt: number;
   /** An offline node makes the others answer 595 for it. */
   online: boolean;
+  /** epoch ms; until then it reboots and can't be reached. */
+  offlineUntil: number;
 }
+
+export const STORAGE_TYPES = [
+  ...(['btrfs', 'cephfs', 'cifs', 'dir', 'esxi', 'iscsi', 'iscsidirect', 'lvm', 'lvmthin'] as const),
+  ...(['nfs', 'pbs', 'rbd', 'zfs', 'zfspool'] as const),
+];
+export type StorageType = (typeof STORAGE_TYPES)[number];
 
 export interface Storage {
   storage: string;
-  type: 'dir' | 'lvmthin' | 'nfs';
+  type: StorageType;
   content: string[];
   nodes?: string[];
   shared: boolean;
+  disabled?: boolean;
   /** bytes */
   total: number;
+  /** Bytes held by what is none of the cluster's volumes; what a test sets to fill a storage. */
+  foreignBytes?: number;
   options: Record<string, string>;
+}
+
+/** What a backup holds beside the data: enough to make the guest again. */
+export interface ArchivedGuest {
+  type: GuestType;
+  config: GuestConfig;
 }
 
 export interface Volume {
@@ -42,12 +71,33 @@ export interface Volume {
   ctime: number;
   notes?: string;
   protected?: boolean;
+  /** The base volume that a linked clone stands on. */
+  parent?: string;
+  archive?: ArchivedGuest;
+  /** In a view of another cluster's volume, the volume itself. */
+  original?: Volume;
 }
 
-interface Pool {
+/** A schedule of backups; the options as the API takes them. */
+export interface BackupJob {
+  id: string;
+  enabled: boolean;
+  options: Record<string, string | number>;
+}
+
+/** A file that arrived over the wire and waits for the call that stores it. */
+interface UploadedFile {
+  /** bytes */
+  size: number;
+  /** hex, by algorithm */
+  digests: Record<string, string>;
+}
+
+export interface Pool {
   poolid: string;
   comment?: string;
   vmids: Set<number>;
+  storages: Set<string>;
 }
 
 /** Everything a cluster knows, apart from how it is spoken to. */
@@ -63,6 +113,17 @@ export interface ClusterState {
   access: AccessControl;
   tickets: Tickets;
   tasks: TaskBoard;
+  /** What the API without handlers of its own keeps. */
+  collections: Collections;
+  hazards: Hazards;
+  broadcast: Broadcast;
+  /** What the simulated version can do, and what it calls itself. */
+  release: Release;
+  datacenter: Datacenter;
+  /** The other clusters of the simulator. */
+  peers?: Peer[];
+  backupJobs?: BackupJob[];
+  uploads?: Map<string, UploadedFile>;
 }
 
 export function findNode(state: ClusterState, name: string): Node | undefined {
@@ -78,4 +139,20 @@ export function requireGuest(state: ClusterState, node: string, type: GuestType,
 
 export function poolOf(state: Pick<ClusterState, 'pools'>, vmid: number): string | undefined {
   return state.pools.find((pool) => pool.vmids.has(vmid))?.poolid;
+}
+
+/** A node without power is down until someone turns it on; one that reboots comes back by itself. */
+export function makeNode(details: Omit<Node, 'online' | 'offlineUntil'>, clock: () => number): Node {
+  let powered = true;
+  return {
+    ...details,
+    offlineUntil: 0,
+    get online(): boolean {
+      return powered && clock() >= this.offlineUntil;
+    },
+    set online(value: boolean) {
+      powered = value;
+      this.offlineUntil = 0;
+    },
+  };
 }

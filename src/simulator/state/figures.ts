@@ -1,8 +1,7 @@
 import type { ClusterState, Node, Storage } from './cluster-state.ts';
 import type { Guest } from './guest.ts';
-import { drives, GIB, volumesOn } from './volumes.ts';
-
-const MIB = 1024 ** 2;
+import { GIB, MIB } from './sizes.ts';
+import { drives, usedBytes } from './volumes.ts';
 
 export interface GuestFigures {
   cpu: number;
@@ -73,8 +72,5 @@ export function storageFigures(
   node: string,
   storage: Storage,
 ): { used: number; total: number } {
-  // Thin volumes hold about half of what they promise.
-  const share = storage.type === 'lvmthin' ? 0.5 : 1;
-  const held = volumesOn(state, node, storage.storage).reduce((sum, volume) => sum + volume.size * share, 0);
-  return { used: Math.min(storage.total, Math.floor(held)), total: storage.total };
+  return { used: Math.min(storage.total, usedBytes(state, node, storage)), total: storage.total };
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Inside } from './inside.ts';
 
 export type GuestType = 'qemu' | 'lxc';
 export type GuestConfig = Record<string, string | number>;
@@ -29,6 +30,10 @@ export interface Guest {
   /** The snapshot the present state descends from. */
   parent?: string;
   lock?: string;
+  /** What the cloud-init drive was last generated from. */
+  cloudinit?: GuestConfig;
+  /** What runs inside the guest, made when it is first asked for. */
+  inside?: Inside;
 }
 
 export const label = (guest: Pick<Guest, 'type'>): string => (guest.type === 'qemu' ? 'VM' : 'CT');
@@ -72,18 +77,38 @@ export function withPending(guest: Guest): GuestConfig {
 }
 
 export function applyPending(guest: Guest): void {
+  const released = Object.keys(guest.pending)
+    .filter((key) => guest.pending[key] === null && /^mp\d+$/.test(key))
+    .map((key) => String(guest.config[key]).split(',')[0] ?? '');
   guest.config = withPending(guest);
+  // A mount point that is taken off a container keeps its volume.
+  for (const volid of released) {
+    let free = 0;
+    while (guest.config[`unused${free}`] !== undefined) free += 1;
+    guest.config[`unused${free}`] = volid;
+  }
   guest.pending = {};
+}
+
+const CLOUD_INIT =
+  /^(name|nameserver|searchdomain|cicustom|cipassword|citype|ciupgrade|ciuser|sshkeys|ipconfig\d+)$/;
+
+/** The options a cloud-init drive is generated from. */
+export function cloudinitOptions({ config }: Pick<Guest, 'config'>): GuestConfig {
+  return Object.fromEntries(Object.entries(config).filter(([key]) => CLOUD_INIT.test(key)));
 }
 
 export function startGuest(guest: Guest, now: number): void {
   applyPending(guest);
+  guest.cloudinit = cloudinitOptions(guest);
+  delete guest.inside;
   guest.status = 'running';
   guest.paused = false;
   guest.startedAt = now;
 }
 
 export function stopGuest(guest: Guest): void {
+  delete guest.inside;
   guest.status = 'stopped';
   guest.paused = false;
   guest.startedAt = 0;

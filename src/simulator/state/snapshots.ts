@@ -7,12 +7,15 @@ export function requireSnapshot(guest: Guest, name: string): Snapshot {
   return snapshot;
 }
 
-/** @param at epoch seconds */
+/**
+ * @param options.at epoch seconds
+ * @param options.memory the volume that holds the saved memory
+ */
 export function takeSnapshot(
   guest: Guest,
-  options: { name: string; description: string; vmstate: boolean; at: number },
+  options: { name: string; description: string; vmstate: boolean; at: number; memory?: string },
 ): void {
-  const { name, description, vmstate, at } = options;
+  const { name, description, vmstate, at, memory } = options;
   if (guest.snapshots.has(name)) throw failure(`snapshot name '${name}' already used`);
   guest.snapshots.set(name, {
     name,
@@ -20,7 +23,7 @@ export function takeSnapshot(
     snaptime: at,
     ...(guest.parent === undefined ? {} : { parent: guest.parent }),
     vmstate,
-    config: { ...guest.config },
+    config: { ...guest.config, ...(memory === undefined ? {} : { vmstate: memory }) },
   });
   guest.parent = name;
 }
@@ -29,7 +32,8 @@ export function takeSnapshot(
 export function rollBack(guest: Guest, name: string, now: number): void {
   const snapshot = requireSnapshot(guest, name);
   stopGuest(guest);
-  guest.config = { ...snapshot.config };
+  const { vmstate: _memory, ...config } = snapshot.config;
+  guest.config = config;
   guest.parent = name;
   if (snapshot.vmstate) startGuest(guest, now);
 }

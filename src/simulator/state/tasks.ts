@@ -6,8 +6,8 @@ export interface Worker {
   check?: () => void;
   /** Takes locks and reserves what the work needs. */
   begin?: () => void;
-  /** The change itself, visible only when the task ends. */
-  end: () => void;
+  /** The change itself, visible only when the task ends. What it says goes into the log. */
+  end: (say: (line: string) => void) => void;
   /** Undoes `begin` when the task is stopped or its end fails. */
   abort?: () => void;
   log?: string[];
@@ -32,8 +32,17 @@ export interface Task extends TaskOrigin {
   log: string[];
 }
 
+/** How the tasks of a call end other than by themselves. */
+export interface TaskOutcome {
+  error?: string;
+  warnings?: number;
+  /** So many lines are in the log before the worker's own. */
+  lines?: number;
+}
+
 interface Running {
   task: Task;
+  outcome: TaskOutcome;
   worker: Worker;
   endsAt: number;
 }
@@ -46,6 +55,7 @@ export class TaskBoard {
   readonly #running = new Map<string, Running>();
   #timer: NodeJS.Timeout | undefined;
   #nextPid = 0x1000;
+  #outcome: TaskOutcome = {};
 
   /** @param duration how long a task runs, in ms of `clock` */
   constructor(clock: () => number, duration: number) {
@@ -64,9 +74,35 @@ export class TaskBoard {
       this.#finish(task, error);
       return task.upid;
     }
-    this.#running.set(task.upid, { task, worker, endsAt: now + this.#duration });
+    const outcome = this.#outcome;
+    for (let line = 1; line <= (outcome.lines ?? 0); line += 1) task.log.push(`simulated line ${line}`);
+    this.#running.set(task.upid, { task, outcome, worker, endsAt: now + this.#duration });
     this.settle();
     return task.upid;
+  }
+
+  /** Every task that is started while `work` runs has this outcome. */
+  during<T>(outcome: TaskOutcome, work: () => T): T {
+    const before = this.#outcome;
+    this.#outcome = outcome;
+    try {
+      return work();
+    } finally {
+      this.#outcome = before;
+    }
+  }
+
+  /** The finished tasks, oldest first; what still runs when a cluster is saved is lost, as by a power cut. */
+  saved(): Task[] {
+    return this.#tasks.filter((task) => task.endtime !== undefined).map((task) => ({ ...task }));
+  }
+
+  restore(tasks: readonly Task[]): void {
+    this.#tasks.length = 0;
+    for (const task of tasks) {
+      this.#tasks.push({ ...task });
+      this.#nextPid = Math.max(this.#nextPid, task.pid + 1);
+    }
   }
 
   /** Adds a finished task to the archive: the history a cluster has before anyone talks to it. */
@@ -117,11 +153,13 @@ export class TaskBoard {
     return task;
   }
 
-  #complete({ task, worker }: Running): void {
+  #complete({ task, worker, outcome }: Running): void {
     this.#running.delete(task.upid);
     try {
-      worker.end();
+      if (outcome.error !== undefined) throw new Error(outcome.error);
+      worker.end((line) => task.log.push(line));
       this.#finish(task);
+      if (outcome.warnings !== undefined) warn(task, outcome.warnings);
     } catch (error) {
       worker.abort?.();
       this.#finish(task, error);
@@ -142,4 +180,9 @@ export class TaskBoard {
     if (!Number.isFinite(next)) return;
     this.#timer = setTimeout(() => this.settle(), Math.max(5, next - now)).unref();
   }
+}
+
+function warn(task: Task, count: number): void {
+  task.exitstatus = `WARNINGS: ${count}`;
+  task.log.splice(-1, 1, `TASK WARNINGS: ${count}`);
 }

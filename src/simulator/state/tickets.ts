@@ -6,11 +6,16 @@ const SKEW_SECONDS = 300;
 
 /** Login tickets and their CSRF tokens, valid for two hours of the given clock. */
 export class Tickets {
-  readonly #key = randomBytes(32);
+  #key = randomBytes(32);
   readonly #clock: () => number;
 
   constructor(clock: () => number) {
     this.#clock = clock;
+  }
+
+  /** Every ticket issued so far is invalid, as after two hours or a change of the key. */
+  expireAll(): void {
+    this.#key = randomBytes(32);
   }
 
   issue(user: string): { ticket: string; csrf: string } {

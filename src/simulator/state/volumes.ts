@@ -1,14 +1,17 @@
-import { createHash } from 'node:crypto';
 import { failure } from '../errors.ts';
+import { foreignVolumes, keeperOf } from './backends.ts';
 import type { ClusterState, Storage, Volume } from './cluster-state.ts';
 import type { Guest, GuestConfig, GuestType } from './guest.ts';
-
-export const GIB = 1024 ** 3;
+import { parseSize } from './sizes.ts';
 
 const DRIVE: Record<GuestType, RegExp> = {
   qemu: /^(scsi|virtio|sata|ide|efidisk|tpmstate|unused)\d+$/,
   lxc: /^(rootfs|mp\d+|unused\d+)$/,
 };
+
+export function isDrive(type: GuestType, key: string): boolean {
+  return DRIVE[type].test(key);
+}
 
 /** The options of a guest that hold a volume, CD and cloud-init drives left out: `[key, volid, size in bytes]`. */
 export function drives(guest: { type: GuestType; config: GuestConfig }): [string, string, number][] {
@@ -16,8 +19,8 @@ export function drives(guest: { type: GuestType; config: GuestConfig }): [string
     const text = String(value);
     const volid = text.split(',')[0] ?? '';
     const holdsNoDisk = text.includes('media=cdrom') || volid.endsWith(':cloudinit');
-    if (!DRIVE[guest.type].test(key) || !volid.includes(':') || holdsNoDisk) return [];
-    return [[key, volid, Number(/size=(\d+)G/.exec(text)?.[1] ?? 0) * GIB]];
+    if (!isDrive(guest.type, key) || !volid.includes(':') || holdsNoDisk) return [];
+    return [[key, volid, parseSize(/size=([\d.]+[KMGT]?)/.exec(text)?.[1] ?? '')]];
   });
 }
 
@@ -27,89 +30,67 @@ export function requireStorage(state: ClusterState, name: string): Storage {
   return storage;
 }
 
+/** The storage, which must be enabled and there on the node. */
+export function requireStorageOn(state: ClusterState, name: string, node: string): Storage {
+  const storage = requireStorage(state, name);
+  if (storage.disabled) throw failure(`storage '${name}' is disabled`);
+  if (storage.nodes && !storage.nodes.includes(node)) {
+    throw failure(`storage '${name}' is not available on node '${node}'`);
+  }
+  return storage;
+}
+
 export function findVolume(state: ClusterState, node: string, volid: string): Volume | undefined {
-  return state.volumes.find((volume) => volume.volid === volid && (volume.node ?? node) === node);
+  const own = state.volumes.find((volume) => volume.volid === volid && (volume.node ?? node) === node);
+  if (own) return own;
+  const storage = state.storages.find((candidate) => candidate.storage === volid.split(':')[0]);
+  return storage && foreignVolumes(state, storage).find((volume) => volume.volid === volid);
 }
 
-export function volumesOn(state: ClusterState, node: string, storage: string): Volume[] {
-  return state.volumes.filter((volume) => volume.storage === storage && (volume.node ?? node) === node);
+export function volumesOn(state: ClusterState, node: string, name: string): Volume[] {
+  const own = state.volumes.filter((volume) => volume.storage === name && (volume.node ?? node) === node);
+  const storage = state.storages.find((candidate) => candidate.storage === name);
+  return storage ? [...own, ...foreignVolumes(state, storage)] : own;
 }
 
-/** Makes a disk for a guest. @returns its volume id */
-export function allocateDisk(state: ClusterState, guest: Guest, storageName: string, gib: number): string {
-  const storage = requireStorage(state, storageName);
-  const content = guest.type === 'qemu' ? 'images' : 'rootdir';
-  if (!storage.content.includes(content) && !storage.content.includes('images')) {
-    throw failure(`storage '${storageName}' does not support content-type '${content}'`);
-  }
-  const format = storage.type === 'lvmthin' || guest.type === 'lxc' ? 'raw' : 'qcow2';
-  const name = (index: number): string => {
-    const disk = `vm-${guest.vmid}-disk-${index}`;
-    return storage.type === 'lvmthin'
-      ? `${storageName}:${disk}`
-      : `${storageName}:${guest.vmid}/${disk}.${format}`;
-  };
-  let index = 0;
-  while (findVolume(state, guest.node, name(index))) index += 1;
-  state.volumes.push({
-    volid: name(index),
-    storage: storageName,
-    ...(storage.shared ? {} : { node: guest.node }),
-    content,
-    format,
-    size: gib * GIB,
-    vmid: guest.vmid,
-    ctime: Math.floor(state.clock() / 1000),
-  });
-  return name(index);
+/** How much of a storage is taken, in bytes. */
+export function usedBytes(state: ClusterState, node: string, storage: Storage): number {
+  const volumes = volumesOn(state, node, storage.storage);
+  const held = volumes.reduce((sum, volume) => sum + heldBytes(storage, volume.size), 0);
+  return Math.floor(held) + (storage.foreignBytes ?? 0);
 }
 
-/** `local-lvm:32,ssd=1`: the storage, the size in GiB, the rest. */
-const DISK_REQUEST = /^([^:,]+):(\d+(?:\.\d+)?)((?:,.*)?)$/;
-
-/** The storages on which the options of a new guest ask for disks. */
-export function requestedStorages(type: GuestType, options: Record<string, unknown>): string[] {
-  return Object.entries(options).flatMap(([key, value]) => {
-    const storage = DRIVE[type].test(key) ? DISK_REQUEST.exec(String(value))?.[1] : undefined;
-    return storage === undefined ? [] : [storage];
-  });
+/** Thin volumes hold about half of what they promise. */
+export function heldBytes({ type }: Storage, size: number): number {
+  return type === 'lvmthin' ? size * 0.5 : size;
 }
 
-/**
- * Turns what a caller writes into what PVE stores: `local-lvm:32` allocates a disk of 32 GiB, a network
- * card without an address gets one.
- */
-export function storedValue(state: ClusterState, guest: Guest, key: string, value: string): string {
-  const request = DISK_REQUEST.exec(value);
-  if (DRIVE[guest.type].test(key) && request) {
-    const [, storage = '', size = '0', options = ''] = request;
-    const gib = Math.max(1, Math.ceil(Number(size)));
-    return `${allocateDisk(state, guest, storage, gib)}${options},size=${gib}G`;
-  }
-  return /^net\d+$/.test(key) ? withHardwareAddress(guest, key, value) : value;
-}
-
-function withHardwareAddress(guest: Guest, key: string, value: string): string {
-  const address = hardwareAddress(guest, key);
-  if (guest.type === 'lxc') return value.includes('hwaddr=') ? value : `${value},hwaddr=${address}`;
-  const [card = 'virtio', ...options] = value.split(',');
-  const model = card.startsWith('model=') ? card.slice('model='.length) : card;
-  if (model.includes('=') || value.includes('macaddr=')) return value;
-  return [`${model}=${address}`, ...options].join(',');
-}
-
-/** Made from the guest, not at random, so that two runs show the same estate. */
-export function hardwareAddress(guest: Guest, key: string): string {
-  const hash = createHash('sha1').update(`${guest.node}/${guest.vmid}/${key}`).digest('hex').toUpperCase();
-  return `BC:24:11:${hash.slice(0, 2)}:${hash.slice(2, 4)}:${hash.slice(4, 6)}`;
-}
-
+/** Also for a view of another cluster's volume, which is then gone from there. */
 export function removeVolume(state: ClusterState, volume: Volume): void {
-  state.volumes.splice(state.volumes.indexOf(volume), 1);
+  const { volumes } = keeperOf(state, volume);
+  const at = volumes.indexOf(volume.original ?? volume);
+  if (at >= 0) volumes.splice(at, 1);
+}
+
+/** The linked clones that stand on a volume. */
+export function clonesOf(state: ClusterState, volume: Volume): Volume[] {
+  return state.volumes.filter(
+    ({ parent, node }) => parent === volume.volid && (node === undefined || node === volume.node),
+  );
+}
+
+/** A base that clones stand on can't go before them. */
+export function refuseUsedBase(state: ClusterState, volume: Volume): void {
+  if (clonesOf(state, volume).length === 0) return;
+  throw failure(`base volume '${volume.volid}' is still in use by linked cloned`);
+}
+
+/** The disks of a guest, saved memory and cloud-init drives included; not its backups. */
+export function disksOf(state: ClusterState, { vmid }: Pick<Guest, 'vmid'>): Volume[] {
+  return state.volumes.filter((volume) => volume.vmid === vmid && volume.content !== 'backup');
 }
 
 /** Removes the disks of a guest; its backups stay. */
 export function removeDisks(state: ClusterState, guest: Guest): void {
-  const owned = state.volumes.filter((volume) => volume.vmid === guest.vmid && volume.content !== 'backup');
-  for (const volume of owned) removeVolume(state, volume);
+  for (const volume of disksOf(state, guest)) removeVolume(state, volume);
 }

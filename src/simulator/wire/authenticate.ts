@@ -15,6 +15,11 @@ export function authenticate(state: ClusterState, request: IncomingMessage): Ide
   return byToken(state, header);
 }
 
+/** Whether a token is sent along, looked at or not. */
+export function showsToken({ headers }: IncomingMessage): boolean {
+  return headers.authorization?.startsWith('PVEAPIToken') ?? false;
+}
+
 function byTicket(state: ClusterState, request: IncomingMessage, ticket: string): Identity {
   const user = state.tickets.verify(ticket);
   if (user === undefined) throw new ApiError(401, 'Authentication failed!');
