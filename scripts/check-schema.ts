@@ -5,7 +5,11 @@
  */
 import { readFileSync } from 'node:fs';
 import { argv, stderr, stdout } from 'node:process';
+import { schemaFromFile } from '../src/simulator/schema/api-schema.ts';
+import { TOOLS } from '../src/tools/registry.ts';
 import { checkCatalogue, readOfficial } from './schema-checks/catalogue.ts';
+import { checkSimulator } from './schema-checks/simulator.ts';
+import { checkTools } from './schema-checks/tools.ts';
 
 const file = argv[2];
 if (file === undefined) {
@@ -14,7 +18,11 @@ if (file === undefined) {
 } else {
   const text = readFileSync(file, 'utf8');
   const official = readOfficial(text);
-  const reports = [checkCatalogue(text, official)];
+  const reports = [
+    checkCatalogue(text, official),
+    checkTools(TOOLS, official),
+    checkSimulator(schemaFromFile(file)),
+  ];
   for (const { title, figures, differences } of reports) {
     stdout.write(
       `${title}: ${differences.length === 0 ? 'no difference' : `${differences.length} differences`}\n`,

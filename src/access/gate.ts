@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
 import { type Proxmox, proxmoxApi } from 'proxmox-api';
+import type { Catalogue } from '../catalogue/catalogue.ts';
+import type { EffectivePermissions } from '../catalogue/permissions.ts';
 import type { Cluster, SelectedBy, Selection } from '../clusters/cluster.ts';
 import { type ApiPath, facadePath } from '../proxmox/api-path.ts';
 import { HTTP_METHODS, type HttpMethod, type ProxmoxReply } from '../proxmox/call.ts';
@@ -7,6 +9,7 @@ import { CallError, toCallError } from '../proxmox/errors.ts';
 import { toParameters } from './parameters.ts';
 import { decide } from './policy.ts';
 import type { Principal } from './principal.ts';
+import { risksOf, verified } from './verification.ts';
 
 /** Who calls, through what, and with which limits: made once per tool call by the dispatcher. */
 export interface CallOrigin {
@@ -33,6 +36,10 @@ export interface GatedCluster {
   readonly selectedBy: SelectedBy;
   /** The typed facade of `proxmox-api` over this gate. */
   readonly api: Proxmox.Api;
+  /** The API as this cluster has it; nothing of it is secret, and reading it is no call. */
+  catalogue(): Promise<Catalogue>;
+  /** What the cluster's token may do, as Proxmox says. @throws CallError */
+  permissions(): Promise<EffectivePermissions>;
   /** @throws CallError POLICY_DENIED before anything is sent, or what the cluster answered. */
   request(request: GateRequest): Promise<ProxmoxReply>;
 }
@@ -65,6 +72,8 @@ export class Gate {
       name: cluster.name,
       selectedBy,
       request,
+      catalogue: () => cluster.catalogue(origin.signal),
+      permissions: () => this.#permissions(cluster, origin),
       get api() {
         return typedFacade(request);
       },
@@ -72,12 +81,15 @@ export class Gate {
   }
 
   async #pass(cluster: Cluster, origin: CallOrigin, request: GateRequest): Promise<ProxmoxReply> {
-    const { method, path, data, deadlineMs } = request;
+    const { method, path, deadlineMs } = request;
     const record = this.#record(cluster, origin, request);
     try {
-      decide({ principal: origin.principal, method, cluster, serverReadOnly: this.#options.readOnly });
-      const parameters = toParameters(data);
-      record.begin(Object.keys(parameters));
+      const catalogue = await cluster.catalogue(origin.signal);
+      const risks = risksOf(catalogue, request);
+      const serverReadOnly = this.#options.readOnly;
+      decide({ principal: origin.principal, method, risks, cluster, serverReadOnly });
+      const parameters = cluster.config.validate ? verified(catalogue, request) : toParameters(request.data);
+      record.begin(risks, Object.keys(parameters));
       const reply = await cluster.send({
         method,
         path,
@@ -93,6 +105,11 @@ export class Gate {
     }
   }
 
+  #permissions(cluster: Cluster, { principal, signal }: CallOrigin): Promise<EffectivePermissions> {
+    decide({ principal, method: 'GET', risks: ['read'], cluster, serverReadOnly: this.#options.readOnly });
+    return cluster.permissions(signal);
+  }
+
   /** Values of parameters stay out of the log: a password is a parameter like any other. */
   #record(cluster: Cluster, origin: CallOrigin, { method, path }: GateRequest) {
     const startedAt = this.#clock();
@@ -106,7 +123,8 @@ export class Gate {
       path: path.toString(),
     });
     return {
-      begin: (parameters: string[]) => log.info({ parameters }, 'proxmox call begins'),
+      begin: (risks: readonly string[], parameters: string[]) =>
+        log.info({ risks, parameters }, 'proxmox call begins'),
       end: (outcome: string, endpoint?: string) =>
         log.info({ outcome, endpoint, duration_ms: this.#clock() - startedAt }, 'proxmox call ended'),
     };

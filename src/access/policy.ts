@@ -1,3 +1,4 @@
+import type { Risk } from '../catalogue/types.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import type { HttpMethod } from '../proxmox/call.ts';
 import { CallError } from '../proxmox/errors.ts';
@@ -6,6 +7,8 @@ import { hasScope, type Principal, type Scope } from './principal.ts';
 export interface Judged {
   principal: Principal;
   method: HttpMethod;
+  /** Every risk of the call, by the catalogue; the caller needs the scope of each. */
+  risks: readonly Risk[];
   cluster: Cluster;
   serverReadOnly: boolean;
 }
@@ -15,17 +18,30 @@ export interface Judged {
  *
  * @throws CallError POLICY_DENIED naming the setting or the missing scope.
  */
-export function decide({ principal, method, cluster, serverReadOnly }: Judged): void {
+export function decide({ principal, method, risks, cluster, serverReadOnly }: Judged): void {
   if (method !== 'GET') {
     if (serverReadOnly) throw readOnly(cluster, 'this server runs with MCP_READ_ONLY');
     if (cluster.config.readOnly) throw readOnly(cluster, `the cluster is configured with "read_only"`);
   }
-  const needed: Scope = method === 'GET' ? 'proxmox:read' : 'proxmox:change';
-  if (hasScope(principal, needed)) return;
-  throw new CallError('POLICY_DENIED', `This token does not hold the scope ${needed}; nothing was sent.`, {
-    cluster: cluster.name,
-    hint: `Ask the operator for a token with ${needed}. A smaller request does not help.`,
+  const missing = risks.map(scopeOf).filter((scope) => !hasScope(principal, scope));
+  if (missing.length > 0) throw lacking(missing, cluster.name);
+}
+
+/** @throws CallError POLICY_DENIED where the principal does not hold the scope. */
+export function requireScope(principal: Principal, scope: Scope): void {
+  if (!hasScope(principal, scope)) throw lacking([scope]);
+}
+
+function lacking(missing: readonly Scope[], cluster?: string): CallError {
+  const scopes = missing.join(' and ');
+  return new CallError('POLICY_DENIED', `This token does not hold ${scopes}; nothing was sent.`, {
+    ...(cluster === undefined ? {} : { cluster }),
+    hint: `Ask the operator for a token with ${scopes}. A smaller request does not help.`,
   });
+}
+
+function scopeOf(risk: Risk): Scope {
+  return `proxmox:${risk}`;
 }
 
 function readOnly(cluster: Cluster, reason: string): CallError {

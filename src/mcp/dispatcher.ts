@@ -1,8 +1,9 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Gate } from '../access/gate.ts';
+import { requireScope } from '../access/policy.ts';
 import type { Principal } from '../access/principal.ts';
-import type { ClusterDirectory } from '../clusters/cluster.ts';
+import type { ClusterDirectory, Selection } from '../clusters/cluster.ts';
 import { CallError, toCallError } from '../proxmox/errors.ts';
 import type { Progress, Tool, ToolContext } from '../tools/define.ts';
 import { listingOf, type ToolListing } from '../tools/registry.ts';
@@ -42,6 +43,8 @@ export interface DispatcherOptions {
   clock?: () => number;
   /** The limit of a call whose tool names none, in seconds. */
   deadlineSeconds?: number;
+  /** How many calls of one principal may run at once; the next one is refused. */
+  callsPerPrincipal?: number;
 }
 
 /** What is known of a call while it runs. */
@@ -50,6 +53,11 @@ interface CallState {
   readonly tool: string;
   cluster: string | undefined;
 }
+
+/** More than a person's assistants need at once, and fewer than would fill the queues of a node. */
+const MOST_CALLS = 64;
+/** No tool takes as many; more of them are not worth naming one by one. */
+const MOST_ARGUMENTS = 64;
 
 /** The JSON-RPC error of a call to a tool that does not exist (MCP, "Tools", error handling). */
 export class UnknownToolError extends Error {
@@ -65,6 +73,7 @@ export class Dispatcher {
   readonly #tools: ReadonlyMap<string, Tool>;
   readonly #listings = new WeakMap<ClusterDirectory, readonly ToolListing[]>();
   readonly #running = new Set<Promise<unknown>>();
+  readonly #perPrincipal = new Map<string, number>();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -93,9 +102,17 @@ export class Dispatcher {
     }
     const requestId = this.#options.newId();
     const startedAt = this.#now();
-    const log = this.#options.logger.child({ request_id: requestId, tool: name, door: caller.door });
+    const { principal, door } = caller;
+    const log = this.#options.logger.child({
+      request_id: requestId,
+      subject: principal.subject,
+      tool: name,
+      door,
+    });
+    const running = this.#perPrincipal.get(principal.id) ?? 0;
+    this.#perPrincipal.set(principal.id, running + 1);
     const state: CallState = { requestId, tool: tool.name, cluster: undefined };
-    const work = this.#run(tool, args, caller, options, state);
+    const work = this.#run(tool, args, caller, options, state, running);
     this.#running.add(work);
     try {
       const result = await work;
@@ -108,6 +125,7 @@ export class Dispatcher {
       return failure(error, state.cluster);
     } finally {
       this.#running.delete(work);
+      this.#release(principal.id);
     }
   }
 
@@ -126,7 +144,9 @@ export class Dispatcher {
     caller: Caller,
     options: CallOptions,
     state: CallState,
+    running: number,
   ): Promise<ToolResult> {
+    if (running >= (this.#options.callsPerPrincipal ?? MOST_CALLS)) throw tooMany(running);
     const call = prepare(tool, args);
     const seconds = call.deadlineSeconds ?? this.#options.deadlineSeconds ?? 60;
     using deadline = new Deadline(options.signal, seconds);
@@ -152,11 +172,14 @@ export class Dispatcher {
     const { requestId, tool } = state;
     return {
       cluster: (name) => {
-        const selection = directory.select(name);
+        const selection = select(directory, name, this.#tools.get(tool)?.anyCluster ?? false);
         state.cluster = selection.cluster.name;
         return gate.open(selection, { principal, requestId, tool, door, signal });
       },
-      clusters: () => directory.list(),
+      clusters: () => {
+        requireScope(principal, 'proxmox:read');
+        return directory.list();
+      },
       defaultCluster: () => directory.defaultCluster,
       signal,
       progress: (update) => progress?.(update),
@@ -165,14 +188,31 @@ export class Dispatcher {
     };
   }
 
+  #release(principalId: string): void {
+    const left = (this.#perPrincipal.get(principalId) ?? 1) - 1;
+    if (left > 0) this.#perPrincipal.set(principalId, left);
+    else this.#perPrincipal.delete(principalId);
+  }
+
   #now(): number {
     return (this.#options.clock ?? Date.now)();
   }
 }
 
+function select(directory: ClusterDirectory, name: string | undefined, anyCluster: boolean): Selection {
+  const [first] = directory.list();
+  const undecided = name === undefined && directory.defaultCluster === undefined;
+  return anyCluster && undecided && first ? { cluster: first, selectedBy: 'any' } : directory.select(name);
+}
+
 /** Some clients send `null` for arguments they leave out, so `null` counts as absent. */
 function prepare(tool: Tool, args: unknown) {
   const given = typeof args === 'object' && args !== null && !Array.isArray(args) ? args : {};
+  if (Object.keys(given).length > MOST_ARGUMENTS) {
+    throw new CallError('INVALID_ARGUMENTS', `A call takes at most ${MOST_ARGUMENTS} arguments.`, {
+      hint: 'Parameters of an API method belong into `data`. Nothing was sent.',
+    });
+  }
   try {
     return tool.prepare(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null)));
   } catch (error) {
@@ -205,4 +245,14 @@ function failure(error: CallError, cluster: string | undefined): ToolResult {
 
 function printable(name: string): string {
   return JSON.stringify(name.slice(0, 100));
+}
+
+function tooMany(running: number): CallError {
+  return new CallError(
+    'RATE_LIMITED',
+    `${running} calls of this principal are running already; nothing was sent.`,
+    {
+      hint: 'Wait for some of them to end, then repeat.',
+    },
+  );
 }

@@ -5,6 +5,7 @@ import {
   ListToolsRequestSchema,
   McpError,
 } from '@modelcontextprotocol/sdk/types.js';
+import { carried } from './carried.ts';
 import { type Caller, type Dispatcher, UnknownToolError } from './dispatcher.ts';
 import { IDENTITY, INSTRUCTIONS } from './identity.ts';
 
@@ -12,13 +13,15 @@ import { IDENTITY, INSTRUCTIONS } from './identity.ts';
  * One server of the legacy era (revisions 2024-11-05 to 2025-11-25) for one session. The low-level `Server` is used
  * because it costs no per-session schemas.
  */
-export function createLegacyServer(dispatcher: Dispatcher, caller: Caller): Server {
+export function createLegacyServer(dispatcher: Dispatcher, door: Caller['door']): Server {
   const server = new Server(IDENTITY, { capabilities: { tools: {} }, instructions: INSTRUCTIONS });
-  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: [...dispatcher.listTools(caller)] }));
+  server.setRequestHandler(ListToolsRequestSchema, (_request, { authInfo }) => ({
+    tools: [...dispatcher.listTools(carried(authInfo, door))],
+  }));
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => {
     const token = params._meta?.progressToken;
     try {
-      return await dispatcher.callTool(params.name, params.arguments, caller, {
+      return await dispatcher.callTool(params.name, params.arguments, carried(extra.authInfo, door), {
         signal: extra.signal,
         progress:
           token === undefined

@@ -3,20 +3,41 @@ export interface BodyFacts {
   initialize: boolean;
   requestIds: (string | number)[];
   cancelledIds: (string | number)[];
+  /** Why the body is refused unread, where it is. */
+  refusal?: string;
 }
 
-/** Looks through a single message or a legacy batch; whatever is no message is left to the SDK to refuse. */
+/** The ids that can't be given to another request now. */
+interface Taken {
+  has(id: string | number): boolean;
+}
+
+/** The v1 SDK's own bound on a legacy batch. */
+const MOST_MESSAGES = 100;
+/** An id is kept while its request runs; no client needs a longer one. */
+const LONGEST_ID = 256;
+
+/** Looks through a single message or a legacy batch; what is no message is left to the SDK to refuse. */
 export function factsOf(body: unknown): BodyFacts {
   const facts: BodyFacts = { initialize: false, requestIds: [], cancelledIds: [] };
-  for (const message of Array.isArray(body) ? body : [body]) {
+  const messages = Array.isArray(body) ? body : [body];
+  if (messages.length > MOST_MESSAGES) {
+    return { ...facts, refusal: `a batch may hold ${MOST_MESSAGES} messages` };
+  }
+  for (const message of messages) {
     if (typeof message !== 'object' || message === null) continue;
     const { method, id, params } = message as {
       method?: unknown;
       id?: unknown;
       params?: { requestId?: unknown };
     };
-    if (method === 'initialize') facts.initialize = true;
-    if (typeof method === 'string' && isId(id)) facts.requestIds.push(id);
+    if (typeof id === 'string' && id.length > LONGEST_ID) {
+      return { ...facts, refusal: `an id may have ${LONGEST_ID} characters` };
+    }
+    if (typeof method === 'string' && isId(id)) {
+      facts.requestIds.push(id);
+      if (method === 'initialize') facts.initialize = true;
+    }
     if (method === 'notifications/cancelled' && isId(params?.requestId))
       facts.cancelledIds.push(params.requestId);
   }
@@ -24,11 +45,22 @@ export function factsOf(body: unknown): BodyFacts {
 }
 
 /** The first id that is already under way, or that stands twice in this body. */
-export function duplicateId(
-  ids: readonly (string | number)[],
-  inFlight: ReadonlyMap<string | number, unknown>,
-) {
-  return ids.find((id, index) => inFlight.has(id) || ids.indexOf(id) !== index);
+function duplicateId(ids: readonly (string | number)[], taken: Taken) {
+  const seen = new Set<string | number>();
+  for (const id of ids) {
+    if (taken.has(id) || seen.has(id)) return id;
+    seen.add(id);
+  }
+  return undefined;
+}
+
+/** Some clients send `arguments: null` for a tool without any; the SDKs' schemas refuse that, so it is taken out. */
+export function withoutNullArguments(body: unknown): unknown {
+  for (const message of Array.isArray(body) ? body : [body]) {
+    const params = (message as { params?: { arguments?: unknown } } | null)?.params;
+    if (typeof params === 'object' && params !== null && params.arguments === null) delete params.arguments;
+  }
+  return body;
 }
 
 /** A JSON-RPC error outside of any request, as the transport chapter asks for on HTTP errors. */
@@ -39,6 +71,15 @@ export function rpcError(
   return { jsonrpc: '2.0', id: null, error: { code, message } };
 }
 
+/** The refusal of a body: unread, or for an id that is still being answered; undefined where it may go on. */
+export function refusalOf(facts: BodyFacts, taken: Taken) {
+  if (facts.refusal !== undefined) return rpcError(-32600, `Invalid Request: ${facts.refusal}.`);
+  const duplicate = duplicateId(facts.requestIds, taken);
+  if (duplicate === undefined) return undefined;
+  const id = JSON.stringify(duplicate);
+  return rpcError(-32600, `Invalid Request: a request with the id ${id} is still being answered.`);
+}
+
 /** The id a message answers, where it is a response. */
 export function answeredId(message: unknown): string | number | undefined {
   if (typeof message !== 'object' || message === null) return undefined;
@@ -47,5 +88,5 @@ export function answeredId(message: unknown): string | number | undefined {
 }
 
 function isId(value: unknown): value is string | number {
-  return typeof value === 'string' || typeof value === 'number';
+  return typeof value === 'string' || Number.isSafeInteger(value);
 }

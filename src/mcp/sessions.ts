@@ -1,15 +1,18 @@
 import type { ServerResponse } from 'node:http';
 import type { Principal } from '../access/principal.ts';
 import type { ClusterDirectory } from '../clusters/cluster.ts';
+import { InFlight } from './in-flight.ts';
 
 export interface SessionLimits {
-  /** Sessions of all kinds together; the next one is refused. */
+  /** Sessions of one door; the next one is refused. */
   most: number;
+  /** Sessions of one principal at one door: its own oldest idle one makes room, so that nobody takes all places. */
+  perPrincipal: number;
   /** A session that neither sends nor holds a stream for this long is closed. */
   idleMs: number;
 }
 
-export const DEFAULT_LIMITS: SessionLimits = { most: 10_000, idleMs: 30 * 60_000 };
+export const DEFAULT_LIMITS: SessionLimits = { most: 10_000, perPrincipal: 1_000, idleMs: 30 * 60_000 };
 
 /** What a door keeps of a session: whose it is, what is under way, and how to end it. */
 export interface Session<Transport> {
@@ -17,8 +20,7 @@ export interface Session<Transport> {
   readonly principalId: string;
   readonly directory: ClusterDirectory;
   readonly transport: Transport;
-  /** Requests that have not been answered, each with the response that waits for it. */
-  readonly inFlight: Map<string | number, ServerResponse>;
+  readonly inFlight: InFlight;
   /** Open responses: streams and waiting POSTs. A session that holds one is not idle. */
   open: number;
   lastSeenAt: number;
@@ -26,11 +28,12 @@ export interface Session<Transport> {
 }
 
 /**
- * The sessions of one kind of door. A session answers only to the principal who opened it, and under the set of
- * clusters it was opened to: for anybody else it does not exist, and an id never authenticates.
+ * The sessions of one door. A session answers only to the principal who opened it, and under the set of clusters it
+ * was opened to: for anybody else it does not exist, and an id never authenticates.
  */
 export class SessionStore<Transport> {
   readonly #sessions = new Map<string, Session<Transport>>();
+  readonly #counts = new Map<string, number>();
   readonly #limits: SessionLimits;
   readonly #clock: () => number;
   readonly #sweeper: NodeJS.Timeout;
@@ -46,16 +49,22 @@ export class SessionStore<Transport> {
     return this.#sessions.size;
   }
 
-  /** False where the bound is reached; the caller then answers 503. */
-  hasRoom(): boolean {
-    if (this.#sessions.size < this.#limits.most) return true;
-    this.sweep();
+  /** Makes room for one more session of this principal; false where there is none, and the caller answers 503. */
+  hasRoom(principal: Principal): boolean {
+    if (
+      (this.#counts.get(principal.id) ?? 0) >= this.#limits.perPrincipal &&
+      !this.#closeOldest(principal.id)
+    ) {
+      return false;
+    }
+    if (this.#sessions.size >= this.#limits.most) this.sweep();
     return this.#sessions.size < this.#limits.most;
   }
 
   add(session: Omit<Session<Transport>, 'inFlight' | 'open' | 'lastSeenAt'>): Session<Transport> {
-    const added = { ...session, inFlight: new Map(), open: 0, lastSeenAt: this.#clock() };
+    const added = { ...session, inFlight: new InFlight(), open: 0, lastSeenAt: this.#clock() };
     this.#sessions.set(session.id, added);
+    this.#counts.set(session.principalId, (this.#counts.get(session.principalId) ?? 0) + 1);
     return added;
   }
 
@@ -66,8 +75,12 @@ export class SessionStore<Transport> {
     return session;
   }
 
-  /** Counts a response as held open by the session until it closes. */
+  /**
+   * Counts a response as held open by the session until it closes. One that has closed already is not counted: its
+   * `close` event will not come again.
+   */
   hold(session: Session<Transport>, response: ServerResponse): void {
+    if (hasGone(response)) return;
     session.open += 1;
     response.once('close', () => {
       session.open -= 1;
@@ -75,22 +88,20 @@ export class SessionStore<Transport> {
     });
   }
 
-  /** Takes a request out of flight because its answer is on its way. */
-  answered(id: string, requestId: string | number): void {
-    this.#sessions.get(id)?.inFlight.delete(requestId);
-  }
-
   remove(id: string): void {
+    const session = this.#sessions.get(id);
+    if (!session) return;
     this.#sessions.delete(id);
+    const left = (this.#counts.get(session.principalId) ?? 1) - 1;
+    if (left > 0) this.#counts.set(session.principalId, left);
+    else this.#counts.delete(session.principalId);
   }
 
   /** Closes what has been idle for too long. */
   sweep(): void {
     const before = this.#clock() - this.#limits.idleMs;
     for (const session of this.#sessions.values()) {
-      if (session.open > 0 || session.lastSeenAt > before) continue;
-      this.remove(session.id);
-      session.close().catch(() => undefined);
+      if (session.open === 0 && session.lastSeenAt <= before) this.#close(session);
     }
   }
 
@@ -98,6 +109,26 @@ export class SessionStore<Transport> {
     clearInterval(this.#sweeper);
     const sessions = [...this.#sessions.values()];
     this.#sessions.clear();
+    this.#counts.clear();
     await Promise.allSettled(sessions.map((session) => session.close()));
   }
+
+  #closeOldest(principalId: string): boolean {
+    const idle = [...this.#sessions.values()].filter(
+      (session) => session.principalId === principalId && session.open === 0,
+    );
+    const [oldest] = idle.sort((a, b) => a.lastSeenAt - b.lastSeenAt);
+    if (oldest) this.#close(oldest);
+    return oldest !== undefined;
+  }
+
+  #close(session: Session<Transport>): void {
+    this.remove(session.id);
+    session.close().catch(() => undefined);
+  }
+}
+
+/** Whether the client went away before the door came to hold its response, for example during the token check. */
+export function hasGone(response: ServerResponse): boolean {
+  return response.closed || response.destroyed || response.socket?.destroyed === true;
 }

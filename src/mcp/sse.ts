@@ -1,9 +1,11 @@
+import type { ServerResponse } from 'node:http';
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
+import { carry } from './carried.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { answer, type DoorRequest } from './door.ts';
 import { createLegacyServer } from './legacy.ts';
-import { answeredId, duplicateId, factsOf, rpcError } from './messages.ts';
-import { DEFAULT_LIMITS, type SessionLimits, SessionStore } from './sessions.ts';
+import { answeredId, factsOf, refusalOf, rpcError, withoutNullArguments } from './messages.ts';
+import { DEFAULT_LIMITS, hasGone, type SessionLimits, SessionStore } from './sessions.ts';
 
 export interface SseDoorOptions {
   dispatcher: Dispatcher;
@@ -30,7 +32,9 @@ export class SseDoor {
 
   /** GET /sse: opens the stream, which is the session. */
   async open({ response, principal, directory }: DoorRequest): Promise<void> {
-    if (!this.#sessions.hasRoom()) {
+    // Its `close` event has come and gone: such a session would stay for ever.
+    if (hasGone(response)) return;
+    if (!this.#sessions.hasRoom(principal)) {
       response.setHeader('retry-after', '60');
       return answer(response, 503, rpcError(-32000, 'Too many sessions are open; try again in a minute.'));
     }
@@ -38,7 +42,7 @@ export class SseDoor {
     // The SDK's transport sends neither this header nor a keep-alive (facts/mcp.md).
     response.setHeader('x-accel-buffering', 'no');
     const transport = new SSEServerTransport(messagesPath, response);
-    const server = createLegacyServer(dispatcher, { principal, directory, door: 'sse' });
+    const server = createLegacyServer(dispatcher, 'sse');
     const session = this.#sessions.add({
       id: transport.sessionId,
       principalId: principal.id,
@@ -47,7 +51,10 @@ export class SseDoor {
       close: () => server.close(),
     });
     this.#sessions.hold(session, response);
-    const keepAlive = setInterval(() => response.write(': keep-alive\n\n'), keepAliveMs);
+    const keepAlive = setInterval(
+      () => keepsReading(response) && response.write(': keep-alive\n\n'),
+      keepAliveMs,
+    );
     keepAlive.unref();
     response.once('close', () => {
       clearInterval(keepAlive);
@@ -58,8 +65,8 @@ export class SseDoor {
     const send = transport.send.bind(transport);
     transport.send = async (message) => {
       const id = answeredId(message);
-      if (id !== undefined) session.inFlight.delete(id);
-      await send(message);
+      if (id !== undefined) session.inFlight.answered(id);
+      if (keepsReading(response)) await send(message);
     };
   }
 
@@ -70,18 +77,27 @@ export class SseDoor {
     if (!session) {
       return answer(response, 404, rpcError(-32001, 'Session not found: open a new stream with GET /sse.'));
     }
-    const { requestIds, cancelledIds } = factsOf(body);
-    const duplicate = duplicateId(requestIds, session.inFlight);
-    if (duplicate !== undefined) {
-      const message = `Invalid Request: a request with the id ${JSON.stringify(duplicate)} is still being answered.`;
-      return answer(response, 400, rpcError(-32600, message));
-    }
-    for (const id of requestIds) session.inFlight.set(id, response);
-    for (const id of cancelledIds) session.inFlight.delete(id);
-    await session.transport.handlePostMessage(request, response, body);
+    const facts = factsOf(body);
+    const refusal = refusalOf(facts, session.inFlight);
+    if (refusal) return answer(response, 400, refusal);
+    session.inFlight.take(facts.requestIds, response);
+    session.inFlight.cancelled(facts.cancelledIds);
+    const authorized = carry(request, principal, directory);
+    await session.transport.handlePostMessage(authorized, response, withoutNullArguments(body)).catch(() => {
+      if (!response.headersSent) answer(response, 400, rpcError(-32600, 'Invalid Request.'));
+    });
   }
 
   async close(): Promise<void> {
     await this.#sessions.closeAll();
   }
+}
+
+/** What may wait for a client that does not read; beyond it the stream, and with it the session, is ended. */
+const MOST_UNREAD_BYTES = 8 * 1024 * 1024;
+
+function keepsReading(response: ServerResponse): boolean {
+  if (response.writableLength <= MOST_UNREAD_BYTES) return true;
+  response.destroy();
+  return false;
 }

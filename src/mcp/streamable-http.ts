@@ -3,12 +3,18 @@ import { toNodeHandler } from '@modelcontextprotocol/node';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { createMcpHandler, isLegacyRequest } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
-import type { Principal } from '../access/principal.ts';
-import type { ClusterDirectory } from '../clusters/cluster.ts';
+import { carried, carry } from './carried.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { answer, type DoorRequest } from './door.ts';
 import { createLegacyServer } from './legacy.ts';
-import { answeredId, duplicateId, factsOf, rpcError } from './messages.ts';
+import {
+  answeredId,
+  type BodyFacts,
+  factsOf,
+  refusalOf,
+  rpcError,
+  withoutNullArguments,
+} from './messages.ts';
 import { createModernServer } from './modern.ts';
 import { DEFAULT_LIMITS, type Session, type SessionLimits, SessionStore } from './sessions.ts';
 
@@ -38,7 +44,7 @@ export class StreamableHttpDoor {
     this.#options = options;
     this.#sessions = new SessionStore(options.limits ?? DEFAULT_LIMITS);
     this.#modern = createMcpHandler(
-      (context) => createModernServer(options.dispatcher, callerOf(context.authInfo)),
+      (context) => createModernServer(options.dispatcher, carried(context.authInfo, 'stateless')),
       {
         legacy: 'reject',
         onerror: (error) => options.logger.debug({ problem: error.message }, 'stateless request'),
@@ -55,8 +61,8 @@ export class StreamableHttpDoor {
     this.#endAfterDeadline(response);
     const facts = factsOf(body);
     // Clients keep sending the id of a session that a restart has ended; `initialize` starts anew all the same.
-    if (facts.initialize) return await this.#open(exchange);
-    if (request.headers['mcp-session-id'] !== undefined) return await this.#continue(exchange);
+    if (facts.initialize && !facts.refusal) return await this.#open(exchange);
+    if (request.headers['mcp-session-id'] !== undefined) return await this.#continue(exchange, facts);
     if (await isLegacyRequest(probe(request), body)) {
       return answer(
         response,
@@ -78,8 +84,8 @@ export class StreamableHttpDoor {
   async delete(exchange: DoorRequest): Promise<void> {
     const session = this.#find(exchange);
     if (!session) return;
+    // The transport removes the session by `onsessionclosed`; a DELETE that it refuses leaves it as it is.
     await session.transport.handleRequest(exchange.request, exchange.response);
-    this.#sessions.remove(session.id);
   }
 
   async close(): Promise<void> {
@@ -87,12 +93,12 @@ export class StreamableHttpDoor {
   }
 
   async #open({ request, response, body, principal, directory }: DoorRequest): Promise<void> {
-    if (!this.#sessions.hasRoom()) {
+    if (!this.#sessions.hasRoom(principal)) {
       response.setHeader('retry-after', '60');
       return answer(response, 503, rpcError(-32000, 'Too many sessions are open; try again in a minute.'));
     }
     const { dispatcher, newId } = this.#options;
-    const server = createLegacyServer(dispatcher, { principal, directory, door: 'streamable-http' });
+    const server = createLegacyServer(dispatcher, 'streamable-http');
     const transport = new StreamableHTTPServerTransport({
       sessionIdGenerator: newId,
       onsessioninitialized: (id) => {
@@ -104,43 +110,35 @@ export class StreamableHttpDoor {
           close: () => server.close(),
         });
         this.#sessions.hold(session, response);
+        watchAnswers(session);
       },
+      onsessionclosed: (id) => this.#sessions.remove(id),
     });
     // The v1 SDK's own class does not satisfy its Transport type under exactOptionalPropertyTypes.
     await server.connect(transport as Parameters<typeof server.connect>[0]);
-    this.#watchAnswers(transport);
-    await transport.handleRequest(request, response, body);
+    await transport.handleRequest(carry(request, principal, directory), response, body);
   }
 
-  async #continue(exchange: DoorRequest): Promise<void> {
-    const { request, response, body } = exchange;
+  async #continue(exchange: DoorRequest, facts: BodyFacts): Promise<void> {
+    const { request, response, body, principal, directory } = exchange;
     const session = this.#find(exchange);
     if (!session) return;
-    const { requestIds, cancelledIds } = factsOf(body);
-    const duplicate = duplicateId(requestIds, session.inFlight);
-    if (duplicate !== undefined) {
-      const message = `Invalid Request: a request with the id ${JSON.stringify(duplicate)} is still being answered.`;
-      return answer(response, 400, rpcError(-32600, message));
-    }
-    for (const id of requestIds) session.inFlight.set(id, response);
+    const refusal = refusalOf(facts, session.inFlight);
+    if (refusal) return answer(response, 400, refusal);
+    session.inFlight.take(facts.requestIds, response);
     this.#sessions.hold(session, response);
-    response.once('close', () => forget(session, response));
-    await session.transport.handleRequest(request, response, body);
-    // A cancelled request is never answered (MCP, "Cancellation"): without this its POST would stay open.
-    for (const id of cancelledIds) session.inFlight.get(id)?.end();
+    // The SDK cancels while it handles the body, and may wait for the rest of a batch long after that.
+    if (facts.cancelledIds.length > 0) setImmediate(() => session.inFlight.cancelled(facts.cancelledIds));
+    const authorized = carry(request, principal, directory);
+    await session.transport.handleRequest(authorized, response, withoutNullArguments(body));
   }
 
   async #serveStateless({ request, response, body, principal, directory }: DoorRequest): Promise<void> {
     const handle = toNodeHandler(this.#modern, {
       onerror: (error) => this.#options.logger.warn({ problem: error.message }, 'stateless request'),
     });
-    const auth = {
-      token: '',
-      clientId: principal.subject,
-      scopes: [...principal.scopes],
-      extra: { principal, directory },
-    };
-    await handle(Object.assign(request, { auth }) as Parameters<typeof handle>[0], response, body);
+    const authorized = carry(request, principal, directory) as Parameters<typeof handle>[0];
+    await handle(authorized, response, withoutNullArguments(body));
   }
 
   /** Gives the session of the header, or answers 400 or 404 and gives nothing. */
@@ -157,17 +155,6 @@ export class StreamableHttpDoor {
     return session;
   }
 
-  /** Takes an id out of flight when its answer is sent, which may be before the POST's stream has closed. */
-  #watchAnswers(transport: StreamableHTTPServerTransport): void {
-    const send = transport.send.bind(transport);
-    transport.send = async (message, options) => {
-      const id = answeredId(message);
-      if (id !== undefined && transport.sessionId !== undefined)
-        this.#sessions.answered(transport.sessionId, id);
-      await send(message, options);
-    };
-  }
-
   #endAfterDeadline(response: ServerResponse): void {
     const timer = setTimeout(() => {
       if (response.headersSent) response.end();
@@ -178,8 +165,14 @@ export class StreamableHttpDoor {
   }
 }
 
-function forget(session: LegacySession, response: ServerResponse): void {
-  for (const [id, waiting] of session.inFlight) if (waiting === response) session.inFlight.delete(id);
+/** Gives an id back when its answer is sent, which may be before the POST's stream has closed. */
+function watchAnswers({ transport, inFlight }: LegacySession): void {
+  const send = transport.send.bind(transport);
+  transport.send = async (message, options) => {
+    const id = answeredId(message);
+    if (id !== undefined) inFlight.answered(id);
+    await send(message, options);
+  };
 }
 
 /** The SDK classifies by headers and body; the address plays no part in it. */
@@ -188,11 +181,4 @@ function probe(request: IncomingMessage): Request {
     value === undefined ? [] : [[name, String(value)] as [string, string]],
   );
   return new Request('http://localhost/mcp', { method: 'POST', headers });
-}
-
-/** The principal travels through the SDK in `authInfo.extra`, where `#serveStateless` put it. */
-function callerOf(auth: { extra?: Record<string, unknown> } | undefined) {
-  if (!auth?.extra) throw new Error('a stateless request came without its principal');
-  const { principal, directory } = auth.extra as { principal: Principal; directory: ClusterDirectory };
-  return { principal, directory, door: 'stateless' as const };
 }

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { GatedCluster } from '../access/gate.ts';
 import type { Cluster } from '../clusters/cluster.ts';
+import type { HttpMethod } from '../proxmox/call.ts';
 
 /** Always-on tools are `core`; the others are switched by toolset. */
 type Toolset = 'core' | 'tasks';
@@ -36,12 +37,19 @@ export interface ToolContext {
   now(): number;
 }
 
+/** A method, its path template, and the names of the parameters a tool sends beside those of the path. */
+export type ApiCall = readonly [method: HttpMethod, path: string, ...parameters: string[]];
+
 export interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodObject> {
   name: string;
   title: string;
   description: string;
   toolset: Toolset;
   annotations: ToolAnnotations;
+  /** Every API method this tool may call, for the README and `check:schema`; empty for what calls none or any. */
+  calls: readonly ApiCall[];
+  /** It speaks of the API and not of a cluster: without a name and a default, the first cluster will do. */
+  anyCluster?: true;
   input: Input;
   output: Output;
   /** The longest this call may take with these arguments, in seconds; the dispatcher's default where absent. */
@@ -58,6 +66,8 @@ export interface Tool {
   readonly description: string;
   readonly toolset: Toolset;
   readonly annotations: ToolAnnotations;
+  readonly calls: readonly ApiCall[];
+  readonly anyCluster: boolean;
   readonly input: z.ZodObject;
   readonly output: z.ZodObject;
   /**
@@ -81,13 +91,15 @@ interface ToolAnswer {
 export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(
   definition: ToolDefinition<Input, Output>,
 ): Tool {
-  const { name, title, description, toolset, annotations, input, output } = definition;
+  const { name, title, description, toolset, annotations, calls, input, output } = definition;
   return {
     name,
     title,
     description,
     toolset,
     annotations,
+    calls,
+    anyCluster: definition.anyCluster ?? false,
     input,
     output,
     prepare(args) {

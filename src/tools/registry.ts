@@ -1,8 +1,10 @@
 import { z } from 'zod';
+import { describeApi } from './core/describe-api.ts';
 import { getClusterResources } from './core/get-cluster-resources.ts';
 import { listClusters } from './core/list-clusters.ts';
 import { listNodes } from './core/list-nodes.ts';
 import { proxmoxApiCall } from './core/proxmox-api-call.ts';
+import { searchApi } from './core/search-api.ts';
 import type { Tool, ToolAnnotations } from './define.ts';
 import { listTasks } from './tasks/list-tasks.ts';
 import { waitTask } from './tasks/wait-task.ts';
@@ -12,6 +14,8 @@ export const TOOLS: readonly Tool[] = [
   listClusters,
   listNodes,
   getClusterResources,
+  searchApi,
+  describeApi,
   proxmoxApiCall,
   listTasks,
   waitTask,

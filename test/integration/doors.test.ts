@@ -330,7 +330,7 @@ describe('a session', () => {
   });
 
   it('beyond the bound is refused with Retry-After, and the others go on', async () => {
-    await start({ limits: { most: 1, idleMs: 60_000 } });
+    await start({ limits: { most: 1, perPrincipal: 10, idleMs: 60_000 } });
     const id = await session();
     const refused = await post('/mcp', INITIALIZE);
     expect(refused.status).toBe(503);
@@ -339,7 +339,7 @@ describe('a session', () => {
   });
 
   it('ends when it has been idle', async () => {
-    await start({ limits: { most: 10, idleMs: 50 } });
+    await start({ limits: { most: 10, perPrincipal: 10, idleMs: 50 } });
     await session();
     await expect.poll(() => service.streamable.sessionCount).toBe(0);
   });

@@ -30,9 +30,12 @@ export function allowlist(app: FastifyInstance, { allowedHosts, allowedOrigins }
  * @param allowed entries of the forms `host` (any port), `host:port`, `host:*`, `*.domain` (any name below it)
  */
 export function hostAllowed(header: string, allowed: readonly string[]): boolean {
-  const given = splitHost(header);
+  const given = HEADER.test(header) ? splitHost(header) : undefined;
   return given !== undefined && allowed.some((entry) => fits(given, entry.toLowerCase()));
 }
+
+/** What a client may send: no wildcard, and a port that exists. */
+const HEADER = /^[^*]+$/;
 
 interface HostPort {
   host: string;
@@ -51,5 +54,6 @@ function fits({ host, port }: HostPort, entry: string): boolean {
 /** Splits `host:port`; an IPv6 address stands in brackets. Anything with a user, path or space is no host. */
 function splitHost(text: string): HostPort | undefined {
   const match = /^(\[[0-9a-f:.]+\]|[a-z0-9*._-]+)(?::(\d{1,5}|\*))?$/i.exec(text);
-  return match?.[1] === undefined ? undefined : { host: match[1].toLowerCase(), port: match[2] ?? '' };
+  if (match?.[1] === undefined || Number(match[2] ?? 0) > 65_535) return undefined;
+  return { host: match[1].toLowerCase(), port: match[2] ?? '' };
 }

@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyInstance } from 'fastify';
+import { rpcError } from '../../mcp/messages.ts';
 
 /**
  * What a client reads when a request fails before a door takes it. A 5xx says nothing of its cause; the log does.
@@ -11,6 +12,9 @@ export function errors(app: FastifyInstance): void {
       return reply
         .code(status)
         .send({ error: 'internal', message: 'The server failed; its log has the cause.' });
+    }
+    if (/INVALID_JSON|EMPTY_JSON/.test(error.code)) {
+      return reply.code(status).send(rpcError(-32700, 'Parse error: the body is not valid JSON.'));
     }
     return reply.code(status).send({ error: error.code ?? 'bad_request', message: error.message });
   });

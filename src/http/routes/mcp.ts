@@ -25,5 +25,5 @@ export function mcpRoutes(app: FastifyInstance, { clusters, streamable }: AppPar
   }
 
   for (const url of ['/mcp', '/mcp/:cluster'])
-    app.route({ method: ['POST', 'GET', 'DELETE'], url, handler: serve });
+    app.route({ method: ['POST', 'GET', 'DELETE'], url, exposeHeadRoute: false, handler: serve });
 }

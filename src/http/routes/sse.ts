@@ -4,7 +4,7 @@ import { takeOver } from '../take-over.ts';
 
 /** The HTTP+SSE transport: the token is checked on the stream's GET and on each POST, like everywhere. */
 export function sseRoutes(app: FastifyInstance, { clusters, sse }: AppParts): void {
-  app.get('/sse', async (request: FastifyRequest, reply: FastifyReply) => {
+  app.get('/sse', { exposeHeadRoute: false }, async (request: FastifyRequest, reply: FastifyReply) => {
     await sse.open(takeOver(request, reply, clusters));
   });
 

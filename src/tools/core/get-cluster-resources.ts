@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import type { GatedCluster } from '../../access/gate.ts';
 import { defineTool } from '../define.ts';
-import { clusterParam, fieldsParam, limitParam, selectedFields } from '../params.ts';
+import { clusterParam, fieldsParam, limitParam, selectedFields, textParam } from '../params.ts';
 import { count, pick, rowsOf, textOf } from '../results.ts';
 import { matchesWildcard } from '../wildcard.ts';
 
@@ -25,12 +26,12 @@ const RENAMED: Readonly<Record<string, string>> = {
 const input = z.strictObject({
   cluster: clusterParam,
   type: z.enum(TYPES).optional().describe('Only this kind; qemu is a VM, lxc a container.'),
-  node: z.string().optional().describe('Only what is on this node.'),
-  status: z.string().optional().describe('For example running, stopped, online, available.'),
-  name: z.string().optional().describe('Name, with * and ? as wildcards; case does not matter.'),
+  node: textParam().optional().describe('Only what is on this node.'),
+  status: textParam().optional().describe('For example running, stopped, online, available.'),
+  name: textParam().optional().describe('Name, with * and ? as wildcards; case does not matter.'),
   vmid: z.int().min(1).optional(),
-  pool: z.string().optional(),
-  tag: z.string().optional(),
+  pool: textParam().optional(),
+  tag: textParam().optional(),
   template: z.boolean().optional(),
   fields: fieldsParam,
   limit: limitParam(100, 1000),
@@ -46,6 +47,10 @@ export const getClusterResources = defineTool({
     'Lists guests (VMs and containers), nodes, storages and pools of a cluster, with filters. The figures may be 10 seconds old; for the live state of one guest read /nodes/{node}/qemu/{vmid}/status/current.',
   toolset: 'core',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  calls: [
+    ['GET', '/cluster/resources'],
+    ['GET', '/access/permissions'],
+  ],
   input,
   output: z.object({
     ...selectedFields,
@@ -66,7 +71,7 @@ export const getClusterResources = defineTool({
       resources: page.map((row) => pick(readable(row), args.fields)),
       total: matching.length,
       ...(next < matching.length ? { next_offset: next } : {}),
-      ...(all.length === 0 ? { note: NOTHING_SEEN } : {}),
+      ...((await seesNothing(cluster, all)) ? { note: NOTHING_SEEN } : {}),
     };
   },
   summary({ cluster, resources, total, next_offset, note }) {
@@ -77,9 +82,17 @@ export const getClusterResources = defineTool({
   },
 });
 
-/** A token with too few rights gets an empty list, not an error (facts: API token privileges). */
+/**
+ * A token with too few rights gets an empty list, not an error (facts: API tokens): nodes by name, and nothing on
+ * them. A new cluster looks the same but for the token's rights.
+ */
+async function seesNothing(cluster: GatedCluster, rows: Record<string, unknown>[]): Promise<boolean> {
+  if (rows.some((row) => row.type !== 'node')) return false;
+  return Object.keys(await cluster.permissions()).length === 0;
+}
+
 const NOTHING_SEEN =
-  'The cluster shows this token nothing at all. A real cluster has at least nodes: the token lacks privileges (PVEAuditor on / is enough to read).';
+  'The token of this cluster has no privileges at all, so Proxmox shows it nothing. PVEAuditor on / is enough to read: pveum acl modify / --tokens USER@REALM!NAME --roles PVEAuditor.';
 
 function matches(row: Record<string, unknown>, wanted: Filters): boolean {
   return (

@@ -25,6 +25,7 @@ export const listClusters = defineTool({
     'Lists the Proxmox VE clusters this server manages, whether each answers, and its version. Start here: other tools take a cluster by the name given here.',
   toolset: 'core',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  calls: [['GET', '/version']],
   input: z.strictObject({}),
   output: z.object({ clusters: z.array(clusterRow), total: z.int() }),
   async run(_args, context) {

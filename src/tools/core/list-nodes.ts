@@ -21,6 +21,7 @@ export const listNodes = defineTool({
   description: 'Lists the nodes of a cluster with their state, CPU load, memory, root disk and uptime.',
   toolset: 'core',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  calls: [['GET', '/nodes']],
   input: z.strictObject({ cluster: clusterParam }),
   output: z.object({ ...selectedFields, nodes: z.array(nodeRow), total: z.int() }),
   async run(args, context) {

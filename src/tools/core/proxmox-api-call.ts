@@ -5,7 +5,7 @@ import { CallError } from '../../proxmox/errors.ts';
 import { isUpid } from '../../proxmox/upid.ts';
 import { bound } from '../bounded.ts';
 import { defineTool } from '../define.ts';
-import { clusterParam, fieldsParam, selectedFields } from '../params.ts';
+import { clusterParam, fieldsParam, selectedFields, textParam } from '../params.ts';
 
 const truncation = z.object({
   reason: z.string(),
@@ -17,6 +17,9 @@ const truncation = z.object({
   how_to_get_the_rest: z.string(),
 });
 
+/** No method of the API takes as many, its numbered ones counted. */
+const MOST_PARAMETERS = 500;
+
 export const proxmoxApiCall = defineTool({
   name: 'proxmox_api_call',
   title: 'Call the Proxmox API',
@@ -24,12 +27,17 @@ export const proxmoxApiCall = defineTool({
     'Calls any method of the Proxmox VE API of one cluster. `path` is as in the API documentation, for example /nodes/pve1/qemu/100/status/start; parameters go into `data`. A write is sent once. Work that takes long answers at once with a task, which wait_task follows.',
   toolset: 'core',
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
+  calls: [],
   input: z.strictObject({
     cluster: clusterParam,
-    path: z.string().min(1).describe('API path, with or without /api2/json in front; no query.'),
+    path: textParam(2048).describe('API path, with or without /api2/json in front; no query.'),
     method: z.enum(HTTP_METHODS).default('GET'),
     data: z
       .record(z.string(), z.unknown())
+      .refine(
+        (data) => Object.keys(data).length <= MOST_PARAMETERS,
+        `holds more than ${MOST_PARAMETERS} parameters`,
+      )
       .optional()
       .describe('Parameters of the method, by their names in the API documentation.'),
     fields: fieldsParam,

@@ -1,18 +1,17 @@
 import { z } from 'zod';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { defineTool } from '../define.ts';
-import { clusterParam, limitParam, selectedFields } from '../params.ts';
+import { clusterParam, limitParam, selectedFields, textParam } from '../params.ts';
 import { count, rowsOf, textOf } from '../results.ts';
 import { type TaskRow, taskOf, taskRow } from './task-row.ts';
 
 const input = z.strictObject({
   cluster: clusterParam,
-  node: z
-    .string()
+  node: textParam()
     .optional()
     .describe('Read the log of this node, which goes back further than the cluster-wide list.'),
   vmid: z.int().min(1).optional().describe('Only tasks of this guest.'),
-  type: z.string().optional().describe('Task type, for example qmstart, vzdump, qmclone.'),
+  type: textParam().optional().describe('Task type, for example qmstart, vzdump, qmclone.'),
   status: z.enum(['running', 'ok', 'warnings', 'failed']).optional(),
   since: z.iso
     .datetime({ offset: true })
@@ -28,6 +27,10 @@ export const listTasks = defineTool({
     'Lists tasks (starts, backups, clones, migrations …) of a cluster, newest first: what runs now and how the others ended. Without `node` it shows the recent tasks of all nodes.',
   toolset: 'tasks',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  calls: [
+    ['GET', '/cluster/tasks'],
+    ['GET', '/nodes/{node}/tasks', 'source', 'limit', 'vmid', 'typefilter', 'since'],
+  ],
   input,
   output: z.object({
     ...selectedFields,

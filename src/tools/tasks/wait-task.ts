@@ -4,7 +4,7 @@ import { apiPath } from '../../proxmox/api-path.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { parseUpid } from '../../proxmox/upid.ts';
 import { defineTool, type ToolContext } from '../define.ts';
-import { clusterParam, selectedFields } from '../params.ts';
+import { clusterParam, selectedFields, textParam } from '../params.ts';
 import { isRow, numberOf, rowsOf, textOf } from '../results.ts';
 import { type TaskRow, taskOf, taskRow } from './task-row.ts';
 
@@ -20,9 +20,13 @@ export const waitTask = defineTool({
     'Follows a task by its UPID until it ends or `wait_seconds` have passed, and tells how it ended with the last lines of its log. Cancelling stops the waiting, never the task.',
   toolset: 'tasks',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  calls: [
+    ['GET', '/nodes/{node}/tasks/{upid}/status'],
+    ['GET', '/nodes/{node}/tasks/{upid}/log', 'start', 'limit'],
+  ],
   input: z.strictObject({
     cluster: clusterParam,
-    upid: z.string().min(1).describe('The task, as the call that started it answered: UPID:node:…'),
+    upid: textParam().describe('The task, as the call that started it answered: UPID:node:…'),
     wait_seconds: z.int().min(0).max(600).default(30).describe('0 asks once and does not wait.'),
   }),
   output: z.object({ ...selectedFields, task: taskRow, log_tail: z.array(z.string()) }),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { answeredId, duplicateId, factsOf } from '../../../src/mcp/messages.ts';
+import { answeredId, factsOf, refusalOf, withoutNullArguments } from '../../../src/mcp/messages.ts';
 
 describe('factsOf', () => {
   it.each([null, undefined, 1, 'x', [], [null], {}, { id: {} }, { method: 5, id: 1 }])(
@@ -20,11 +20,33 @@ describe('factsOf', () => {
   });
 });
 
-describe('duplicateId', () => {
-  it('finds an id under way, and one that stands twice', () => {
-    expect(duplicateId([1, 2], new Map([[2, 'x']]))).toBe(2);
-    expect(duplicateId(['a', 'b', 'a'], new Map())).toBe('a');
-    expect(duplicateId([1, '1'], new Map())).toBeUndefined();
+describe('refusalOf', () => {
+  const ids = (...requestIds: (string | number)[]) => ({ initialize: false, requestIds, cancelledIds: [] });
+
+  it('names an id under way, and one that stands twice', () => {
+    expect(refusalOf(ids(1, 2), new Map([[2, 'x']]))?.error.message).toContain('id 2');
+    expect(refusalOf(ids('a', 'b', 'a'), new Map())?.error.message).toContain('id "a"');
+    expect(refusalOf(ids(1, '1', 0, ''), new Map())).toBeUndefined();
+  });
+
+  it('refuses long ids and large batches unread', () => {
+    const long = factsOf({ id: 'x'.repeat(1000), method: 'ping' });
+    expect(refusalOf(long, new Map())?.error).toMatchObject({ code: -32600 });
+    const many = factsOf(Array.from({ length: 50_000 }, (_, id) => ({ id, method: 'ping' })));
+    expect(many.requestIds).toEqual([]);
+    expect(refusalOf(many, new Map())?.error).toMatchObject({ code: -32600 });
+  });
+});
+
+describe('withoutNullArguments', () => {
+  it('takes them out of a message and of a batch, and leaves all else', () => {
+    const call = (args: unknown) => ({ method: 'tools/call', params: { name: 'x', arguments: args } });
+    expect(withoutNullArguments([call(null), call({ a: null }), null, 1])).toEqual([
+      { method: 'tools/call', params: { name: 'x' } },
+      call({ a: null }),
+      null,
+      1,
+    ]);
   });
 });
 

@@ -12,7 +12,7 @@ let now = 0;
 const stores: SessionStore<string>[] = [];
 
 function store(most = 10) {
-  const made = new SessionStore<string>({ most, idleMs: 1000 }, () => now);
+  const made = new SessionStore<string>({ most, perPrincipal: 3, idleMs: 1000 }, () => now);
   stores.push(made);
   return made;
 }
@@ -48,9 +48,9 @@ describe('SessionStore', () => {
 
   it('is bounded', () => {
     const sessions = store(1);
-    expect(sessions.hasRoom()).toBe(true);
+    expect(sessions.hasRoom(alice)).toBe(true);
     add(sessions, 's1');
-    expect(sessions.hasRoom()).toBe(false);
+    expect(sessions.hasRoom(alice)).toBe(false);
   });
 
   it('makes room by closing what is idle', () => {
@@ -58,8 +58,35 @@ describe('SessionStore', () => {
     const closed: string[] = [];
     add(sessions, 's1', closed);
     now = 2000;
-    expect(sessions.hasRoom()).toBe(true);
+    expect(sessions.hasRoom(alice)).toBe(true);
     expect(closed).toEqual(['s1']);
+  });
+
+  it('lets no principal take all places: its own oldest idle session makes room', () => {
+    const sessions = store();
+    const closed: string[] = [];
+    for (const id of ['s1', 's2', 's3']) {
+      add(sessions, id, closed);
+      now += 1;
+    }
+    expect(sessions.hasRoom(bob)).toBe(true);
+    expect(closed).toEqual([]);
+    expect(sessions.hasRoom(alice)).toBe(true);
+    expect(closed).toEqual(['s1']);
+  });
+
+  it('refuses a principal whose sessions are all in use', () => {
+    const sessions = store();
+    for (const id of ['s1', 's2', 's3']) sessions.hold(add(sessions, id), response());
+    expect(sessions.hasRoom(alice)).toBe(false);
+    expect(sessions.hasRoom(bob)).toBe(true);
+  });
+
+  it('does not count a response whose client has gone already', () => {
+    const sessions = store();
+    const session = add(sessions, 's1');
+    sessions.hold(session, Object.assign(response(), { destroyed: true }));
+    expect(session.open).toBe(0);
   });
 
   it('keeps a session that is used or that holds a stream', () => {
