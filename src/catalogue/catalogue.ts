@@ -1,4 +1,4 @@
-import { editDistance } from './distance.ts';
+import { editDistance } from '../config/nearest.ts';
 import {
   type ApiMethod,
   type CatalogueSource,

@@ -1,4 +1,4 @@
-import { nearestNames } from './distance.ts';
+import { nearestNames } from '../config/nearest.ts';
 import type { ApiMethod, ParameterSchema } from './types.ts';
 
 /** A method's parameter by the name a caller uses: `net0` finds `net[n]`. */

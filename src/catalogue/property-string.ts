@@ -1,4 +1,4 @@
-import { nearestNames } from './distance.ts';
+import { nearestNames } from '../config/nearest.ts';
 import { isObject } from './json.ts';
 import { encodeScalar, kindOf } from './scalar.ts';
 import type { PropertyFormat, PropertySchema } from './types.ts';

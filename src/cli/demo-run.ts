@@ -78,7 +78,7 @@ async function writeFolder(simulator: Simulator): Promise<string> {
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   await writeFile(join(folder, 'clusters.json'), `${clustersFileOf(simulator.clusters)}\n`, { mode: 0o600 });
   const secret = randomBytes(48).toString('base64url');
-  await writeFile(join(folder, '.env'), `MCP_JWT_SECRET=${secret}\n`, { mode: 0o600 });
+  await writeFile(join(folder, '.env'), `MCP_JWT_SECRET=${secret}\nCACHE_DIR=cache\n`, { mode: 0o600 });
   return folder;
 }
 

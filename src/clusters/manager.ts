@@ -1,6 +1,9 @@
+import { loadBuiltInCatalogue } from '../catalogue/builtin.ts';
+import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Config } from '../config/config.ts';
 import { didYouMean } from '../config/nearest.ts';
 import { CallError } from '../proxmox/errors.ts';
+import { CacheFolder } from './cache-folder.ts';
 import type { Cluster, ClusterDirectory, Estate, Selection } from './cluster.ts';
 import { type ClusterDeps, createCluster } from './single-cluster.ts';
 
@@ -10,8 +13,19 @@ export class ClusterManager implements Estate {
   readonly #clusters: ReadonlyMap<string, Cluster>;
   readonly #scopes = new Map<string, ClusterDirectory>();
 
-  constructor(config: Pick<Config, 'clusters' | 'defaultCluster'>, deps: ClusterDeps) {
-    this.#clusters = new Map(config.clusters.map((cluster) => [cluster.name, createCluster(cluster, deps)]));
+  constructor(config: Pick<Config, 'clusters' | 'defaultCluster' | 'cacheDir'>, deps: ClusterDeps) {
+    let builtIn: Catalogue | undefined;
+    const shared: ClusterDeps = {
+      cacheFolder: new CacheFolder(config.cacheDir, deps.logger),
+      builtIn: () => {
+        builtIn ??= loadBuiltInCatalogue();
+        return builtIn;
+      },
+      ...deps,
+    };
+    this.#clusters = new Map(
+      config.clusters.map((cluster) => [cluster.name, createCluster(cluster, shared)]),
+    );
     this.defaultCluster = config.defaultCluster;
   }
 
@@ -67,6 +81,16 @@ function onlyOne(cluster: Cluster): ClusterDirectory {
   return {
     defaultCluster: cluster.name,
     list: () => [cluster],
-    select: () => ({ cluster, selectedBy: 'single' }),
+    select(name) {
+      // On a URL that is bound to one cluster, a call for another must not land on it.
+      if (name === undefined || name === cluster.name) return { cluster, selectedBy: 'single' };
+      throw new CallError(
+        'CLUSTER_NOT_FOUND',
+        `This URL is bound to ${cluster.name}; it does not reach ${JSON.stringify(name)}.`,
+        {
+          hint: 'Leave `cluster` out, or use the URL of the service without a cluster in it.',
+        },
+      );
+    },
   };
 }

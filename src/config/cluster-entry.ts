@@ -49,6 +49,7 @@ export function clusterConfig(entry: ClusterEntry, context: EntryContext): Clust
     ...(entry.region === undefined ? {} : { region: entry.region }),
     ...(entry.tier === undefined ? {} : { tier: entry.tier }),
     readOnly: entry.read_only ?? false,
+    validate: entry.validate ?? true,
   };
 }
 

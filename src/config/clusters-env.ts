@@ -26,6 +26,7 @@ const SUFFIXES = {
   region: 'REGION',
   tier: 'TIER',
   read_only: 'READ_ONLY',
+  validate: 'VALIDATE',
 } as const satisfies Partial<Record<keyof ClusterEntry, string>>;
 
 /** Whether variables describe a cluster at all. */
@@ -102,7 +103,7 @@ function urlName(environment: Environment, prefix: string): string {
 
 function readEntry(environment: Environment, prefix: string): Omit<ClusterEntry, 'url'> {
   const entry: Omit<ClusterEntry, 'url'> = {};
-  for (const key of ['verify_ssl', 'read_only'] as const) {
+  for (const key of ['verify_ssl', 'read_only', 'validate'] as const) {
     const value = environment.boolean(`${prefix}${SUFFIXES[key]}`);
     if (value !== undefined) entry[key] = value;
   }

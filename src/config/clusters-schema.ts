@@ -48,6 +48,7 @@ const clusterEntry = z.strictObject({
   region: text.optional(),
   tier: text.optional(),
   read_only: z.boolean().optional(),
+  validate: z.boolean().optional(),
   patterns: z.union([text, z.array(text)], { error: 'must be a text or a list of texts' }).optional(),
   vmids: z.union([vmidRange, z.array(vmidRange)], { error: 'must be VMIDs or ranges' }).optional(),
   fallback: text.optional(),

@@ -7,6 +7,11 @@ export interface Config {
   /** MCP_READ_ONLY: nothing but GET leaves, whatever a token allows. */
   readOnly: boolean;
   logLevel: LogLevel;
+  /**
+   * CACHE_DIR: absolute path of the folder for what can be fetched anew, such as API schemas; made on first use.
+   * Absent where the user has no home: nothing is then kept over a restart.
+   */
+  cacheDir?: string;
   clusters: ClusterConfig[];
   /** The cluster used when a call names none; only set where one is certain. */
   defaultCluster?: string;
@@ -44,6 +49,11 @@ export interface ClusterConfig {
   region?: string;
   tier?: string;
   readOnly: boolean;
+  /**
+   * Whether calls are held against the cluster's API schema before they are sent. False is for an operator whose
+   * cluster has calls that no schema describes; Proxmox VE verifies them all the same.
+   */
+  validate: boolean;
 }
 
 export interface Endpoint {

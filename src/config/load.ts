@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
+import { readCacheDir } from './cache-dir.ts';
 import { environmentHasClusters, readEnvironmentClusters } from './clusters-env.ts';
 import { type ClusterSet, readClustersFile } from './clusters-file.ts';
 import type { AuthConfig, Config } from './config.ts';
@@ -26,11 +27,13 @@ export function loadConfig(options: LoadOptions): Config {
   const environment = new Environment(options.env, options.cwd, problems);
   const { clusters, defaultCluster, warnings } = loadClusters(environment, options.cwd, problems);
   const http = readHttp(environment, warnings);
+  const cacheDir = readCacheDir(environment, options.cwd);
   const config: Config = {
     http,
     auth: options.needsAuth === false ? { mode: 'none' } : readAuth(environment, http.host),
     readOnly: environment.boolean('MCP_READ_ONLY') ?? false,
     logLevel: readLogLevel(environment),
+    ...(cacheDir === undefined ? {} : { cacheDir }),
     clusters,
     ...(defaultCluster === undefined ? {} : { defaultCluster }),
     warnings,

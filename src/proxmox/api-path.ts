@@ -12,6 +12,9 @@ export class ApiPath {
   }
 
   static ofSegments(segments: readonly string[]): ApiPath {
+    if (segments.reduce((sum, segment) => sum + segment.length + 1, 0) > MAX_LENGTH) {
+      throw refused(`it is longer than ${MAX_LENGTH} characters`);
+    }
     for (const segment of segments) {
       const problem = segmentProblem(segment);
       if (problem) throw refused(problem);

@@ -1,19 +1,20 @@
 import type { Logger } from 'pino';
 import type { ClusterConfig } from '../config/config.ts';
-import { apiPath } from './api-path.ts';
+import { type ApiPath, apiPath } from './api-path.ts';
 import type { Clock } from './breaker.ts';
-import type { ProxmoxCall, ProxmoxReply } from './call.ts';
+import type { HttpMethod, ProxmoxCall, ProxmoxReply } from './call.ts';
 import { type Signature, Signer, type Ticket } from './credentials.ts';
-import { openDeadline } from './deadline.ts';
-import { type Delivery, deliver } from './delivery.ts';
-import { CallError, toCallError } from './errors.ts';
+import type { Delivery } from './delivery.ts';
+import { documentRequest, type FetchedDocument, type FetchOptions, readDocument } from './document.ts';
 import type { WireAnswer, WireRequest } from './exchange.ts';
 import { readTicket } from './login.ts';
-import { type EngineLimits, NodeLink } from './node-link.ts';
+import { NodeFinder } from './node-finder.ts';
+import type { EngineLimits, NodeLink } from './node-link.ts';
 import { answerError } from './pve-errors.ts';
 import { Refusal } from './refusal.ts';
-import { redact } from './text.ts';
-import { transportError } from './transport-errors.ts';
+import { Transport } from './transport.ts';
+import { type Upload, uploadPath } from './upload.ts';
+import { UploadBody } from './upload-body.ts';
 import { encodeCall, encodeParameters, parseEnvelope } from './wire.ts';
 
 export interface EngineDeps {
@@ -29,6 +30,7 @@ const DEFAULT_LIMITS: EngineLimits = {
   connectMs: 5_000,
   callsPerNode: 6,
   queuedPerNode: 128,
+  uploadsPerNode: 2,
   maxAnswerBytes: 64 * 1024 * 1024,
   readAttempts: 3,
 };
@@ -37,31 +39,42 @@ const LOGIN_PATH = apiPath`/access/ticket`;
 /** Methods that take a password, and answer 401 where it is wrong. */
 const CHECKS_A_PASSWORD = /^\/access\/(?:ticket|vncticket|password|tfa|openid)(?:\/|$)/;
 
+/** What a request is for, in PVE's terms. */
+interface Target {
+  method: HttpMethod;
+  path: ApiPath;
+}
+
 /** The conversation with one cluster: connections, credentials, deadlines, and PVE's answers in words. */
 export class Engine {
   readonly #config: ClusterConfig;
   readonly #limits: EngineLimits;
   readonly #logger: Logger;
-  readonly #random: () => number;
-  readonly #links: NodeLink[];
+  readonly #transport: Transport;
   readonly #signer: Signer;
   readonly #refusal: Refusal;
-  readonly #closing = new AbortController();
+  readonly #finder: NodeFinder;
 
   constructor(config: ClusterConfig, deps: EngineDeps) {
     const clock = deps.clock ?? Date;
     this.#config = config;
     this.#limits = { ...DEFAULT_LIMITS, ...deps.limits };
     this.#logger = deps.logger.child({ cluster: config.name });
-    this.#random = deps.random ?? Math.random;
-    this.#links = config.endpoints.map(
-      (endpoint) =>
-        new NodeLink(endpoint, config.tls, this.#limits, clock, (event, link) =>
-          this.#logger.warn({ endpoint: link.name }, `breaker ${event}`),
-        ),
-    );
     this.#signer = new Signer(config.credentials, () => this.#login(), clock);
     this.#refusal = new Refusal(config.credentials, clock);
+    this.#transport = new Transport(config, {
+      logger: this.#logger,
+      clock,
+      random: deps.random ?? Math.random,
+      limits: this.#limits,
+      secrets: () => this.#signer.secrets(),
+    });
+    this.#finder = new NodeFinder({
+      config,
+      links: this.#transport.links,
+      linkTo: (endpoint) => this.#transport.linkTo(endpoint),
+      ask: (path, link, options) => this.#ask(path, link, options),
+    });
   }
 
   /**
@@ -71,45 +84,89 @@ export class Engine {
    * @throws CallError with the cluster's name in it; the reason of the caller's signal, as it is, where that aborts.
    */
   async send(call: ProxmoxCall): Promise<ProxmoxReply> {
-    const deadlineMs = call.deadlineMs ?? this.#limits.deadlineMs;
-    const deadline = openDeadline(deadlineMs, [call.signal, this.#closing.signal]);
-    const delivery = this.#delivery(deadline.signal, call.method === 'GET');
+    const { signal, deadlineMs = this.#limits.deadlineMs } = call;
+    return this.#transport.bounded({ signal, deadlineMs, isRead: call.method === 'GET' }, (delivery) =>
+      this.#converse(call, encodeCall(call), delivery),
+    );
+  }
+
+  /**
+   * Fetches a document beside the API, such as the API's schema, without any credential; at most 16 MiB. Repeated and
+   * sent over all endpoints as a read is.
+   *
+   * @throws CallError as `send` does, and where the document is too large or its gzip unpacks to too much.
+   */
+  async fetchDocument(path: string, options: FetchOptions = {}): Promise<FetchedDocument> {
+    const { signal, deadlineMs = this.#limits.deadlineMs, ifModifiedSince } = options;
+    return this.#transport.bounded({ signal, deadlineMs, isRead: true }, async (delivery) => {
+      const { answer } = await this.#transport.deliver(documentRequest(path, ifModifiedSince), delivery);
+      return readDocument(answer);
+    });
+  }
+
+  /**
+   * Streams a file into a storage, to the own address of the node: PVE can't pass an upload on to another node. It
+   * is sent once. The body is read as fast as the node takes it, and always to its end or closed.
+   *
+   * @returns the UPID of the task that puts the file in its place.
+   * @throws CallError as `send` does; INVALID_ARGUMENTS where the body's length is not `size`.
+   */
+  async upload(upload: Upload): Promise<ProxmoxReply> {
+    const body = new UploadBody(upload);
+    const { signal, deadlineMs = body.likelyMs } = upload;
     try {
-      return await this.#converse(call, delivery);
-    } catch (thrown) {
-      if (call.signal?.aborted === true && thrown === call.signal.reason) throw thrown;
-      const state = { ...delivery, isRead: call.method === 'GET', deadlineMs };
-      throw this.#named(transportError(thrown, state) ?? toCallError(thrown));
+      const options = { signal, also: body.failed, deadlineMs, isRead: false };
+      return await this.#transport.bounded(options, async (delivery) => {
+        const target: Target = { method: 'POST', path: uploadPath(upload) };
+        const request = body.request(target.path);
+        const link = await this.#finder.find(upload.node, delivery.signal);
+        try {
+          return await this.#converse(target, request, delivery, [link]);
+        } catch (thrown) {
+          throw body.explain(thrown, link.name);
+        }
+      });
     } finally {
-      deadline.clear();
+      body.close();
     }
   }
 
   /** Ends every call and login, and closes every socket. */
-  async close(): Promise<void> {
-    this.#closing.abort(
-      new CallError('CLUSTER_UNREACHABLE', 'The connection to this cluster is being closed.', {
-        hint: 'Repeat the call once the service has restarted or reloaded.',
-      }),
-    );
-    await Promise.all(this.#links.map((link) => link.close()));
+  close(): Promise<void> {
+    return this.#transport.close();
   }
 
-  async #converse(call: ProxmoxCall, delivery: Delivery): Promise<ProxmoxReply> {
-    const request = encodeCall(call);
+  /** Reads from one endpoint and no other. */
+  async #ask(path: ApiPath, link: NodeLink, options: { signal: AbortSignal; deadlineMs: number }) {
+    const target: Target = { method: 'GET', path };
+    const request = encodeCall({ ...target, parameters: {} });
+    return this.#transport.bounded({ ...options, isRead: true }, async (delivery) => {
+      const { data } = await this.#converse(target, request, delivery, [link]);
+      return data;
+    });
+  }
+
+  async #converse(
+    target: Target,
+    request: WireRequest,
+    delivery: Delivery,
+    links?: readonly NodeLink[],
+  ): Promise<ProxmoxReply> {
+    delivery.onTurn = () => this.#refusal.check();
+    const isStream = typeof request.body === 'object';
     for (let renewed = false; ; renewed = true) {
       this.#refusal.check();
-      const signature = await this.#signer.sign(call.method, delivery.signal);
+      const signature = await this.#signer.sign(target.method, delivery.signal);
       const signed = { ...request, headers: { ...request.headers, ...signature.headers } };
-      const isFinal = signature.ticket === undefined || renewed;
-      // With a ticket that is seconds old, the 401 of such a method is about the password in its own parameters.
+      const isFinal = signature.ticket === undefined || renewed || isStream;
+      // With a token, or a ticket that is seconds old, the 401 of such a method is about the password in its parameters.
       const isAboutUs = (answer: WireAnswer) =>
-        isRefusal(answer) && !(renewed && CHECKS_A_PASSWORD.test(call.path.toString()));
+        isRefusal(answer) && !(isFinal && CHECKS_A_PASSWORD.test(target.path.toString()));
       delivery.onAnswer = (answer) => {
         if (isFinal && isAboutUs(answer)) this.#refuse(answer, signature);
       };
-      const { answer, link } = await this.#deliver(signed, delivery);
-      if (!isAboutUs(answer)) return this.#read(answer, call, signature, link.name);
+      const { answer, link } = await this.#transport.deliver(signed, delivery, links);
+      if (!isAboutUs(answer)) return this.#read(answer, target, signature, link.name);
       // A 401 is PVE's statement that it stopped before doing anything (its authentication runs ahead of every
       // method), so even a write may go out once more, with a new ticket.
       if (isFinal || signature.ticket === undefined) throw this.#refusal.error();
@@ -118,17 +175,12 @@ export class Engine {
     }
   }
 
-  #read(answer: WireAnswer, call: ProxmoxCall, signature: Signature, endpoint: string): ProxmoxReply {
+  #read(answer: WireAnswer, target: Target, signature: Signature, endpoint: string): ProxmoxReply {
     const envelope = parseEnvelope(answer.body);
     if (answer.status < 200 || answer.status >= 300 || envelope === undefined) {
       const { credentials } = this.#config;
-      throw answerError(answer, {
-        method: call.method,
-        path: call.path,
-        endpoint,
-        credentials,
-        secrets: this.#signer.secrets(signature),
-      });
+      const secrets = this.#signer.secrets(signature);
+      throw answerError(answer, { method: target.method, path: target.path, endpoint, credentials, secrets });
     }
     const { data, total } = envelope;
     return { data, ...(total === undefined ? {} : { total }), endpoint };
@@ -143,53 +195,21 @@ export class Engine {
       body: encodeParameters({ username: credentials.user, password: credentials.password.reveal() }),
     };
     const { deadlineMs } = this.#limits;
-    const deadline = openDeadline(deadlineMs, [this.#closing.signal]);
-    const delivery = this.#delivery(deadline.signal, true);
-    delivery.onAnswer = (answer) => {
-      if (isRefusal(answer)) this.#refuse(answer);
-    };
-    try {
-      const { answer, link } = await this.#deliver(request, delivery);
+    return this.#transport.bounded({ deadlineMs, isRead: true }, async (delivery) => {
+      delivery.onTurn = () => this.#refusal.check();
+      delivery.onAnswer = (answer) => {
+        if (isRefusal(answer)) this.#refuse(answer);
+      };
+      const { answer, link } = await this.#transport.deliver(request, delivery);
       if (isRefusal(answer)) throw this.#refusal.error();
       const context = { method: 'GET', path: LOGIN_PATH, endpoint: link.name, credentials } as const;
       return readTicket(answer, { ...context, secrets: this.#signer.secrets() });
-    } catch (thrown) {
-      throw transportError(thrown, { ...delivery, isRead: true, deadlineMs }) ?? thrown;
-    } finally {
-      deadline.clear();
-    }
-  }
-
-  #delivery(signal: AbortSignal, repeatable: boolean): Delivery {
-    const onTurn = () => this.#refusal.check();
-    return { signal, repeatable, sent: false, failures: [], onTurn, onAnswer: () => undefined };
-  }
-
-  #deliver(request: WireRequest, delivery: Delivery): Promise<{ answer: WireAnswer; link: NodeLink }> {
-    return deliver(request, delivery, {
-      links: this.#links,
-      attempts: this.#limits.readAttempts,
-      random: this.#random,
-      logger: this.#logger,
     });
   }
 
   #refuse(answer: WireAnswer, signature?: Signature): void {
     this.#refusal.mark(answer, this.#signer.secrets(signature));
     this.#logger.warn({ status: answer.status }, this.#refusal.error().message);
-  }
-
-  /** The one way out for errors: the cluster's name goes in, and a last look keeps credentials from getting out. */
-  #named(error: CallError): CallError {
-    const secrets = this.#signer.secrets();
-    const status = error.status === undefined ? {} : { status: error.status };
-    return new CallError(error.code, redact(error.message, secrets), {
-      hint: redact(error.hint, secrets),
-      cluster: this.#config.name,
-      ...status,
-      retryable: error.retryable,
-      ...(error.cause === undefined ? {} : { cause: error.cause }),
-    });
   }
 }
 

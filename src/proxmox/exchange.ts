@@ -1,3 +1,6 @@
+import type { Readable } from 'node:stream';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 import { ConnectFailure } from './tls.ts';
 
@@ -6,14 +9,22 @@ export interface WireRequest {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   target: string;
   headers: Readonly<Record<string, string>>;
-  body?: string;
+  /** A stream needs its `content-length` among the headers, and can be sent once. */
+  body?: string | Readable;
+  /** The longest answer that is read, where it differs from that of the link. */
+  maxBytes?: number;
+  /** Uploads take hours and queue by themselves; other calls where absent. */
+  lane?: Lane;
 }
+
+export type Lane = 'calls' | 'uploads';
 
 /** An answer as it came over the wire; `reason` is the HTTP reason phrase, where older PVE puts its message. */
 export interface WireAnswer {
   status: number;
   reason: string;
   contentType: string;
+  lastModified?: string;
   body: string;
 }
 
@@ -33,6 +44,7 @@ export class WireFailure extends Error {
 export interface ExchangeOptions {
   /** Ends the exchange, whatever it is doing; a socket in use is closed. */
   signal: AbortSignal;
+  /** The longest answer that is read, as it comes and once it is unpacked. */
   maxBytes: number;
   /** Called right before the first byte of the request is written. */
   onSent(): void;
@@ -43,15 +55,15 @@ export interface ExchangeOptions {
  *
  * @throws ConnectFailure, WireFailure, or the signal's reason.
  */
-export function exchange(
+export async function exchange(
   pool: Dispatcher,
   request: WireRequest,
   options: ExchangeOptions,
 ): Promise<WireAnswer> {
-  const { promise, resolve, reject } = Promise.withResolvers<WireAnswer>();
   const { signal } = options;
-  if (signal.aborted) return Promise.reject(signal.reason);
+  if (signal.aborted) throw signal.reason;
 
+  const { promise, resolve, reject } = Promise.withResolvers<RawAnswer>();
   const collector = new Collector(options, resolve, reject);
   const onAbort = () => collector.end(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
@@ -67,23 +79,51 @@ export function exchange(
     },
     collector,
   );
-  return promise.finally(() => signal.removeEventListener('abort', onAbort));
+  try {
+    return await unpack(await promise, options.maxBytes);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+interface RawAnswer {
+  head: Omit<WireAnswer, 'body'>;
+  isGzip: boolean;
+  bytes: Buffer;
+}
+
+const gunzipAsync = promisify(gunzip);
+
+/** Unpacks no more than `maxBytes`: a megabyte of gzip may hold a thousand. */
+async function unpack({ head, isGzip, bytes }: RawAnswer, maxBytes: number): Promise<WireAnswer> {
+  if (!isGzip || bytes.length === 0) return { ...head, body: bytes.toString() };
+  try {
+    const unpacked = await gunzipAsync(bytes, { maxOutputLength: maxBytes });
+    return { ...head, body: unpacked.toString() };
+  } catch (error) {
+    if (error instanceof RangeError) {
+      throw new WireFailure('too-large', true, `the answer is larger than ${maxBytes} bytes once unpacked`);
+    }
+    if (head.status >= 400) return { ...head, body: '' };
+    throw new WireFailure('broken', true, 'the answer is gzip that is cut off or broken');
+  }
 }
 
 /** Collects the answer of one request; the dispatcher calls its `on…` methods. */
 class Collector implements Dispatcher.DispatchHandler {
   readonly #options: ExchangeOptions;
-  readonly #resolve: (answer: WireAnswer) => void;
+  readonly #resolve: (answer: RawAnswer) => void;
   readonly #reject: (reason: unknown) => void;
   readonly #chunks: Buffer[] = [];
   #controller: Dispatcher.DispatchController | undefined;
-  #head: Omit<WireAnswer, 'body'> | undefined;
+  #head: RawAnswer['head'] | undefined;
+  #isGzip = false;
   #size = 0;
   #ended = false;
 
   constructor(
     options: ExchangeOptions,
-    resolve: (answer: WireAnswer) => void,
+    resolve: (answer: RawAnswer) => void,
     reject: (reason: unknown) => void,
   ) {
     this.#options = options;
@@ -114,7 +154,14 @@ class Collector implements Dispatcher.DispatchHandler {
     reason?: string,
   ): void {
     if (status < 200) return;
-    this.#head = { status, reason: reason ?? '', contentType: String(headers['content-type'] ?? '') };
+    const lastModified = headers['last-modified'];
+    this.#isGzip = /^(?:x-)?gzip$/i.test(String(headers['content-encoding'] ?? ''));
+    this.#head = {
+      status,
+      reason: reason ?? '',
+      contentType: String(headers['content-type'] ?? ''),
+      ...(lastModified === undefined ? {} : { lastModified: String(lastModified) }),
+    };
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -128,7 +175,7 @@ class Collector implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     if (this.#head !== undefined)
-      this.#resolve({ ...this.#head, body: Buffer.concat(this.#chunks).toString() });
+      this.#resolve({ head: this.#head, isGzip: this.#isGzip, bytes: Buffer.concat(this.#chunks) });
     else this.#reject(new WireFailure('broken', true, 'the answer has no head'));
   }
 

@@ -3,7 +3,7 @@ import type { ClusterTls, Endpoint } from '../config/config.ts';
 import { formatEndpoint } from '../config/endpoint.ts';
 import { Breaker, type Clock } from './breaker.ts';
 import { DeadlineExpired } from './deadline.ts';
-import { exchange, type WireAnswer, WireFailure, type WireRequest } from './exchange.ts';
+import { exchange, type Lane, type WireAnswer, WireFailure, type WireRequest } from './exchange.ts';
 import { Limiter } from './limiter.ts';
 import { PROXY_STATUSES } from './pve-errors.ts';
 import { ConnectFailure, tlsConnector } from './tls.ts';
@@ -16,6 +16,8 @@ export interface EngineLimits {
   /** Calls at once on one node, and calls that may wait for their turn. */
   callsPerNode: number;
   queuedPerNode: number;
+  /** Uploads at once on one node, beside the calls; as many more may wait as calls may. */
+  uploadsPerNode: number;
   maxAnswerBytes: number;
   /** How often a read is sent at most. */
   readAttempts: number;
@@ -27,12 +29,12 @@ const IDLE_MS = 4_000;
 /** What a link tells of its health, for the log. */
 export type LinkEvent = 'opened' | 'closed';
 
-/** The connections to one endpoint, with its queue and its breaker. */
+/** The connections to one endpoint, with a queue for calls, one for uploads, and its breaker. */
 export class NodeLink {
   readonly name: string;
   readonly breaker: Breaker;
-  readonly #pool: Pool;
-  readonly #limiter: Limiter;
+  readonly #lanes: Readonly<Record<Lane, { limiter: Limiter; pool: Pool }>>;
+  readonly #closing = new AbortController();
   readonly #maxBytes: number;
   readonly #onEvent: (event: LinkEvent, link: NodeLink) => void;
 
@@ -45,17 +47,21 @@ export class NodeLink {
   ) {
     this.name = formatEndpoint(endpoint);
     this.breaker = new Breaker(clock);
-    this.#limiter = new Limiter(limits.callsPerNode, limits.queuedPerNode);
     this.#maxBytes = limits.maxAnswerBytes;
     this.#onEvent = onEvent;
-    this.#pool = new Pool(`https://${this.name}`, {
-      connections: limits.callsPerNode,
-      pipelining: 1,
-      keepAliveTimeout: IDLE_MS,
-      keepAliveMaxTimeout: IDLE_MS,
-      allowH2: false,
-      connect: tlsConnector(endpoint, tls, limits.connectMs),
+    const lane = (connections: number) => ({
+      limiter: new Limiter(connections, limits.queuedPerNode),
+      // A pool connects when it is first used.
+      pool: new Pool(`https://${this.name}`, {
+        connections,
+        pipelining: 1,
+        keepAliveTimeout: IDLE_MS,
+        keepAliveMaxTimeout: IDLE_MS,
+        allowH2: false,
+        connect: tlsConnector(endpoint, tls, limits.connectMs, this.#closing.signal),
+      }),
     });
+    this.#lanes = { calls: lane(limits.callsPerNode), uploads: lane(limits.uploadsPerNode) };
   }
 
   /**
@@ -70,11 +76,13 @@ export class NodeLink {
     signal: AbortSignal,
     hooks: { onTurn(): void; onSent(): void; onAnswer(answer: WireAnswer): void },
   ): Promise<WireAnswer> {
-    const release = await this.#limiter.acquire(signal);
+    const { limiter, pool } = this.#lanes[request.lane ?? 'calls'];
+    const release = await limiter.acquire(signal);
     try {
       hooks.onTurn();
-      const options = { signal, maxBytes: this.#maxBytes, onSent: hooks.onSent };
-      const answer = await exchange(this.#pool, request, options);
+      const maxBytes = request.maxBytes ?? this.#maxBytes;
+      const options = { signal, maxBytes, onSent: hooks.onSent };
+      const answer = await exchange(pool, request, options);
       // 595 and its like count as success: this endpoint works, the node behind it does not.
       this.#record(!PROXY_STATUSES.includes(answer.status));
       hooks.onAnswer(answer);
@@ -87,8 +95,9 @@ export class NodeLink {
     }
   }
 
-  close(): Promise<void> {
-    return this.#pool.destroy();
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.all(Object.values(this.#lanes).map(({ pool }) => pool.destroy()));
   }
 
   #record(success: boolean): void {

@@ -1,4 +1,4 @@
-import type { TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
 import type { ClusterTls, Endpoint } from '../config/config.ts';
 import { cleanText } from './text.ts';
@@ -35,11 +35,15 @@ export class ConnectFailure extends Error {
  * The judging is done here and not by `rejectUnauthorized`, because only a socket that is still open can say which
  * certificate it saw, and the operator needs that fingerprint to compare or to pin. Session tickets are not kept: a
  * resumed session shows no certificate to compare.
+ *
+ * @param closing where it aborts, connections that are still being made are given up: undici forgets them, and a
+ *   handshake that hangs would outlive the service.
  */
 export function tlsConnector(
   endpoint: Endpoint,
   tls: ClusterTls,
   connectMs: number,
+  closing: AbortSignal,
 ): buildConnector.connector {
   const connect = buildConnector({
     ...(tls.ca === undefined ? {} : { ca: tls.ca }),
@@ -50,13 +54,20 @@ export function tlsConnector(
   });
   const pin = endpoint.fingerprint ?? tls.fingerprint;
   return (options, callback) => {
-    connect(options, (error, socket) => {
+    // undici's types keep quiet about it: it returns the socket.
+    const pending: unknown = connect(options, (error, socket) => {
+      closing.removeEventListener('abort', giveUp);
       if (error !== null) return callback(connectFailure(error), null);
       const failure = certificateFailure(socket as TLSSocket, pin, tls.verify);
       if (failure === undefined) return callback(null, socket);
       socket.destroy();
       callback(failure, null);
     });
+    const giveUp = () => {
+      if (pending instanceof TLSSocket) pending.destroy(new Error('closing'));
+    };
+    if (closing.aborted) giveUp();
+    else closing.addEventListener('abort', giveUp, { once: true });
   };
 }
 

@@ -144,6 +144,23 @@ describe('close', () => {
     expect((await failureOf(engine.send(READ))).message).toContain('closed');
   });
 
+  test('gives up a handshake that hangs, as a call that was abandoned leaves one', async () => {
+    const sockets = new Set<Socket>();
+    const silent = createServer((socket) => {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket)).on('error', () => undefined);
+      socket.resume();
+    });
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void silent.close());
+    const { port } = silent.address() as AddressInfo;
+    const engine = engineFor(clusterConfig({ endpoints: [{ host: '127.0.0.1', port }] }));
+    await failureOf(engine.send({ ...READ, deadlineMs: 100 }));
+    expect(sockets.size).toBe(1);
+    await engine.close();
+    await expect.poll(() => sockets.size, { timeout: 1_000 }).toBe(0);
+  });
+
   test('leaves no timer and no socket of this process', async () => {
     const server = await startWireServer(answerData);
     const before = resources();

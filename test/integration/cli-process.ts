@@ -1,11 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { onTestFinished } from 'vitest';
+import { afterAll, onTestFinished } from 'vitest';
 
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
+/** Where the processes keep schemas: not in the cache of whoever runs the tests. */
+const CACHE = mkdtempSync(join(tmpdir(), 'proxmox-mcp-cache-'));
+afterAll(() => rmSync(CACHE, { recursive: true, force: true }));
 
 export interface CliSetting {
   env?: Record<string, string>;
@@ -31,7 +35,7 @@ export class CliProcess {
   constructor(args: readonly string[], { env = {}, cwd = tmpdir(), input }: CliSetting = {}) {
     const child = spawn(process.execPath, [MAIN, ...args], {
       cwd,
-      env: { PATH: process.env.PATH ?? '', TMPDIR: tmpdir(), ...env },
+      env: { PATH: process.env.PATH ?? '', TMPDIR: tmpdir(), XDG_CACHE_HOME: CACHE, ...env },
       stdio: 'pipe',
     });
     this.child = child;

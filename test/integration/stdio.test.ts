@@ -22,7 +22,13 @@ afterAll(async () => {
 });
 
 function command() {
-  return { command: process.execPath, args: [main, 'stdio'], cwd: place.folder, stderr: 'pipe' as const };
+  return {
+    command: process.execPath,
+    args: [main, 'stdio'],
+    cwd: place.folder,
+    env: { CACHE_DIR: place.folder },
+    stderr: 'pipe' as const,
+  };
 }
 
 it('serves a v1 client', async () => {

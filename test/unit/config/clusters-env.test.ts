@@ -32,6 +32,12 @@ describe('clusters from variables', () => {
     expect(config.warnings.join()).toContain('"default": verify_ssl is false');
   });
 
+  test('verification of calls, for one cluster and for several', () => {
+    expect(load({ env: { ...SINGLE, PROXMOX_VALIDATE: 'false' } }).clusters[0]?.validate).toBe(false);
+    const { clusters } = load({ env: { ...several('a', 'b'), PROXMOX_CLUSTER_b_VALIDATE: '0' } });
+    expect(clusters.map(({ validate }) => validate)).toEqual([true, false]);
+  });
+
   test('one cluster with a password', () => {
     const env = { PROXMOX_HOST: 'pve1', PROXMOX_USERNAME: 'root@pam', PROXMOX_PASSWORD: CANARY };
     expect(load({ env }).clusters[0]?.credentials).toMatchObject({ kind: 'password', user: 'root@pam' });
@@ -99,6 +105,7 @@ describe('variables that are wrong', () => {
       'user@realm!name',
     ],
     ['no secret', { ...SINGLE, PROXMOX_TOKEN_SECRET: '' }, 'PROXMOX_TOKEN_SECRET', 'missing'],
+    ['VALIDATE', { ...SINGLE, PROXMOX_VALIDATE: 'maybe' }, 'PROXMOX_VALIDATE', 'true or false'],
     ['VERIFY', { ...SINGLE, PROXMOX_VERIFY: CANARY }, 'PROXMOX_VERIFY', 'true or false'],
     ['both addresses', { ...SINGLE, PROXMOX_HOST: 'pve1' }, 'PROXMOX_HOST', 'keep one'],
     ['a value and a file', { ...SINGLE, PROXMOX_TOKEN_SECRET_FILE: 'x' }, 'PROXMOX_TOKEN_SECRET', 'keep one'],

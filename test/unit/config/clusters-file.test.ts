@@ -29,6 +29,7 @@ describe('clusters.json', () => {
         credentials: { kind: 'token', user: 'ops@pve', tokenId: 'mcp' },
         tls: { verify: true },
         readOnly: false,
+        validate: true,
       },
     ]);
     expect(JSON.stringify(config)).not.toContain(CANARY);
@@ -47,6 +48,7 @@ describe('clusters.json', () => {
       region: 'eu',
       tier: 'gold',
       read_only: true,
+      validate: false,
     };
     const cluster = loadOne(changes, { 'ca.pem': pem });
     expect(cluster).toMatchObject({
@@ -63,6 +65,7 @@ describe('clusters.json', () => {
       region: 'eu',
       tier: 'gold',
       readOnly: true,
+      validate: false,
     });
     expect(cluster.endpoints).toHaveLength(3);
     expect(cluster.tls.ca).toContain('BEGIN CERTIFICATE');
@@ -137,6 +140,7 @@ describe('clusters.json that is wrong', () => {
     ['url missing', { url: undefined }, 'url', 'is missing'],
     ['url with a password', { url: `https://root:${CANARY}@pve1` }, 'url', 'password'],
     ['a type', { verify_ssl: 'yes' }, 'verify_ssl', 'true or false'],
+    ['validate', { validate: 'no' }, 'validate', 'true or false'],
     ['a secret of the wrong kind', { token_secret: 17 }, 'token_secret', '{"env":"NAME"}'],
     ['a secret that is empty', { token_secret: '' }, 'token_secret', 'must'],
     ['a secret with a line break', { token_secret: `${CANARY}\n` }, 'token_secret', 'line break'],

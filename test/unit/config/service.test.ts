@@ -1,5 +1,8 @@
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { loadAuth } from '../../../src/config/load.ts';
+import { loadAuth, loadConfig } from '../../../src/config/load.ts';
 import { CANARY, fileWith, folderWith, load, refusal } from '../../support/config-folder.ts';
 
 const FILES = { 'clusters.json': fileWith() };
@@ -74,6 +77,47 @@ describe('the HTTP settings', () => {
     ['MCP_AUTH', 'basic'],
   ])('%s=%s is refused', (name, value) => {
     expect(problemField({ MCP_JWT_SECRET: SECRET, [name]: value })).toContain(name);
+  });
+});
+
+describe('the cache folder', () => {
+  const cacheDir = (env: Record<string, string>) => load({ files: FILES, env }).cacheDir;
+
+  test.each([
+    ['named', { CACHE_DIR: '/var/cache/x', XDG_CACHE_HOME: '/xdg', HOME: '/home/x' }, '/var/cache/x'],
+    ['of the user, by XDG', { XDG_CACHE_HOME: '/xdg', HOME: '/home/x' }, '/xdg/proxmox-mcp'],
+    ['of the user', { HOME: '/home/x' }, '/home/x/.cache/proxmox-mcp'],
+    [
+      'of the user, where XDG is not absolute',
+      { XDG_CACHE_HOME: 'xdg', HOME: '/home/x' },
+      '/home/x/.cache/proxmox-mcp',
+    ],
+    [
+      'of the user, where they are empty',
+      { CACHE_DIR: '', XDG_CACHE_HOME: '', HOME: '/h' },
+      '/h/.cache/proxmox-mcp',
+    ],
+  ])('%s', (_title, env, path) => {
+    expect(cacheDir(env)).toBe(path);
+  });
+
+  test('without a home in the environment, that of the user’s account', () => {
+    expect(cacheDir({})).toBe(join(homedir(), '.cache', 'proxmox-mcp'));
+  });
+
+  test('a relative one starts from the working directory, and nothing is made', () => {
+    const folder = folderWith(FILES);
+    const config = loadConfig({ env: { CACHE_DIR: 'cache' }, cwd: folder, needsAuth: false });
+    expect(config.cacheDir).toBe(join(folder, 'cache'));
+    expect(existsSync(join(folder, 'cache'))).toBe(false);
+  });
+
+  test.each([
+    ['a home that no shell fills in', '~/cache', 'must not begin with ~'],
+    ['a file', 'clusters.json', 'must be a folder'],
+  ])('%s is refused', (_title, path, text) => {
+    const { problems } = refusal({ files: FILES, env: { CACHE_DIR: path } });
+    expect(problems).toMatchObject([{ field: 'CACHE_DIR', message: expect.stringContaining(text) }]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { editDistance, nearestNames } from '../../../src/catalogue/distance.ts';
+import { didYouMean, editDistance, nearestNames } from '../../../src/config/nearest.ts';
 
 describe('editDistance', () => {
   it.each([
@@ -22,5 +22,19 @@ describe('nearestNames', () => {
 
   it('gives none where none is like it', () => {
     expect(nearestNames('xyz', ['cores', 'memory'])).toEqual([]);
+    expect(nearestNames('staging', ['a', 'in'])).toEqual([]);
+  });
+
+  it('takes no time for a name without end', () => {
+    const startedAt = performance.now();
+    expect(nearestNames('x'.repeat(1_000_000), ['cores', 'memory'])).toEqual([]);
+    expect(performance.now() - startedAt).toBeLessThan(100);
+  });
+});
+
+describe('didYouMean', () => {
+  it('names one, or says nothing', () => {
+    expect(didYouMean('prdo', ['staging', 'prod'])).toBe(' Did you mean "prod"?');
+    expect(didYouMean('zzzz', ['staging', 'prod'])).toBe('');
   });
 });

@@ -1,0 +1,62 @@
+import type { EffectivePermissions } from '../catalogue/permissions.ts';
+import { apiPath } from '../proxmox/api-path.ts';
+import type { Clock } from '../proxmox/breaker.ts';
+import type { Engine } from '../proxmox/engine.ts';
+import { CallError, toCallError } from '../proxmox/errors.ts';
+import type { ClusterHealth } from './cluster.ts';
+
+const VERSION_PATH = apiPath`/version`;
+const PERMISSIONS_PATH = apiPath`/access/permissions`;
+const HEALTH_MS = 5_000;
+const PERMISSIONS_MS = 10_000;
+
+/** Asks a cluster for its version; whatever goes wrong is in the answer. */
+export async function probeHealth(engine: Engine, clock: Clock): Promise<ClusterHealth> {
+  const startedAt = clock.now();
+  try {
+    const call = { method: 'GET', path: VERSION_PATH, parameters: {}, deadlineMs: HEALTH_MS } as const;
+    const { data } = await engine.send(call);
+    const { version, release } = (data ?? {}) as Record<string, unknown>;
+    if (typeof version !== 'string') {
+      return unhealthy(
+        'UPSTREAM_ERROR',
+        'The answer to /version holds no version: is this Proxmox VE?',
+        clock,
+      );
+    }
+    const checkedAt = clock.now();
+    return {
+      reachable: true,
+      version,
+      release: String(release ?? ''),
+      latencyMs: checkedAt - startedAt,
+      checkedAt,
+    };
+  } catch (thrown) {
+    const { code, message } = toCallError(thrown);
+    return unhealthy(code, message, clock);
+  }
+}
+
+export function unhealthy(code: string, message: string, clock: Clock): ClusterHealth {
+  return { reachable: false, code, message, checkedAt: clock.now() };
+}
+
+/**
+ * Asks a cluster what the service's own credentials may do.
+ *
+ * @throws CallError
+ */
+export async function askPermissions(engine: Engine, cluster: string): Promise<EffectivePermissions> {
+  const call = { method: 'GET', path: PERMISSIONS_PATH, parameters: {}, deadlineMs: PERMISSIONS_MS } as const;
+  const { data } = await engine.send(call);
+  if (isObject(data) && Object.values(data).every(isObject)) return data as EffectivePermissions;
+  throw new CallError('UPSTREAM_ERROR', 'The answer to /access/permissions is not a map of paths.', {
+    cluster,
+    hint: 'Check `url` of this cluster: it must be a node of Proxmox VE.',
+  });
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
