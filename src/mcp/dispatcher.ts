@@ -8,6 +8,7 @@ import { CallError, toCallError } from '../proxmox/errors.ts';
 import type { Progress, Tool, ToolContext } from '../tools/define.ts';
 import { listingOf, type ToolListing } from '../tools/registry.ts';
 import { Deadline } from './deadline.ts';
+import { RunningCalls } from './running-calls.ts';
 
 /** The doors a call can come through; the name goes into the record of the call. */
 type Door = 'streamable-http' | 'stateless' | 'sse' | 'stdio';
@@ -72,11 +73,11 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #tools: ReadonlyMap<string, Tool>;
   readonly #listings = new WeakMap<ClusterDirectory, readonly ToolListing[]>();
-  readonly #running = new Set<Promise<unknown>>();
-  readonly #perPrincipal = new Map<string, number>();
+  readonly #running: RunningCalls;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#running = new RunningCalls(options.callsPerPrincipal ?? MOST_CALLS);
     this.#tools = new Map(options.tools.map((tool) => [tool.name, tool]));
   }
 
@@ -109,13 +110,11 @@ export class Dispatcher {
       tool: name,
       door,
     });
-    const running = this.#perPrincipal.get(principal.id) ?? 0;
-    this.#perPrincipal.set(principal.id, running + 1);
     const state: CallState = { requestId, tool: tool.name, cluster: undefined };
-    const work = this.#run(tool, args, caller, options, state, running);
-    this.#running.add(work);
     try {
-      const result = await work;
+      const result = await this.#running.run(principal.id, () =>
+        this.#run(tool, args, caller, options, state),
+      );
       log.info({ outcome: 'ok', duration_ms: this.#now() - startedAt }, 'tool call');
       return result;
     } catch (thrown) {
@@ -123,19 +122,12 @@ export class Dispatcher {
       const cause = error.code === 'INTERNAL' ? thrown : undefined;
       log.warn({ outcome: error.code, duration_ms: this.#now() - startedAt, err: cause }, 'tool call');
       return failure(error, state.cluster);
-    } finally {
-      this.#running.delete(work);
-      this.#release(principal.id);
     }
   }
 
-  /** Resolves when no call is under way any more, or after `milliseconds`; for the drain at the end of the process. */
-  async settled(milliseconds: number): Promise<void> {
-    const limit = AbortSignal.timeout(milliseconds);
-    while (this.#running.size > 0 && !limit.aborted) {
-      const ended = new Promise((resolve) => limit.addEventListener('abort', resolve, { once: true }));
-      await Promise.race([Promise.allSettled(this.#running), ended]);
-    }
+  /** Waits for the calls under way, `milliseconds` at most; for the drain at the end of the process. */
+  settled(milliseconds: number): Promise<void> {
+    return this.#running.settled(milliseconds);
   }
 
   async #run(
@@ -144,9 +136,7 @@ export class Dispatcher {
     caller: Caller,
     options: CallOptions,
     state: CallState,
-    running: number,
   ): Promise<ToolResult> {
-    if (running >= (this.#options.callsPerPrincipal ?? MOST_CALLS)) throw tooMany(running);
     const call = prepare(tool, args);
     const seconds = call.deadlineSeconds ?? this.#options.deadlineSeconds ?? 60;
     using deadline = new Deadline(options.signal, seconds);
@@ -186,12 +176,6 @@ export class Dispatcher {
       sleep: (milliseconds) => deadline.sleep(milliseconds),
       now: () => this.#now(),
     };
-  }
-
-  #release(principalId: string): void {
-    const left = (this.#perPrincipal.get(principalId) ?? 1) - 1;
-    if (left > 0) this.#perPrincipal.set(principalId, left);
-    else this.#perPrincipal.delete(principalId);
   }
 
   #now(): number {
@@ -245,14 +229,4 @@ function failure(error: CallError, cluster: string | undefined): ToolResult {
 
 function printable(name: string): string {
   return JSON.stringify(name.slice(0, 100));
-}
-
-function tooMany(running: number): CallError {
-  return new CallError(
-    'RATE_LIMITED',
-    `${running} calls of this principal are running already; nothing was sent.`,
-    {
-      hint: 'Wait for some of them to end, then repeat.',
-    },
-  );
 }
