@@ -1,83 +1,59 @@
-import type { Command } from 'commander';
-import type { Simulator } from '../simulator/simulator.ts';
-import { CliError } from './failure.ts';
+import { type Command, InvalidArgumentError } from 'commander';
 import { examples, portOption, secondsOption } from './options.ts';
-import { print, printJson, styled } from './output.ts';
+import { FAULT_HELP } from './simulate-help.ts';
 
-interface SimulateOptions {
+export interface SimulateOptions {
   host: string;
   port?: number;
   taskSeconds: number;
+  lag: number;
+  schema?: string;
+  seed?: string;
+  save?: string;
+  guests?: number;
+  fault?: string[];
   json?: boolean;
 }
+
+const MOST_GUESTS = 100_000;
 
 export function addSimulate(program: Command): void {
   const command = program
     .command('simulate')
-    .description('Start only the simulated Proxmox VE clusters of the demo, to point any client at.')
+    .description(
+      'Start only simulated Proxmox VE clusters, those of the demo or your own, to point any client at.',
+    )
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <first>', 'first port; each node takes the next one (default: free ones)', portOption)
     .option('--task-seconds <n>', 'how long a task runs', secondsOption(3600), 2)
+    .option('--lag <seconds>', 'how long the inventory may lag behind the guests', secondsOption(3600), 10)
+    .option('--schema <file>', "the API they have: a host's apidoc.js, or the tree in it as JSON")
+    .option('--seed <file>', 'the clusters, as --save has written them or as you have')
+    .option('--save <file>', 'where to write the clusters at the end, secrets included (mode 600)')
+    .option('--guests <n>', 'one cluster with so many guests, in place of those of the demo', guestsOption)
+    .option('--fault <spec>', 'something that goes wrong; repeatable, see below', collect)
     .option('--json', 'print the clusters as one line of JSON and nothing else')
-    .action(simulate);
+    .action(async (options: SimulateOptions) => {
+      const { runSimulate } = await import('./simulate-run.ts');
+      await runSimulate(options);
+    });
   examples(command, [
     'proxmox-mcp simulate',
     'proxmox-mcp simulate --port 18006 --task-seconds 0',
     'proxmox-mcp simulate --json > clusters-access.json &',
+    'proxmox-mcp simulate --save lab.json              # and next time: --seed lab.json --save lab.json',
+    'proxmox-mcp simulate --guests 10000 --fault storm:rate=0.1',
+    "proxmox-mcp simulate --fault 'hang:POST /nodes/*/qemu/*/status/*:times=1' --fault storage-full:storage=nas",
   ]);
+  command.addHelpText('after', FAULT_HELP);
 }
 
-async function simulate({ host, port, taskSeconds, json }: SimulateOptions): Promise<void> {
-  const [{ startSimulator }, { DEMO_ESTATE }, { accessOf, clustersFileOf }, { stopOnSignal }] =
-    await Promise.all([
-      import('../simulator/simulator.ts'),
-      import('../simulator/estate.ts'),
-      import('./simulated.ts'),
-      import('./shutdown.ts'),
-    ]);
-  const nodes = DEMO_ESTATE.flatMap((cluster) => cluster.nodes);
-  const ports = port ? nodes.map((_node, index) => port + index) : [];
-  const simulator = await startSimulator({ host, ports, taskSeconds }).catch((error: unknown) => {
-    throw startError(error, host);
-  });
-  stopOnSignal(() => simulator.close());
-  if (json) printJson({ clusters: simulator.clusters.map(accessOf) });
-  else print(textOf(simulator, clustersFileOf(simulator.clusters)));
+function collect(value: string, previous: string[] = []): string[] {
+  return [...previous, value];
 }
 
-function textOf({ clusters }: Simulator, clustersFile: string): string {
-  return [
-    'Simulated Proxmox VE clusters. Their secrets are made for this run and are worth nothing elsewhere.',
-    ...clusters.flatMap((cluster) => [
-      '',
-      styled('bold', cluster.name),
-      `  nodes         ${cluster.endpoints.map((endpoint) => `https://${endpoint}`).join('  ')}`,
-      `  token         ${cluster.user}!${cluster.tokenId}=${cluster.tokenSecret}`,
-      `  no privileges ${cluster.user}!${cluster.limitedTokenId}=${cluster.limitedTokenSecret}`,
-      `  login         ${cluster.user} with the password ${cluster.password}`,
-      `  certificate   SHA-256 ${cluster.fingerprint}`,
-    ]),
-    '',
-    styled('bold', 'clusters.json (chmod 600 it)'),
-    clustersFile,
-    '',
-    'Ctrl-C stops it.',
-  ].join('\n');
-}
-
-function startError(error: unknown, host: string): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'EADDRINUSE') {
-    return new CliError('One of the ports for the simulated nodes is in use.', {
-      fix: 'Choose another --port, or leave it out to get free ones.',
-      cause: error,
-    });
-  }
-  if (['EADDRNOTAVAIL', 'ENOTFOUND', 'EACCES', 'ERR_SOCKET_BAD_PORT'].includes(String(code))) {
-    return new CliError(`The simulated nodes can't listen on ${host} (${String(code)}).`, {
-      fix: 'Choose another --host or --port.',
-      cause: error,
-    });
-  }
-  return error;
+function guestsOption(text: string): number {
+  const guests = Number(text);
+  if (/^\d+$/.test(text) && guests >= 1 && guests <= MOST_GUESTS) return guests;
+  throw new InvalidArgumentError(`It must be a number of guests from 1 to ${MOST_GUESTS}.`);
 }

@@ -1,7 +1,7 @@
 import { ApiError, forbidden, invalidParameters } from './errors.ts';
 import { completeSchema, makeOperations, type Operation } from './generic/operation.ts';
 import { serveGenerically } from './generic/serve.ts';
-import type { Call } from './methods/method.ts';
+import type { Call, Method } from './methods/method.ts';
 import { METHODS } from './methods/table.ts';
 import { requirePermissions } from './permissions.ts';
 import { type Match, Router } from './router.ts';
@@ -32,20 +32,25 @@ export class Api {
   readonly #router: Router<Operation>;
   readonly #byKey: Map<string, Operation>;
 
-  constructor(schema: ApiSchema) {
-    this.schema = completeSchema(schema, METHODS);
-    this.operations = makeOperations(this.schema, METHODS);
+  constructor(schema: ApiSchema, methods: readonly Method[] = METHODS) {
+    this.schema = completeSchema(schema, methods);
+    this.operations = makeOperations(this.schema, methods);
     this.#router = new Router(this.operations);
     this.#byKey = new Map(this.operations.map((operation) => [methodKey(operation), operation]));
   }
 
+  /** The operation that a call of a concrete path leads to. */
+  find(verb: string, path: string): Operation | undefined {
+    return this.#router.find(verb, path)?.route;
+  }
+
   needsLogin(verb: string, path: string): boolean {
-    return this.#router.find(verb, path)?.route.permissions?.user !== 'world';
+    return this.find(verb, path)?.permissions?.user !== 'world';
   }
 
   /** Whether an API token may not call it. */
   refusesTokens(verb: string, path: string): boolean {
-    return this.#router.find(verb, path)?.route.allowToken === false;
+    return this.find(verb, path)?.allowToken === false;
   }
 
   /** One call, in PVE's order: method, parameters twice, token, permission, node, verification, work. */

@@ -34,6 +34,8 @@ export interface SimulatedCluster {
   stop(): Promise<void>;
   /** It comes back on the same ports. */
   start(): Promise<void>;
+  /** False from a stop to the next start. */
+  isUp(): boolean;
 }
 
 export interface Settings {
@@ -58,10 +60,13 @@ export async function startCluster(spec: ClusterSpec, settings: Settings): Promi
   const certificate = await makeCertificate(spec.name, host);
   const context: NodeContext = { api, state, faults, recorder, certificate, authDelayMs, lockWaitMs };
   for (const { name } of spec.nodes) servers.push(new NodeServer(context, name, host, ports.shift() ?? 0));
+  let up = false;
   const start = async (): Promise<void> => {
     await Promise.all(servers.map((server) => server.listen()));
+    up = true;
   };
   const stop = async (): Promise<void> => {
+    up = false;
     await Promise.all(servers.map((server) => server.close()));
   };
   try {
@@ -79,6 +84,7 @@ export async function startCluster(spec: ClusterSpec, settings: Settings): Promi
     save: () => ({ name: spec.name, nodes: spec.nodes, state: saveState(state) }),
     stop,
     start,
+    isUp: () => up,
   };
 }
 
@@ -89,7 +95,10 @@ function reachable(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
-type Credentials = Omit<SimulatedCluster, 'requests' | 'state' | 'faults' | 'save' | 'stop' | 'start'>;
+type Credentials = Omit<
+  SimulatedCluster,
+  'requests' | 'state' | 'faults' | 'save' | 'stop' | 'start' | 'isUp'
+>;
 
 function describe(state: ClusterState, certificate: Certificate, endpoints: string[]): Credentials {
   const secretOf = (name: string): string => state.access.findToken(SERVICE_USER, name)?.secret ?? '';

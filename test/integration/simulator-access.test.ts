@@ -1,14 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Simulated } from '../support/simulated.ts';
+import { type ClusterApi, SimulatedApi } from '../support/simulated-api.ts';
 
-let sim: Simulated;
+let api: SimulatedApi;
+let sim: ClusterApi;
 
 beforeAll(async () => {
-  sim = await Simulated.start();
+  api = await SimulatedApi.start();
+  sim = api.on('production');
   await sim.ok('POST', '/access/groups', { groupid: 'ops', comment: 'On call' });
   await sim.ok('POST', '/access/users', { userid: 'ann@pve', password: 'ann-secret-1', groups: 'ops' });
 });
-afterAll(() => sim.close());
+afterAll(() => api.close());
 
 async function token(name: string, privsep: 0 | 1): Promise<string> {
   const { row } = await sim.ok('POST', `/access/users/ann@pve/token/${name}`, { privsep });
@@ -48,7 +50,7 @@ describe('users, groups and realms', () => {
     });
     expect(await sim.work('POST', '/access/domains/corp/sync', { scope: 'both' })).toBe('OK');
     await sim.ok('DELETE', '/access/domains/corp');
-    expect(sim.cluster().state.access.users.has('bob@corp')).toBe(false);
+    expect(sim.cluster.state.access.users.has('bob@corp')).toBe(false);
     expect((await sim.call('DELETE', '/access/domains/pam')).status).toBe(500);
   });
 
@@ -67,8 +69,12 @@ describe('users, groups and realms', () => {
     expect((await sim.call('PUT', '/access/password', change, { as })).status).toBe(200);
     expect((await login('ann-secret-1')).status).toBe(401);
     expect((await login('ann-secret-2')).status).toBe(200);
+    const version = async () => (await sim.call('GET', '/version', undefined, { as })).status;
+    expect(await version()).toBe(200);
     await sim.ok('PUT', '/access/users/ann@pve', { enable: 0 });
     expect((await login('ann-secret-2')).status).toBe(401);
+    // The ticket from before has not expired, and is worth nothing.
+    expect(await version()).toBe(401);
     await sim.ok('PUT', '/access/users/ann@pve', { enable: 1 });
   });
 });
@@ -169,7 +175,7 @@ describe('tokens', () => {
     const as = await token('old', 0);
     await sim.ok('PUT', '/access/users/ann@pve/token/old', { expire: Math.floor(Date.now() / 1000) + 60 });
     expect((await sim.call('GET', '/version', undefined, { as })).status).toBe(200);
-    sim.pass(120);
+    api.pass(120);
     expect((await sim.call('GET', '/version', undefined, { as })).status).toBe(401);
   });
 
@@ -177,6 +183,6 @@ describe('tokens', () => {
     const as = await token('last', 0);
     await sim.ok('DELETE', '/access/users/ann@pve');
     expect((await sim.call('GET', '/version', undefined, { as })).status).toBe(401);
-    expect(sim.cluster().state.access.acl.filter(({ ugid }) => ugid.startsWith('ann@pve'))).toEqual([]);
+    expect(sim.cluster.state.access.acl.filter(({ ugid }) => ugid.startsWith('ann@pve'))).toEqual([]);
   });
 });

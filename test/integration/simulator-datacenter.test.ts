@@ -1,18 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Simulated } from '../support/simulated.ts';
+import { type ClusterApi, SimulatedApi } from '../support/simulated-api.ts';
 
-let sim: Simulated;
+let api: SimulatedApi;
+let sim: ClusterApi;
 
 beforeAll(async () => {
-  sim = await Simulated.start();
+  api = await SimulatedApi.start();
+  sim = api.on('production');
 });
-afterAll(() => sim.close());
+afterAll(() => api.close());
 
-const refused = async (method: string, path: string, body?: Record<string, string | number>) => {
-  const reply = await sim.call(method, path, body);
-  expect(reply.status, `${method} ${path}`).toBeGreaterThanOrEqual(400);
-  return reply.reason;
-};
+const refused: ClusterApi['refusal'] = (...call) => sim.refusal(...call);
 
 describe('pools', () => {
   test('nest, take members and must be empty to go', async () => {
@@ -43,7 +41,7 @@ describe('high availability', () => {
     const { data } = await sim.ok('POST', '/nodes/pve2/qemu/103/status/shutdown');
     expect(data).toContain(':hastop:103:mcp@pve!mcp:');
     expect((await current()).row).toMatchObject({ status: 'stopped', ha: { state: 'stopped' } });
-    const [last] = sim.cluster().state.tasks.list();
+    const [last] = sim.cluster.state.tasks.list();
     expect(last).toMatchObject({ type: 'qmstop', owner: 'root@pam' });
     const { row } = await sim.ok('POST', '/cluster/ha/resources/vm:103/migrate', { node: 'pve3' });
     expect(row).toEqual({ sid: 'vm:103', 'requested-node': 'pve3' });
@@ -51,7 +49,7 @@ describe('high availability', () => {
     expect((await sim.ok('POST', '/nodes/pve3/qemu/103/migrate', { target: 'pve1' })).data).toContain(
       ':hamigrate:',
     );
-    expect(sim.cluster().state.guests.get(103)?.node).toBe('pve1');
+    expect(sim.cluster.state.guests.get(103)?.node).toBe('pve1');
     await sim.ok('POST', '/cluster/ha/resources/vm:103/relocate', { node: 'pve3' });
     const inventory = await sim.ok('GET', '/cluster/resources?type=vm');
     expect(inventory.rows.find(({ vmid }) => vmid === 103)).toMatchObject({
@@ -99,7 +97,7 @@ describe('a guest that others count on', () => {
     await sim.ok('POST', `${path}/firewall/rules`, { type: 'in', action: 'DROP' });
     expect(await refused('DELETE', path)).toContain('used in HA resources and purge parameter not set');
     expect(await sim.work('DELETE', `${path}?purge=1`)).toBe('OK');
-    const { access, datacenter } = sim.cluster().state;
+    const { access, datacenter } = sim.cluster.state;
     expect(access.acl.some((entry) => entry.path === '/vms/112')).toBe(false);
     expect(datacenter.ha.resources).not.toHaveProperty('ct:112');
     expect(datacenter.firewalls.scopes).not.toHaveProperty('guest/112');
@@ -122,7 +120,7 @@ describe('replication', () => {
     await sim.ok('POST', '/nodes/pve1/replication/100-0/schedule_now');
     const { last_sync: first } = (await status()).row;
     expect(first).toBeGreaterThan(0);
-    sim.pass(1800);
+    api.pass(1800);
     expect((await status()).row.last_sync).toBeGreaterThan(Number(first));
     expect((await sim.ok('GET', '/nodes/pve1/replication/100-0/log')).body.total).toBe(3);
     expect((await sim.ok('GET', '/nodes/pve2/replication')).rows).toEqual([]);
@@ -283,9 +281,7 @@ describe('the datacenter', () => {
       preferred_node: 'pve1',
       totem: { cluster_name: 'production' },
     });
-    const alone = await sim.call('GET', '/cluster/config/join', undefined, {
-      cluster: sim.cluster('disaster-recovery'),
-    });
+    const alone = await api.on('disaster-recovery').call('GET', '/cluster/config/join');
     expect(alone.reason).toContain('not in a cluster');
     const { rows } = await sim.ok('GET', '/cluster/jobs/schedule-analyze?schedule=02:30&iterations=2');
     expect(rows).toHaveLength(2);
@@ -314,9 +310,7 @@ describe('ceph', () => {
   });
 
   test('is refused where it is not installed', async () => {
-    const reply = await sim.call('GET', '/cluster/ceph/status', undefined, {
-      cluster: sim.cluster('staging'),
-    });
+    const reply = await api.on('staging').call('GET', '/cluster/ceph/status');
     expect(reply).toMatchObject({ status: 500, reason: expect.stringContaining('not installed') });
   });
 });

@@ -1,18 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Simulated } from '../support/simulated.ts';
+import { type ClusterApi, SimulatedApi } from '../support/simulated-api.ts';
 
-let sim: Simulated;
+let api: SimulatedApi;
+let sim: ClusterApi;
 
 beforeAll(async () => {
-  sim = await Simulated.start();
+  api = await SimulatedApi.start();
+  sim = api.on('production');
 });
-afterAll(() => sim.close());
+afterAll(() => api.close());
 
-const refused = async (method: string, path: string, body?: Record<string, string | number>) => {
-  const reply = await sim.call(method, path, body);
-  expect(reply.status, `${method} ${path}`).toBeGreaterThanOrEqual(400);
-  return reply.reason;
-};
+const refused: ClusterApi['refusal'] = (...call) => sim.refusal(...call);
 
 describe('network interfaces', () => {
   const path = '/nodes/pve1/network';
@@ -92,10 +90,8 @@ describe('a host', () => {
       expect.objectContaining({ Package: 'pve-manager', OldVersion: '9.2.11', Version: '9.2.12' }),
     );
     const standard = async () => {
-      return (await sim.ok('GET', '/nodes/pve1/apt/repositories')).row['standard-repos'] as Record<
-        string,
-        unknown
-      >[];
+      const { data } = await sim.ok<{ 'standard-repos': object[] }>('GET', '/nodes/pve1/apt/repositories');
+      return data['standard-repos'] as Record<string, unknown>[];
     };
     expect((await standard()).find(({ handle }) => handle === 'test')).not.toHaveProperty('status');
     await sim.ok('PUT', '/nodes/pve1/apt/repositories', { handle: 'test' });
@@ -132,11 +128,11 @@ describe('a host', () => {
   });
 
   test('takes a certificate of its own and gives it up', async () => {
-    const pem = sim.cluster().certificatePem;
+    const pem = sim.cluster.certificatePem;
     const bad = await sim.call('POST', '/nodes/pve1/certificates/custom', { certificates: 'nonsense' });
     expect(bad.status).toBe(400);
     const { row } = await sim.ok('POST', '/nodes/pve1/certificates/custom', { certificates: pem });
-    expect(row).toMatchObject({ filename: 'pveproxy-ssl.pem', fingerprint: sim.cluster().fingerprint });
+    expect(row).toMatchObject({ filename: 'pveproxy-ssl.pem', fingerprint: sim.cluster.fingerprint });
     expect((await sim.ok('GET', '/nodes/pve1/certificates/info')).rows).toHaveLength(3);
     await sim.ok('DELETE', '/nodes/pve1/certificates/custom');
     expect((await sim.ok('GET', '/nodes/pve1/certificates/info')).rows).toHaveLength(2);
@@ -180,7 +176,7 @@ describe('power', () => {
     await sim.ok('POST', '/nodes/pve3/status', { command: 'reboot' });
     expect(await status('pve3')).toBe('offline');
     expect((await sim.call('GET', '/nodes/pve3/dns')).status).toBe(595);
-    sim.pass(61);
+    api.pass(61);
     expect(await status('pve3')).toBe('online');
     expect((await sim.ok('GET', '/nodes/pve3/qemu/102/status/current')).row.status).toBe('running');
   });
@@ -188,9 +184,9 @@ describe('power', () => {
   test('a node that was shut down is woken from another', async () => {
     await sim.ok('PUT', '/nodes/pve2/config', { wakeonlan: '02:00:00:00:00:02' });
     await sim.ok('POST', '/nodes/pve2/status', { command: 'shutdown' });
-    sim.pass(3600);
+    api.pass(3600);
     expect(await status('pve2')).toBe('offline');
-    expect(sim.cluster().state.guests.get(101)?.status).toBe('stopped');
+    expect(sim.cluster.state.guests.get(101)?.status).toBe('stopped');
     expect((await sim.ok('POST', '/nodes/pve2/wakeonlan')).data).toBe('02:00:00:00:00:02');
     expect(await status('pve2')).toBe('online');
   });

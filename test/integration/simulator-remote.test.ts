@@ -84,6 +84,17 @@ describe('what is refused, with the source as it was', () => {
     expect(sourceNow()).toBe(present);
   });
 
+  test('a cluster that is down, until it is up again', async () => {
+    const { cluster } = there;
+    await cluster.stop();
+    expect(await here.refusal('POST', `${vm}/remote_migrate`, body())).toContain('Connection refused');
+    expect(sourceNow()).toBe(present);
+    await cluster.start();
+    expect(await here.refusal('POST', `${vm}/remote_migrate`, body({ 'target-vmid': '100' }))).toContain(
+      'already exists',
+    );
+  });
+
   test('a token that may not', async () => {
     const given = body({ 'target-endpoint': endpoint({ apitoken: api.on('there', true).authorization }) });
     expect((await here.call('POST', `${vm}/remote_migrate`, given)).reason).toContain(

@@ -1,6 +1,7 @@
 import { gunzipSync } from 'node:zlib';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { plausibleParameters, plausiblePath } from '../../scripts/schema-checks/plausible.ts';
 import { extractSchema } from '../../src/catalogue/apidoc.ts';
 import { readMethods } from '../../src/catalogue/schema.ts';
 import type { ApiMethod } from '../../src/catalogue/types.ts';
@@ -12,7 +13,6 @@ import { type SimulatedCluster, type Simulator, startSimulator } from '../../src
 import { buildState } from '../../src/simulator/state/build-state.ts';
 import type { ClusterState } from '../../src/simulator/state/cluster-state.ts';
 import { verifyParameters } from '../../src/simulator/verify.ts';
-import { plausibleParameters, plausiblePath } from '../support/plausible.ts';
 
 const ROOT = { id: 'root@pam', user: 'root@pam' };
 const SERVICE = { id: 'mcp@pve!limited', user: 'mcp@pve', token: 'limited' };

@@ -97,21 +97,21 @@ describe('files', () => {
       ([name, value]) => `--frontier\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
     );
     const head = `--frontier\r\nContent-Disposition: form-data; name="filename"; filename="${filename}"\r\nContent-Type: application/octet-stream\r\n\r\n`;
-    const bytes = Buffer.concat([
+    const body = Buffer.concat([
       Buffer.from(parts.join('') + head),
       file,
       Buffer.from('\r\n--frontier--\r\n'),
     ]);
-    return { type: 'multipart/form-data; boundary=frontier', bytes };
+    return [body, { headers: { 'content-type': 'multipart/form-data; boundary=frontier' } }] as const;
   };
   const file = Buffer.alloc(3 * 1024 * 1024 + 17, 'simulated\r\n--front');
   const checksum = createHash('sha256').update(file).digest('hex');
 
   test('an upload larger than any other body is measured and hashed', async () => {
     const fields = { content: 'iso', 'checksum-algorithm': 'sha256', checksum };
-    expect(await production.work('POST', `${path}/upload`, multipart(fields, 'tiny linux.iso', file))).toBe(
-      'OK',
-    );
+    expect(
+      await production.work('POST', `${path}/upload`, ...multipart(fields, 'tiny linux.iso', file)),
+    ).toBe('OK');
     const rows = await production.rows(`${path}/content?content=iso`);
     expect(rows).toContainEqual(
       expect.objectContaining({ volid: 'local:iso/tiny_linux.iso', size: file.length }),
@@ -121,33 +121,34 @@ describe('files', () => {
 
   test('a wrong checksum fails the task, a wrong name the call', async () => {
     const fields = { content: 'iso', 'checksum-algorithm': 'md5', checksum: 'f'.repeat(32) };
-    expect(await production.work('POST', `${path}/upload`, multipart(fields, 'bad.iso', file))).toContain(
+    expect(await production.work('POST', `${path}/upload`, ...multipart(fields, 'bad.iso', file))).toContain(
       'checksum mismatch',
     );
     const wrong = await production.call(
       'POST',
       `${path}/upload`,
-      multipart({ content: 'iso' }, 'a.exe', file),
+      ...multipart({ content: 'iso' }, 'a.exe', file),
     );
     expect(wrong.errors).toEqual({ filename: 'wrong file extension' });
     const snippet = await production.call(
       'POST',
       `${path}/upload`,
-      multipart({ content: 'snippets' }, 'a.yaml', file),
+      ...multipart({ content: 'snippets' }, 'a.yaml', file),
     );
     expect(snippet.errors).toHaveProperty('content');
   });
 
   test('an upload goes to the node itself', async () => {
-    const body = multipart({ content: 'iso' }, 'a.iso', file);
-    expect((await production.call('POST', `${path}/upload`, { ...body, node: 1 })).status).toBe(501);
+    const [body, options] = multipart({ content: 'iso' }, 'a.iso', file);
+    const { status } = await production.call('POST', `${path}/upload`, body, { ...options, node: 1 });
+    expect(status).toBe(501);
   });
 
   test('without multipart there is no file, and other bodies stay bounded', async () => {
     const reply = await production.call('POST', `${path}/upload`, { content: 'iso', filename: 'a.iso' });
     expect(reply.reason).toContain('missing temporary file');
-    const large = { ...multipart({ content: 'iso' }, 'a.iso', file) };
-    expect((await production.call('POST', `${path}/download-url`, large)).status).toBe(501);
+    const large = multipart({ content: 'iso' }, 'a.iso', file);
+    expect((await production.call('POST', `${path}/download-url`, ...large)).status).toBe(501);
   });
 
   test('a download is checked, and never replaces a file', async () => {

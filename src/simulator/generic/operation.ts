@@ -29,14 +29,19 @@ export function completeSchema(schema: ApiSchema, methods: readonly Method[]): A
   if (!schema.open) return schema;
   const described = new Map(methods.map((method) => [methodKey(method), toApiMethod(method)]));
   const known = schema.methods.map((method) => renewed(method, described.get(methodKey(method))));
-  for (const method of [{ method: 'GET', path: '/' }, ...known]) described.delete(methodKey(method));
-  const own = [...described.values()];
+  const places = new Set([{ method: 'GET', path: '/' }, ...known].map(placeOf));
+  const own = [...described.values()].filter((method) => !places.has(placeOf(method)));
   const all = [...known, ...own];
   const proxied = own.filter(({ path }) => isProxied(path)).map(methodKey);
   return { ...schema, methods: all, tree: toTree(all), proxied: new Set([...schema.proxied, ...proxied]) };
 }
 
-/** A method that later versions changed: its newer parameters are added, its newer permissions count. */
+/** Versions differ in what they call a placeholder. */
+function placeOf(method: { method: string; path: string }): string {
+  return methodKey(method).replaceAll(/\{[^}]+\}/g, '{}');
+}
+
+/** A method that later versions changed: what handlers know of its parameters and permissions is newer. */
 function renewed(method: ApiMethod, newer: ApiMethod | undefined): ApiMethod {
   if (!newer) return method;
   const { permissions } = newer;
@@ -44,9 +49,21 @@ function renewed(method: ApiMethod, newer: ApiMethod | undefined): ApiMethod {
   const left = permissions?.check?.[0] === 'or' && permissions.check.length === 1;
   return {
     ...method,
-    parameters: { ...newer.parameters, ...method.parameters },
+    parameters: { ...method.parameters, ...renewedParameters(method.parameters, newer.parameters) },
     ...(permissions && !left ? { permissions } : {}),
   };
+}
+
+/** Their descriptions and patterns stay. */
+function renewedParameters(
+  known: ApiMethod['parameters'],
+  newer: ApiMethod['parameters'],
+): ApiMethod['parameters'] {
+  const merged = Object.entries(newer).map(([name, schema]) => {
+    const { optional: _optional, ...older } = known[name] ?? {};
+    return [name, { ...older, ...schema }] as const;
+  });
+  return Object.fromEntries(merged);
 }
 
 export function makeOperations(schema: ApiSchema, methods: readonly Method[]): Operation[] {

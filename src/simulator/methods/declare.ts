@@ -11,6 +11,7 @@ const family = (schema: ParameterSchema, names: string[]): Properties => {
 export const texts = (...names: string[]): Properties => family({ type: 'string', optional: 1 }, names);
 export const booleans = (...names: string[]): Properties => family({ type: 'boolean', optional: 1 }, names);
 export const integers = (...names: string[]): Properties => family({ type: 'integer', optional: 1 }, names);
+export const numbers = (...names: string[]): Properties => family({ type: 'number', optional: 1 }, names);
 export const arrays = (...names: string[]): Properties => family({ type: 'array', optional: 1 }, names);
 export const choice = (...values: string[]): ParameterSchema => {
   return { type: 'string', enum: values, optional: 1 };
@@ -19,6 +20,9 @@ export const required = (schema: ParameterSchema): ParameterSchema => {
   const { optional: _optional, ...rest } = schema;
   return rest;
 };
+
+/** Of the processors that hosts have, or VMs are given. */
+export const ARCHITECTURE = choice('x86_64', 'aarch64');
 
 /** What every update of a section takes beside the options themselves. */
 export const UPDATE: Properties = {
@@ -32,6 +36,12 @@ export const on = (path: string, ...privileges: string[]): Permissions => {
 };
 export const onAny = (path: string, ...privileges: string[]): Permissions => {
   return { check: ['perm', path, privileges, 'any', 1] };
+};
+
+/** Of each place one of its privileges: `['/nodes/{node}', 'Sys.Audit', 'Sys.Modify']`. */
+export const allOf = (...places: [path: string, ...privileges: string[]][]): Permissions => {
+  const checks = places.map(([path, ...privileges]) => ['perm', path, privileges, 'any', 1] as const);
+  return { check: ['and', ...checks] };
 };
 
 type Handler = Method['handler'];

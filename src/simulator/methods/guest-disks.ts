@@ -180,14 +180,11 @@ export function guestDiskMethods(type: GuestType): Method[] {
   };
   const target = { 'target-vmid': optional(vmid), 'target-digest': digest, digest, delete: boolean };
   const place = { node, vmid, ...limit, storage: optional(storage), ...target };
-  const disk = { type: 'string', maxLength: 16 } as const;
-  const moveProperties =
-    type === 'qemu'
-      ? { ...place, disk, 'target-disk': optional(disk), format: choice('raw', 'qcow2', 'vmdk') }
-      : { ...place, volume: disk, 'target-volume': optional(disk) };
+  // Which disks a guest may have, the schema says.
+  const moveProperties = type === 'qemu' ? { ...place, format: choice('raw', 'qcow2', 'vmdk') } : place;
   const onDisk = onGuest('VM.Config.Disk');
   const verb = type === 'qemu' ? 'move_disk' : 'move_volume';
-  const resizing = { node, vmid, disk, digest, size: { type: 'string', pattern: SIZE } as const };
+  const resizing = { node, vmid, digest, size: { type: 'string', pattern: SIZE } as const };
   return [
     declare(
       'PUT',

@@ -25,9 +25,7 @@ import {
   node,
   number,
   onGuest,
-  optional,
   optionalText,
-  string,
   text,
   vmid,
 } from './method.ts';
@@ -177,7 +175,8 @@ export function lifecycleMethods(type: GuestType): Method[] {
     {
       method: 'POST',
       path: `${path}/{vmid}/template`,
-      properties: type === 'qemu' ? { node, vmid, disk: optional(string) } : { node, vmid },
+      // Which disks a VM may have, the schema says.
+      properties: { node, vmid },
       permissions: onGuest('VM.Allocate'),
       handler: (call) => toTemplate(call, type),
     },

@@ -40,7 +40,7 @@ export function connectRemote(state: ClusterState, text: string): Remote {
   const { host = '', port, apitoken = '', fingerprint } = parse(text);
   const found = findPeer(state, host, Number(port ?? PORT));
   const address = `${host}:${port ?? PORT}`;
-  if (!found || !findNode(found.peer.state, found.node)?.online) {
+  if (!found?.peer.isUp() || !findNode(found.peer.state, found.node)?.online) {
     throw failure(`unable to connect to remote '${address}': Connection refused`);
   }
   // Every simulated certificate is its own authority, which no other host trusts.

@@ -7,13 +7,20 @@ export interface Peer {
   endpoints: string[];
   /** SHA-256 of the certificate all its nodes present, uppercase and colon-separated. */
   fingerprint: string;
+  /** Whether it listens, as a whole. */
+  isUp: () => boolean;
 }
 
 /** Makes the clusters of one simulator known to each other, for migration and for storages they share. */
 export function linkPeers(clusters: Peer[]): void {
   for (const own of clusters) {
     const others = clusters.filter((cluster) => cluster !== own);
-    own.state.peers = others.map(({ state, endpoints, fingerprint }) => ({ state, endpoints, fingerprint }));
+    own.state.peers = others.map(({ state, endpoints, fingerprint, isUp }) => ({
+      state,
+      endpoints,
+      fingerprint,
+      isUp,
+    }));
   }
 }
 

@@ -27,16 +27,28 @@ export function saveState(state: ClusterState): SavedState {
   };
 }
 
-/** Puts a saved state into a fresh one, in place: parts of a state know each other. */
+/**
+ * Puts a saved state into a fresh one, in place: parts of a state know each other.
+ *
+ * @throws Error for a part that no cluster has saved so
+ */
 export function restoreState(state: ClusterState, saved: SavedState): void {
   const { tasks, nodes, ...parts } = saved;
   const known = new Map(state.nodes.map((node) => [node.name, node]));
   for (const node of asList(thaw(nodes))) Object.assign(known.get(String(node.name)) ?? {}, node);
   const target = state as unknown as Record<string, unknown>;
   for (const [key, value] of Object.entries(parts)) {
-    if (!TRANSIENT.has(key)) target[key] = refill(target[key], thaw(value));
+    if (TRANSIENT.has(key)) continue;
+    const content = thaw(value);
+    if (kindOf(target[key]) !== kindOf(content)) throw new Error(`"${key}" is not as a cluster saves it`);
+    target[key] = refill(target[key], content);
   }
   state.tasks.restore(asList(thaw(tasks)) as unknown as Task[]);
+}
+
+function kindOf(value: unknown): string {
+  if (value instanceof Map) return 'map';
+  return Array.isArray(value) ? 'list' : typeof value;
 }
 
 function asList(value: unknown): Record<string, unknown>[] {

@@ -22,7 +22,9 @@ export function showsToken({ headers }: IncomingMessage): boolean {
 
 function byTicket(state: ClusterState, request: IncomingMessage, ticket: string): Identity {
   const user = state.tickets.verify(ticket);
-  if (user === undefined) throw new ApiError(401, 'Authentication failed!');
+  if (user === undefined || !state.access.users.has(user) || !state.access.mayLogIn(user)) {
+    throw new ApiError(401, 'Authentication failed!');
+  }
   const csrf = request.headers.csrfpreventiontoken;
   if (request.method !== 'GET' && !(typeof csrf === 'string' && state.tickets.verifyCsrf(user, csrf))) {
     throw new ApiError(401, 'Permission denied - invalid csrf token');

@@ -75,6 +75,8 @@ export class Listener {
     socket.on('error', () => socket.destroy());
     const fate = this.#fate();
     if (fate === undefined) this.#https.emit('connection', socket);
+    // Unread bytes would hide that the client has gone, and keep its connection here for ever.
+    if (fate === 'blackhole') socket.resume();
     if (fate !== 'half-open') return;
     const secured = new TLSSocket(socket, {
       isServer: true,

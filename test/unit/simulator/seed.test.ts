@@ -41,6 +41,16 @@ describe('an estate', () => {
 });
 
 describe('a saved cluster', () => {
+  test.each([
+    ['guests', 5],
+    ['volumes', {}],
+    ['access', 'all'],
+    ['nonsense', {}],
+  ])('is refused with %s that is %j', (part, value) => {
+    const spec = { name: 'one', nodes: [{ name: 'n1' }], state: { [part]: value } };
+    expect(() => buildState(spec, options)).toThrow(`"${part}" is not as a cluster saves it`);
+  });
+
   test.each(DEMO_ESTATE.map((spec) => [spec.name, spec] as const))(
     '%s comes back as it was',
     (_name, spec) => {
@@ -55,6 +65,22 @@ describe('a saved cluster', () => {
       first.collections.create({ path: '/cluster/acme/plugins', noun: 'plugin' }, 'dns', { type: 'dns' });
       const [node] = first.nodes;
       if (node) node.online = false;
+      first.datacenter.options.keyboard = 'de';
+      first.datacenter.ha.resources['vm:100'] = {
+        sid: 'vm:100',
+        type: 'vm',
+        state: 'started',
+        max_restart: 1,
+        max_relocate: 1,
+        failback: 1,
+      };
+      first.datacenter.sdn.config = { zones: { blue: { type: 'vlan', bridge: 'vmbr0' } } };
+      first.datacenter.firewalls.scopes['guest/100'] = {
+        options: { enable: 1 },
+        rules: [{ type: 'in', action: 'DROP' }],
+        aliases: {},
+        ipsets: {},
+      };
       const text = JSON.stringify({ name: spec.name, nodes: spec.nodes, state: saveState(first) });
       const [seed] = readEstate([JSON.parse(text)]) as [ClusterSpec];
       const second = buildState(seed, options);
@@ -64,6 +90,7 @@ describe('a saved cluster', () => {
         [...first.guests.values()].map(configDigest),
       );
       expect(second.nodes[0]?.online).toBe(false);
+      expect(second.datacenter).toEqual(first.datacenter);
       // The parts know each other: a guest's pool counts for the privileges on it.
       const member = [...second.guests.keys()].find((vmid) => second.pools[0]?.vmids.has(vmid));
       second.access.acl.push({

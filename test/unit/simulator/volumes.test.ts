@@ -105,7 +105,7 @@ describe('one place that two clusters know', () => {
       );
     };
     const [one, two] = [make('one'), make('two')];
-    linkPeers([one, two].map((state) => ({ state, endpoints: [], fingerprint: '' })));
+    linkPeers([one, two].map((state) => ({ state, endpoints: [], fingerprint: '', isUp: () => true })));
     one.volumes.push({
       volid: 'one-vault:backup/vm/1/x',
       storage: 'one-vault',

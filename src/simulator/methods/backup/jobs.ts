@@ -4,7 +4,7 @@ import type { BackupJob, ClusterState } from '../../state/cluster-state.ts';
 import { guestName } from '../../state/guest.ts';
 import { drives, requireStorage } from '../../state/volumes.ts';
 import type { Properties } from '../../verify.ts';
-import { booleans, declare, items, on, scatter, texts } from '../declare.ts';
+import { booleans, declare, items, on, scatter, served, texts } from '../declare.ts';
 import { type Call, index, type Method, node, optional, optionalText, string, text } from '../method.ts';
 import { BACKUP_OPTIONS, ROOT_OPTIONS } from './options.ts';
 import { selectedGuests, selectsGuests } from './selection.ts';
@@ -155,6 +155,6 @@ export const backupJobMethods: Method[] = [
   declare('PUT', `${path}/{id}`, modify, { ...options, ...id, delete: optional(string) }, update),
   declare('DELETE', `${path}/{id}`, modify, id, remove),
   declare('GET', `${path}/{id}/included_volumes`, audit, id, includedVolumes),
-  declare('GET', '/cluster/backup-info', { user: 'all' }, {}, () => index('subdir', ['not-backed-up'])),
+  served('GET', '/cluster/backup-info', () => index('subdir', ['not-backed-up'])),
   declare('GET', '/cluster/backup-info/not-backed-up', audit, {}, notBackedUp),
 ];

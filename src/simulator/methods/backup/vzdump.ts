@@ -179,7 +179,7 @@ export const vzdumpMethods: Method[] = [
     'POST',
     path,
     { user: 'all' },
-    { node, ...BACKUP_OPTIONS, ...booleans('stdout'), ...texts('job-id') },
+    { node: optional(node), ...BACKUP_OPTIONS, ...booleans('stdout'), ...texts('job-id') },
     vzdump,
   ),
   declare('GET', `${path}/defaults`, { user: 'all' }, { node, storage: optional(storage) }, defaults),

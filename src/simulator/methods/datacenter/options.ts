@@ -2,7 +2,17 @@ import { createHash } from 'node:crypto';
 import { failure } from '../../errors.ts';
 import { guestFigures, nodeFigures, storageFigures } from '../../state/figures.ts';
 import { digestOf, refuseStale, updateEntry } from '../../state/section.ts';
-import { booleans, choice, declare, integers, on, requireNode, served, texts } from '../declare.ts';
+import {
+  ARCHITECTURE,
+  booleans,
+  choice,
+  declare,
+  integers,
+  on,
+  requireNode,
+  served,
+  texts,
+} from '../declare.ts';
 import { type Call, type Method, number, optionalText } from '../method.ts';
 import { isOn } from '../resources.ts';
 import { visibleTasks } from '../tasks.ts';
@@ -162,8 +172,14 @@ export const datacenterOptionMethods: Method[] = [
   declare(
     'GET',
     '/cluster/qemu/cpu-flags',
-    on('/nodes', 'Sys.Audit'),
-    { ...texts('arch'), accel: choice('kvm', 'tcg') },
+    {
+      check: [
+        'or',
+        ['perm', '/nodes', ['Sys.Audit']],
+        ['perm', '/mapping/cpu', ['Mapping.Audit', 'Mapping.Use', 'Mapping.Modify'], 'any', 1],
+      ],
+    },
+    { arch: ARCHITECTURE, accel: choice('kvm', 'tcg') },
     () => {
       return ['aes', 'pcid', 'spec-ctrl', 'ssbd'].map((name) => ({ name, description: `CPU flag ${name}` }));
     },

@@ -1,8 +1,8 @@
 import { type FirewallScope, firewallOf } from '../../state/firewall.ts';
 import { digestOf, refuseStale, updateEntry } from '../../state/section.ts';
-import { ANYONE, booleans, choice, declare, scatter, served, texts, UPDATE } from '../declare.ts';
+import { ANYONE, booleans, choice, declare, scatter, served, UPDATE } from '../declare.ts';
 import { type Call, Listing, type Method, number, optionalText, string } from '../method.ts';
-import { ALL_SCOPES, GUESTS, type Scope, VNET, WITH_LOG } from './scope.ts';
+import { ALL_SCOPES, GUESTS, LOG_LEVEL, type Scope, VNET, WITH_LOG } from './scope.ts';
 
 /** What the rules can name instead of protocol and port. */
 const MACROS: Record<string, string> = {
@@ -39,7 +39,7 @@ function optionMethods(scope: Scope): Method[] {
   const properties = {
     vnet: string,
     ...booleans('enable'),
-    ...texts('log_level_forward'),
+    log_level_forward: LOG_LEVEL,
     policy_forward: choice('ACCEPT', 'DROP'),
   };
   return [

@@ -11,7 +11,7 @@ import {
 import type { Properties } from '../../verify.ts';
 import { ANYONE, choice, declare, integers, required, served, texts, UPDATE } from '../declare.ts';
 import { type Call, type Method, number, string, text } from '../method.ts';
-import { ALL_SCOPES, VNET } from './scope.ts';
+import { ALL_SCOPES, LOG_LEVEL, VNET } from './scope.ts';
 
 const WHERE = ['pos', 'moveto', 'vmid', 'vnet', 'group'];
 
@@ -77,16 +77,15 @@ function remove(call: Call, rules: Entry[]): null {
   return null;
 }
 
-const LOG_LEVELS = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug', 'nolog'];
 /** Written out for the firewalls of vnets alone, which are newer than the built-in schema. */
 const RULE: Properties = {
   ...texts('comment', 'dest', 'dport', 'icmp-type', 'iface', 'macro', 'proto', 'source', 'sport', 'digest'),
   ...integers('enable', 'pos'),
-  log: choice(...LOG_LEVELS),
+  log: LOG_LEVEL,
 };
 
 function ruleMethods(path: string, rules: Rules, declared?: Properties): Method[] {
-  const type = required(choice('in', 'out', 'forward', 'group'));
+  const type = choice('in', 'out', 'forward', 'group');
   const method = (
     verb: Method['method'],
     at: string,
@@ -100,12 +99,14 @@ function ruleMethods(path: string, rules: Rules, declared?: Properties): Method[
   const one = `${path}/{pos}`;
   return [
     method('GET', path, {}, (call) => list(rules(call))),
-    method('POST', path, { ...RULE, type, action: string }, (call) => create(call, rules(call, 'change'))),
+    method('POST', path, { ...RULE, type: required(type), action: string }, (call) =>
+      create(call, rules(call, 'change')),
+    ),
     method('GET', one, integers('pos'), (call) => {
       const { pos, rule } = requireRule(call, rules(call));
       return { pos, ...rule };
     }),
-    method('PUT', one, { ...RULE, ...UPDATE, ...texts('action', 'type'), ...integers('moveto') }, (call) =>
+    method('PUT', one, { ...RULE, ...UPDATE, type, ...texts('action'), ...integers('moveto') }, (call) =>
       update(call, rules(call, 'change')),
     ),
     method('DELETE', one, { ...integers('pos'), ...texts('digest') }, (call) =>

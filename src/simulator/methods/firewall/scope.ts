@@ -3,8 +3,12 @@ import { type FirewallScope, firewallOf } from '../../state/firewall.ts';
 import { sectionOf } from '../../state/sdn.ts';
 import { requireEntry } from '../../state/section.ts';
 import type { Properties } from '../../verify.ts';
-import { booleans, require, requireNode, texts } from '../declare.ts';
+import { booleans, choice, require, requireNode } from '../declare.ts';
 import { type Call, number, text } from '../method.ts';
+
+export const LOG_LEVEL = choice(
+  ...['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug', 'nolog'],
+);
 
 /** Where a firewall lies in the API, and which one a call means. */
 export interface Scope {
@@ -16,13 +20,13 @@ export interface Scope {
 
 const CLUSTER: Scope = {
   path: '/cluster/firewall',
-  newer: texts('policy_forward'),
+  newer: { policy_forward: choice('ACCEPT', 'DROP') },
   of: ({ state }) => firewallOf(state.datacenter.firewalls, 'cluster'),
 };
 
 const NODE: Scope = {
   path: '/nodes/{node}/firewall',
-  newer: { ...texts('log_level_forward'), ...booleans('nftables') },
+  newer: { log_level_forward: LOG_LEVEL, ...booleans('nftables') },
   of: (call) => {
     const { name } = requireNode(call.state, text(call, 'node'));
     return firewallOf(call.state.datacenter.firewalls, `node/${name}`);

@@ -1,6 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { failure, invalidParameters } from '../../errors.ts';
-import { declare, onAny, served, startNodeTask, texts } from '../declare.ts';
+import { ARCHITECTURE, declare, onAny, served, startNodeTask } from '../declare.ts';
 import { type Call, flag, type Method, node, optionalText, string, text } from '../method.ts';
 import { hostOf, settings } from './system.ts';
 
@@ -225,8 +225,8 @@ export const hardwareMethods: Method[] = [
     return declare('GET', at, onAny('/', 'Sys.Audit', 'Sys.Modify'), { node, [name]: string }, read);
   }),
   served('GET', `${path}/hardware/usb`, () => USB),
-  served('GET', `${path}/capabilities/qemu/cpu`, cpuModels, texts('arch')),
-  served('GET', `${path}/capabilities/qemu/machines`, machines, texts('arch')),
+  served('GET', `${path}/capabilities/qemu/cpu`, cpuModels, { arch: ARCHITECTURE }),
+  served('GET', `${path}/capabilities/qemu/machines`, machines, { arch: ARCHITECTURE }),
   served('GET', `${path}/certificates/info`, certificates),
   served('POST', `${path}/certificates/custom`, upload),
   served('DELETE', `${path}/certificates/custom`, removeCustom),

@@ -3,12 +3,14 @@ import { isPending } from '../../state/sdn.ts';
 import type { Properties } from '../../verify.ts';
 import {
   ANYONE,
+  allOf,
   arrays,
   booleans,
   choice,
   declare,
-  integers,
+  numbers,
   on,
+  onAny,
   required,
   served,
   startNodeTask,
@@ -75,12 +77,13 @@ const PROTOCOL = required(choice('openfabric', 'ospf', 'wireguard', 'bgp'));
 const FABRIC: Properties = {
   ...TOKEN,
   ...texts('area', 'digest', 'ip_prefix', 'ip6_prefix', 'route_filter'),
-  ...integers('csnp_interval', 'hello_interval', 'persistent_keepalive'),
+  ...numbers('csnp_interval', 'hello_interval', 'persistent_keepalive'),
   ...arrays('redistribute'),
 };
 const MEMBER: Properties = {
   ...TOKEN,
-  ...texts('digest', 'ip', 'ip6', 'endpoint', 'public_key', 'role'),
+  ...texts('digest', 'ip', 'ip6', 'endpoint', 'public_key'),
+  role: choice('internal', 'external'),
   ...arrays('interfaces', 'peers', 'allowed_ips'),
 };
 
@@ -93,6 +96,15 @@ function fabricMethods(): Method[] {
   const inFabric = `${members}/{fabric_id}`;
   const one = `${inFabric}/{node_id}`;
   const removal = { ...UPDATE, ...arrays('delete') };
+  const allocateFabric = on('/sdn/fabrics/{id}', 'SDN.Allocate');
+  const changeMember = allOf(
+    ['/sdn/fabrics/{fabric_id}', 'SDN.Allocate'],
+    ['/nodes/{node_id}', 'Sys.Modify'],
+  );
+  const viewMember = allOf(
+    ['/sdn/fabrics/{fabric_id}', 'SDN.Audit', 'SDN.Allocate'],
+    ['/nodes/{node_id}', 'Sys.Audit', 'Sys.Modify'],
+  );
   const all = (call: Call): unknown => ({ fabrics: list(FABRICS)(call), nodes: list(FABRIC_NODES)(call) });
   return [
     declare('GET', '/cluster/sdn/fabrics/all', ANYONE, VIEW, all),
@@ -104,27 +116,45 @@ function fabricMethods(): Method[] {
       { ...id, protocol: PROTOCOL, ...FABRIC },
       create(FABRICS),
     ),
-    declare('GET', `${fabrics}/{id}`, ANYONE, id, show(FABRICS)),
+    declare(
+      'GET',
+      `${fabrics}/{id}`,
+      onAny('/sdn/fabrics/{id}', 'SDN.Audit', 'SDN.Allocate'),
+      id,
+      show(FABRICS),
+    ),
     declare(
       'PUT',
       `${fabrics}/{id}`,
-      ANYONE,
+      allocateFabric,
       { ...id, protocol: PROTOCOL, ...FABRIC, ...removal },
       update(FABRICS),
     ),
-    declare('DELETE', `${fabrics}/{id}`, ANYONE, id, remove(FABRICS)),
+    declare('DELETE', `${fabrics}/{id}`, allocateFabric, id, remove(FABRICS)),
     declare('GET', members, ANYONE, VIEW, list(FABRIC_NODES)),
-    declare('GET', inFabric, ANYONE, { fabric_id: string, ...VIEW }, list(FABRIC_NODES)),
-    declare('POST', inFabric, ANYONE, { ...member, protocol: PROTOCOL, ...MEMBER }, create(FABRIC_NODES)),
-    declare('GET', one, ANYONE, member, show(FABRIC_NODES)),
+    declare(
+      'GET',
+      inFabric,
+      on('/sdn/fabrics/{fabric_id}', 'SDN.Audit'),
+      { fabric_id: string, ...VIEW },
+      list(FABRIC_NODES),
+    ),
+    declare(
+      'POST',
+      inFabric,
+      changeMember,
+      { ...member, protocol: PROTOCOL, ...MEMBER },
+      create(FABRIC_NODES),
+    ),
+    declare('GET', one, viewMember, member, show(FABRIC_NODES)),
     declare(
       'PUT',
       one,
-      ANYONE,
+      changeMember,
       { ...member, protocol: PROTOCOL, ...MEMBER, ...removal },
       update(FABRIC_NODES),
     ),
-    declare('DELETE', one, ANYONE, member, remove(FABRIC_NODES)),
+    declare('DELETE', one, changeMember, member, remove(FABRIC_NODES)),
   ];
 }
 
@@ -133,7 +163,8 @@ export const sdnMethods: Method[] = [
   ...collection(VNETS, '/cluster/sdn/vnets', booleans('isolate-ports')),
   ...collection(SUBNETS, '/cluster/sdn/vnets/{vnet}/subnets'),
   ...collection(CONTROLLERS, '/cluster/sdn/controllers', {
-    ...texts('bgp-mode', 'fabric', 'nodes', 'peer-group-name', 'route-map-in', 'route-map-out'),
+    ...texts('fabric', 'nodes', 'peer-group-name', 'route-map-in', 'route-map-out'),
+    'bgp-mode': choice('auto', 'external', 'internal'),
   }),
   ...fabricMethods(),
   served('PUT', '/cluster/sdn', apply, { ...booleans('release-lock'), ...TOKEN }),

@@ -181,7 +181,7 @@ const CHANGEABLE: Properties = {
   'max-protected-backups': integer(-1),
   port: integer(1, 65_535),
   preallocation: choice('off', 'metadata', 'falloc', 'full'),
-  'saferemove-stepsize': choice('1', '2', '4', '8', '16', '32'),
+  'saferemove-stepsize': { ...choice('1', '2', '4', '8', '16', '32'), type: 'integer' },
   smbversion: choice('default', '2.0', '2.1', '3', '3.0', '3.11'),
 };
 const CREATION: Properties = {

@@ -28,6 +28,23 @@ const KNOWN: Record<string, string> = {
   username: 'mcp@pve',
 };
 
+/** What a call that creates something is given instead: the estate has none of it yet. */
+const NEW: Record<string, Record<string, string>> = {
+  '/nodes/{node}/qemu': { vmid: '900' },
+  '/nodes/{node}/lxc': { vmid: '900', ostemplate: 'local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst' },
+  '/nodes/{node}/qemu/{vmid}/clone': { newid: '900' },
+  '/nodes/{node}/network': { iface: 'vmbr9' },
+  '/nodes/{node}/storage/{storage}/upload': { filename: 'x.iso' },
+  '/nodes/{node}/storage/{storage}/download-url': { filename: 'x.iso' },
+  '/cluster/firewall/rules': { action: 'ACCEPT' },
+  '/access/users': { userid: 'ann@pve' },
+  '/access/users/{userid}/token/{tokenid}': { tokenid: 'fresh' },
+  '/access/roles': { roleid: 'Watcher' },
+  '/access/domains': { realm: 'corp' },
+  '/storage': { storage: 'fresh' },
+  '/pools': { poolid: 'fresh' },
+};
+
 /** The shortest text of each named format whose parameters must be given somewhere. */
 const FORMATS: Record<string, string> = {
   'pve-vmid': '100',
@@ -75,7 +92,8 @@ export function plausibleParameters(operation: Operation): Record<string, string
   });
   const given = Object.fromEntries(
     required.map(([name, schema]) => {
-      const value = plausible(name, schema, operation.path);
+      const fresh = operation.method === 'POST' ? NEW[operation.path]?.[name] : undefined;
+      const value = fresh ?? plausible(name, schema, operation.path);
       const slashed = operation.path.includes(`{${name}}`) && !operation.openEnded;
       return [name, slashed ? String(value).replaceAll('/', '-') : value];
     }),
