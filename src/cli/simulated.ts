@@ -21,6 +21,17 @@ export function accessOf(cluster: SimulatedCluster): SimulatedAccess {
   };
 }
 
+/** With what `simulate` is for: every way in, also the one without rights. */
+export function wholeAccessOf(cluster: SimulatedCluster) {
+  return {
+    ...accessOf(cluster),
+    password: cluster.password,
+    limited_token_id: cluster.limitedTokenId,
+    limited_token_secret: cluster.limitedTokenSecret,
+    endpoints: cluster.endpoints,
+  };
+}
+
 /** The clusters.json that leads to simulated clusters, indented to be read. */
 export function clustersFileOf(clusters: readonly SimulatedCluster[]): string {
   const entries = clusters.map((cluster) => {
