@@ -12,7 +12,7 @@ import { print, printAside, printJson, styled } from './output.ts';
 import { stopOnSignal } from './shutdown.ts';
 import type { SimulateOptions } from './simulate.ts';
 import { type PlannedFault, planFaults } from './simulate-faults.ts';
-import { clustersFileOf, wholeAccessOf } from './simulated.ts';
+import { accessOf, clustersFileOf, otherAccessOf } from './simulated.ts';
 
 /** Starts simulated clusters and runs until a signal comes. What can't be used is refused before anything starts. */
 export async function runSimulate(options: SimulateOptions): Promise<void> {
@@ -38,7 +38,8 @@ export async function runSimulate(options: SimulateOptions): Promise<void> {
     await simulator.close();
     if (save !== undefined) await saveTo(save, simulator);
   });
-  if (json) printJson({ clusters: simulator.clusters.map(wholeAccessOf) });
+  if (json)
+    printJson({ clusters: simulator.clusters.map(accessOf), others: simulator.clusters.map(otherAccessOf) });
   else print(textOf(simulator, faults, clustersFileOf(simulator.clusters)));
 }
 

@@ -21,10 +21,10 @@ export function accessOf(cluster: SimulatedCluster): SimulatedAccess {
   };
 }
 
-/** With what `simulate` is for: every way in, also the one without rights. */
-export function wholeAccessOf(cluster: SimulatedCluster) {
+/** The other ways in, apart because `accessOf` is what an entry of clusters.json takes. */
+export function otherAccessOf(cluster: SimulatedCluster) {
   return {
-    ...accessOf(cluster),
+    name: cluster.name,
     password: cluster.password,
     limited_token_id: cluster.limitedTokenId,
     limited_token_secret: cluster.limitedTokenSecret,
