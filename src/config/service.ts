@@ -12,6 +12,9 @@ const HOST_PATTERN =
 export function readHttp(environment: Environment, warnings: string[]): HttpConfig {
   const host = environment.text('MCP_HOST')?.trim() ?? '127.0.0.1';
   const publicUrl = readPublicUrl(environment);
+  if (publicUrl !== undefined && environment.text('MCP_AUTH') === 'none') {
+    warnings.push('MCP_AUTH is none and MCP_PUBLIC_URL is set: whoever reaches that address needs no token');
+  }
   const explicitHosts = environment.list('MCP_ALLOWED_HOSTS');
   if (explicitHosts?.some((pattern) => !HOST_PATTERN.test(pattern))) {
     environment.problem('MCP_ALLOWED_HOSTS', 'must be a comma list of host, host:port, host:* or *.domain');

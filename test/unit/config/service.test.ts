@@ -61,6 +61,11 @@ describe('the HTTP settings', () => {
     expect(service({ MCP_HOST: '0.0.0.0' }).warnings.join()).toContain('MCP_ALLOWED_HOSTS');
   });
 
+  it('warns of a public address without tokens', () => {
+    const warned = service({ MCP_AUTH: 'none', MCP_PUBLIC_URL: 'https://mcp.example.org' });
+    expect(warned.warnings.join()).toContain('needs no token');
+  });
+
   test.each([
     ['MCP_PORT', '65536'],
     ['MCP_PORT', '-1'],
