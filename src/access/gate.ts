@@ -9,7 +9,7 @@ import { CallError, toCallError } from '../proxmox/errors.ts';
 import { toParameters } from './parameters.ts';
 import { decide } from './policy.ts';
 import type { Principal } from './principal.ts';
-import { risksOf, verified } from './verification.ts';
+import { riskOfRequest, verified } from './verification.ts';
 
 /** Who calls, through what, and with which limits: made once per tool call by the dispatcher. */
 export interface CallOrigin {
@@ -85,9 +85,9 @@ export class Gate {
     const record = this.#record(cluster, origin, request);
     try {
       const catalogue = await cluster.catalogue(origin.signal);
-      const risks = risksOf(catalogue, request);
+      const { risks, reasons } = riskOfRequest(catalogue, request);
       const serverReadOnly = this.#options.readOnly;
-      decide({ principal: origin.principal, method, risks, cluster, serverReadOnly });
+      decide({ principal: origin.principal, method, risks, reasons, cluster, serverReadOnly });
       const parameters = cluster.config.validate ? verified(catalogue, request) : toParameters(request.data);
       record.begin(risks, Object.keys(parameters));
       const reply = await cluster.send({
@@ -106,7 +106,14 @@ export class Gate {
   }
 
   #permissions(cluster: Cluster, { principal, signal }: CallOrigin): Promise<EffectivePermissions> {
-    decide({ principal, method: 'GET', risks: ['read'], cluster, serverReadOnly: this.#options.readOnly });
+    decide({
+      principal,
+      method: 'GET',
+      risks: ['read'],
+      reasons: [],
+      cluster,
+      serverReadOnly: this.#options.readOnly,
+    });
     return cluster.permissions(signal);
   }
 

@@ -9,6 +9,8 @@ export interface Judged {
   method: HttpMethod;
   /** Every risk of the call, by the catalogue; the caller needs the scope of each. */
   risks: readonly Risk[];
+  /** Why it is so risky, in words. */
+  reasons: readonly string[];
   cluster: Cluster;
   serverReadOnly: boolean;
 }
@@ -18,13 +20,13 @@ export interface Judged {
  *
  * @throws CallError POLICY_DENIED naming the setting or the missing scope.
  */
-export function decide({ principal, method, risks, cluster, serverReadOnly }: Judged): void {
+export function decide({ principal, method, risks, reasons, cluster, serverReadOnly }: Judged): void {
   if (method !== 'GET') {
     if (serverReadOnly) throw readOnly(cluster, 'this server runs with MCP_READ_ONLY');
     if (cluster.config.readOnly) throw readOnly(cluster, `the cluster is configured with "read_only"`);
   }
   const missing = risks.map(scopeOf).filter((scope) => !hasScope(principal, scope));
-  if (missing.length > 0) throw lacking(missing, cluster.name);
+  if (missing.length > 0) throw lacking(missing, cluster.name, reasons);
 }
 
 /** @throws CallError POLICY_DENIED where the principal does not hold the scope. */
@@ -32,11 +34,12 @@ export function requireScope(principal: Principal, scope: Scope): void {
   if (!hasScope(principal, scope)) throw lacking([scope]);
 }
 
-function lacking(missing: readonly Scope[], cluster?: string): CallError {
+function lacking(missing: readonly Scope[], cluster?: string, reasons: readonly string[] = []): CallError {
   const scopes = missing.join(' and ');
-  return new CallError('POLICY_DENIED', `This token does not hold ${scopes}; nothing was sent.`, {
+  const why = reasons.length === 0 ? '' : ` The call needs it because: ${reasons.join('; ')}.`;
+  return new CallError('POLICY_DENIED', `This token does not hold ${scopes}; nothing was sent.${why}`, {
     ...(cluster === undefined ? {} : { cluster }),
-    hint: `Ask the operator for a token with ${scopes}. A smaller request does not help.`,
+    hint: `Ask the operator for a token with ${scopes}, or call it so that it does less; describe_api tells the risk.`,
   });
 }
 

@@ -1,6 +1,6 @@
 import type { Catalogue } from '../catalogue/catalogue.ts';
-import { riskOfCall } from '../catalogue/risk.ts';
-import type { CallProblem, Risk } from '../catalogue/types.ts';
+import { type RiskAssessment, riskOfCall } from '../catalogue/risk.ts';
+import type { CallProblem } from '../catalogue/types.ts';
 import { verifyCall } from '../catalogue/verify.ts';
 import type { ApiPath } from '../proxmox/api-path.ts';
 import type { HttpMethod, Parameters } from '../proxmox/call.ts';
@@ -15,9 +15,9 @@ export interface AskedCall {
 }
 
 /** The risks of a call by its method and parameters. What the catalogue does not know counts as the worst. */
-export function risksOf(catalogue: Catalogue, { method, path, data }: AskedCall): readonly Risk[] {
+export function riskOfRequest(catalogue: Catalogue, { method, path, data }: AskedCall): RiskAssessment {
   const template = catalogue.match(method, path.wire)?.method.path ?? path.toString();
-  return riskOfCall(method, template, data ?? {}).risks;
+  return riskOfCall(method, template, data ?? {});
 }
 
 /**

@@ -51,7 +51,9 @@ export function requiredPrivileges(
   params: Readonly<Record<string, unknown>>,
   effective: EffectivePermissions,
 ): PrivilegeVerdict {
-  if (permissions?.user === 'all' || permissions?.user === 'world') return HAS;
+  // "Any user" with a description beside it checks more in its code, which only the description tells.
+  if (permissions?.user === 'all' || permissions?.user === 'world')
+    return permissions.description ? UNKNOWN : HAS;
   if (permissions?.check === undefined) return { verdict: 'missing', missing: [] };
   return evaluate(permissions.check, params, effective);
 }

@@ -27,6 +27,11 @@ export class SharedAnswer<T> {
     return signal === undefined ? this.#pending : abortable(this.#pending, signal);
   }
 
+  /** Drops the answer that is kept; a question under way goes on. */
+  forget(): void {
+    this.#last = undefined;
+  }
+
   async #renew(): Promise<T> {
     const answer = await this.#ask();
     this.#last = { answer, at: this.#clock.now() };

@@ -3,6 +3,7 @@ import { loadBuiltInCatalogue } from '../catalogue/builtin.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { ClusterConfig } from '../config/config.ts';
 import { Engine, type EngineDeps } from '../proxmox/engine.ts';
+import { CallError } from '../proxmox/errors.ts';
 import { CacheFolder } from './cache-folder.ts';
 import type { Cluster } from './cluster.ts';
 import { ClusterCatalogue } from './cluster-catalogue.ts';
@@ -42,7 +43,15 @@ export function createCluster(config: ClusterConfig, deps: ClusterDeps): Cluster
   return {
     name,
     config,
-    send: (call) => engine.send(call),
+    send: async (call) => {
+      try {
+        return await engine.send(call);
+      } catch (error) {
+        // What was true at the last probe no longer is; the next question is asked anew.
+        if (error instanceof CallError && error.code === 'CLUSTER_UNREACHABLE') health.forget();
+        throw error;
+      }
+    },
     health: (signal) =>
       health.get(signal).catch(() => unhealthy('TIMEOUT', 'The question was cancelled.', clock)),
     catalogue: (signal) => catalogue.get(signal),

@@ -53,7 +53,7 @@ export class Refusal {
     const { user, tokenId } = this.#credentials;
     return (
       `Check token_id and token_secret of this cluster. Whether the token exists and has expired: pveum user token ` +
-      `list ${user}. A new secret: pveum user token remove ${user} ${tokenId}, then pveum user token add ${user} ${tokenId}`
+      `list ${user}. A new secret: pveum user token remove ${user} ${tokenId}, then pveum user token add ${user} ${tokenId} --privsep 0 (without it the token has rights of its own to be granted)`
     );
   }
 }

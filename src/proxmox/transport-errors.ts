@@ -53,7 +53,9 @@ function timeoutError(cause: DeadlineExpired, state: CallState): CallError {
 }
 
 function unreachableError(cause: ConnectFailure, state: CallState): CallError {
-  const reasons = state.failures.map(({ endpoint, failure }) => `${endpoint} ${failure.message}`);
+  const reasons = [
+    ...new Set(state.failures.map(({ endpoint, failure }) => `${endpoint} ${failure.message}`)),
+  ];
   return new CallError('CLUSTER_UNREACHABLE', `The cluster can't be reached: ${reasons.join('; ')}.`, {
     hint: connectHint(cause),
     retryable: cause.kind !== 'certificate' && cause.kind !== 'fingerprint',

@@ -14,6 +14,22 @@ export function pick(
   return Object.fromEntries(fields.filter((field) => field in row).map((field) => [field, row[field]]));
 }
 
+/**
+ * Says which of the fields asked for no row has: a misspelt name must not read as an empty answer.
+ *
+ * @returns a sentence, or undefined where every field is somewhere
+ */
+export function fieldsNowhere(
+  rows: readonly Record<string, unknown>[],
+  fields: readonly string[] | undefined,
+) {
+  if (!fields || rows.length === 0) return undefined;
+  const known = new Set(rows.flatMap((row) => Object.keys(row)));
+  const nowhere = fields.filter((field) => !known.has(field));
+  if (nowhere.length === 0) return undefined;
+  return `Nothing here has the field ${nowhere.join(', ')}. The fields are: ${[...known].sort().join(', ')}.`;
+}
+
 /** PVE's `data` of a list call as rows; anything that is not an object is left out. */
 export function rowsOf(data: unknown): Record<string, unknown>[] {
   return Array.isArray(data) ? data.filter(isRow) : [];

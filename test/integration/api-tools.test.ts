@@ -94,6 +94,24 @@ describe('describe_api', () => {
     expect(JSON.stringify(described.missing_privileges)).toContain('VM.PowerMgmt on /vms/100');
   });
 
+  it('does not say "yes" where only the description tells what is checked', async () => {
+    await start([limited(production())]);
+    const described = await call('describe_api', { path: '/nodes/pve1/vzdump', method: 'POST' });
+    expect(described).toMatchObject({ token_has_them: 'unknown' });
+  });
+
+  it('refuses a misspelt parameter name instead of describing none', async () => {
+    await start([configFor(production())]);
+    const wrong = { path: '/nodes/{node}/qemu', method: 'POST', parameters: ['memroy'] };
+    expect(await call('describe_api', wrong)).toMatchObject({
+      error: {
+        code: 'INVALID_ARGUMENTS',
+        message: expect.stringContaining('memroy'),
+        hint: expect.stringContaining('memory'),
+      },
+    });
+  });
+
   it('names the nearest for what does not exist, and the verbs of a path', async () => {
     await start([configFor(production())]);
     expect(await call('describe_api', { path: '/nodes/{node}/qemuu' })).toMatchObject({
@@ -176,6 +194,69 @@ describe('proxmox_api_call', () => {
         .requests.slice(before)
         .filter((request) => request.path.includes('agent')),
     ).toEqual([]);
+  });
+});
+
+describe('what must not read as an empty or a whole answer', () => {
+  it.each(['proxmox_api_call', 'get_cluster_resources'])('a misspelt field of %s is named', async (name) => {
+    await start([configFor(production())]);
+    const answer = await call(name, {
+      fields: ['nmae'],
+      ...(name === 'proxmox_api_call' ? { path: '/nodes' } : {}),
+    });
+    expect(answer.note).toMatch(/has the field nmae. The fields are: .*node/);
+  });
+
+  it('a list that Proxmox itself cut says so', async () => {
+    await start([configFor(production())]);
+    for (let round = 0; round < 3; round++) {
+      await call('proxmox_api_call', {
+        path: '/nodes/pve1/qemu/100/snapshot',
+        method: 'POST',
+        data: { snapname: `s${round}` },
+      });
+    }
+    const answer = await call('proxmox_api_call', { path: '/nodes/pve1/tasks', data: { limit: 2 } });
+    expect(answer.note).toMatch(/gave 2 of \d+ rows: pass `start` and `limit`/);
+  });
+
+  it('list_tasks counts what failed among all, not among those shown', async () => {
+    await start([configFor(production())]);
+    for (let round = 0; round < 3; round++) {
+      await call('proxmox_api_call', { path: '/nodes/pve1/qemu/100/status/start', method: 'POST' });
+      await call('proxmox_api_call', {
+        path: '/nodes/pve1/qemu/100/snapshot',
+        method: 'POST',
+        data: { snapname: `t${round}` },
+      });
+    }
+    const all = await call('list_tasks', { node: 'pve1' });
+    const few = await call('list_tasks', { node: 'pve1', limit: 1 });
+    expect(few).toMatchObject({ failed: all.failed, running: all.running, total: all.total });
+    expect(few.tasks).toHaveLength(1);
+  });
+
+  it('a denied call says why it needs the scope', async () => {
+    await start([configFor(production())], 'proxmox:read proxmox:change');
+    const backup = { path: '/nodes/pve2/vzdump', method: 'POST', data: { vmid: '103', storage: 'nas' } };
+    const { error } = (await call('proxmox_api_call', backup)) as {
+      error: { code: string; message: string };
+    };
+    expect(error.code).toBe('POLICY_DENIED');
+    expect(error.message).toMatch(/because: .*(prune|remove)/i);
+    const kept = { ...backup, data: { ...backup.data, remove: 0 } };
+    expect(await call('proxmox_api_call', kept)).not.toHaveProperty('error');
+  });
+
+  it('a cluster that died since the last probe is not called reachable', async () => {
+    await start(simulator.clusters.map((cluster) => configFor(cluster)));
+    await call('list_clusters');
+    await simulator.cluster('staging').stop();
+    await call('list_nodes', { cluster: 'staging' });
+    const { clusters: listed } = (await call('list_clusters')) as {
+      clusters: { name: string; reachable: boolean }[];
+    };
+    expect(listed.find(({ name }) => name === 'staging')).toMatchObject({ reachable: false });
   });
 });
 

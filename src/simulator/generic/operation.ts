@@ -47,10 +47,13 @@ function renewed(method: ApiMethod, newer: ApiMethod | undefined): ApiMethod {
   const { permissions } = newer;
   // Handlers that leave permissions to the schema declare a check that nothing passes.
   const left = permissions?.check?.[0] === 'or' && permissions.check.length === 1;
+  // Only the words beside a check tell what the code of a method checks besides; handlers have none of their own.
+  const { description } = method.permissions ?? {};
+  const described = description === undefined ? {} : { description };
   return {
     ...method,
     parameters: { ...method.parameters, ...renewedParameters(method.parameters, newer.parameters) },
-    ...(permissions && !left ? { permissions } : {}),
+    ...(permissions && !left ? { permissions: { ...described, ...permissions } } : {}),
   };
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { GatedCluster } from '../../access/gate.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import { describeMethod, type MethodDescription } from '../../catalogue/describe.ts';
+import { findParameter, nearestParameters } from '../../catalogue/parameter-lookup.ts';
 import { requiredPrivileges } from '../../catalogue/permissions.ts';
 import { RISKS } from '../../catalogue/types.ts';
 import { HTTP_METHODS } from '../../proxmox/call.ts';
@@ -52,6 +53,7 @@ export const describeApi = defineTool({
     const catalogue = await cluster.catalogue();
     const found = describeMethod(catalogue, method, path, parameters);
     if (!found) throw notThere(catalogue, method, path);
+    refuseUnknown(parameters, catalogue, found);
     const { description, risk, risks, privileges, returns, returns_task } = found;
     return {
       cluster: cluster.name,
@@ -95,6 +97,21 @@ async function rights(cluster: GatedCluster, catalogue: Catalogue, path: string,
     if (error instanceof CallError) return { token_has_them: 'unknown' as const };
     throw error;
   }
+}
+
+/** @throws CallError INVALID_ARGUMENTS naming the nearest: a misspelt name must not read as "no parameters". */
+function refuseUnknown(
+  asked: readonly string[] | undefined,
+  catalogue: Catalogue,
+  found: MethodDescription,
+): void {
+  const method = catalogue.get(found.method, found.path);
+  const unknown = asked?.filter((name) => method && findParameter(method, name) === undefined) ?? [];
+  if (unknown.length === 0 || !method) return;
+  const near = [...new Set(unknown.flatMap((name) => nearestParameters(method, name)))];
+  throw new CallError('INVALID_ARGUMENTS', `${found.method} ${found.path} takes no ${unknown.join(', ')}.`, {
+    hint: near.length > 0 ? `Did you mean ${near.join(', ')}?` : 'Leave `parameters` out to see all.',
+  });
 }
 
 function notThere(catalogue: Catalogue, method: (typeof HTTP_METHODS)[number], path: string): CallError {

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { GatedCluster } from '../../access/gate.ts';
+import { bound } from '../bounded.ts';
 import { defineTool } from '../define.ts';
 import { clusterParam, fieldsParam, limitParam, selectedFields, textParam } from '../params.ts';
-import { count, pick, rowsOf, textOf } from '../results.ts';
+import { count, fieldsNowhere, rowsOf, textOf } from '../results.ts';
 import { matchesWildcard } from '../wildcard.ts';
 
 const TYPES = ['qemu', 'lxc', 'node', 'storage', 'pool', 'sdn', 'network'] as const;
@@ -63,22 +64,22 @@ export const getClusterResources = defineTool({
     const cluster = context.cluster(args.cluster);
     const all = rowsOf(await cluster.api.cluster.resources.$get());
     const matching = all.filter((row) => matches(row, args)).sort(byId);
-    const page = matching.slice(args.offset, args.offset + args.limit);
-    const next = args.offset + page.length;
+    const rows = matching.map(readable);
+    const { data, truncated } = bound(rows, args);
+    const note = (await seesNothing(cluster, all)) ? NOTHING_SEEN : fieldsNowhere(rows, args.fields);
     return {
       cluster: cluster.name,
       selected_by: cluster.selectedBy,
-      resources: page.map((row) => pick(readable(row), args.fields)),
-      total: matching.length,
-      ...(next < matching.length ? { next_offset: next } : {}),
-      ...((await seesNothing(cluster, all)) ? { note: NOTHING_SEEN } : {}),
+      resources: rowsOf(data),
+      total: rows.length,
+      ...(truncated?.next_offset === undefined ? {} : { next_offset: truncated.next_offset }),
+      ...(note === undefined ? {} : { note }),
     };
   },
   summary({ cluster, resources, total, next_offset, note }) {
-    if (note) return `${cluster}: ${note}`;
-    const part =
-      next_offset === undefined ? '' : `, showing ${resources.length}; go on with offset ${next_offset}`;
-    return `${cluster}: ${count(total, 'resource')} found${part}.`;
+    const shown = resources.length < total ? `, showing ${resources.length}` : '';
+    const more = next_offset === undefined ? '' : `; go on with offset ${next_offset}`;
+    return `${cluster}: ${count(total, 'resource')} found${shown}${more}.${note ? ` ${note}` : ''}`;
   },
 });
 

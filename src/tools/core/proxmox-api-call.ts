@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { parseApiPath } from '../../proxmox/api-path.ts';
-import { HTTP_METHODS } from '../../proxmox/call.ts';
+import { HTTP_METHODS, type ProxmoxReply } from '../../proxmox/call.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { isUpid } from '../../proxmox/upid.ts';
 import { bound } from '../bounded.ts';
 import { defineTool } from '../define.ts';
 import { clusterParam, fieldsParam, selectedFields, textParam } from '../params.ts';
+import { fieldsNowhere, isRow, rowsOf } from '../results.ts';
 
 const truncation = z.object({
   reason: z.string(),
@@ -30,7 +31,7 @@ export const proxmoxApiCall = defineTool({
   calls: [],
   input: z.strictObject({
     cluster: clusterParam,
-    path: textParam(2048).describe('API path, with or without /api2/json in front; no query.'),
+    path: textParam(4096).describe('API path, with or without /api2/json in front; no query.'),
     method: z.enum(HTTP_METHODS).default('GET'),
     data: z
       .record(z.string(), z.unknown())
@@ -55,6 +56,7 @@ export const proxmoxApiCall = defineTool({
     data: z.unknown(),
     total: z.int().optional().describe('Length of the whole list, where Proxmox says so.'),
     truncated: truncation.optional(),
+    note: z.string().optional(),
     task: z.object({ upid: z.string(), cluster: z.string(), status: z.string() }).optional(),
   }),
   async run(args, context) {
@@ -64,6 +66,7 @@ export const proxmoxApiCall = defineTool({
     const path = parseApiPath(args.path);
     const cluster = context.cluster(args.cluster);
     const reply = await cluster.request({ method, path, data: args.data });
+    const note = noteOn(reply, args.fields);
     const started = method !== 'GET' && typeof reply.data === 'string' && isUpid(reply.data);
     return {
       cluster: cluster.name,
@@ -72,17 +75,29 @@ export const proxmoxApiCall = defineTool({
       path: path.toString(),
       ...bound(reply.data, args),
       ...(reply.total === undefined ? {} : { total: reply.total }),
+      ...(note === undefined ? {} : { note }),
       ...(started ? { task: { upid: String(reply.data), cluster: cluster.name, status: 'running' } } : {}),
     };
   },
-  summary({ cluster, method, path, truncated, task }) {
+  summary({ cluster, method, path, truncated, note, task }) {
     if (task) return `${method} ${path} on ${cluster} started a task; follow it with wait_task.`;
     const part = truncated
       ? ` The answer is a part: ${truncated.returned} of ${truncated.total} ${truncated.unit}.`
       : '';
-    return `${method} ${path} on ${cluster} succeeded.${part}`;
+    return `${method} ${path} on ${cluster} succeeded.${part}${note ? ` ${note}` : ''}`;
   },
 });
+
+/** What a reader would otherwise miss: a list that Proxmox itself cut, a field that is nowhere. */
+function noteOn({ data, total }: ProxmoxReply, fields: readonly string[] | undefined): string | undefined {
+  const cut = Array.isArray(data) && total !== undefined && total > data.length;
+  const page = cut
+    ? `Proxmox gave ${data.length} of ${total} rows: pass \`start\` and \`limit\` in \`data\` for the others.`
+    : undefined;
+  const rows = Array.isArray(data) ? rowsOf(data) : isRow(data) ? [data] : [];
+  const notes = [page, fieldsNowhere(rows, fields)].filter((sentence) => sentence !== undefined);
+  return notes.length === 0 ? undefined : notes.join(' ');
+}
 
 function partOfAWrite(method: string): CallError {
   return new CallError(

@@ -16,7 +16,7 @@ const input = z.strictObject({
   since: z.iso
     .datetime({ offset: true })
     .optional()
-    .describe('Only tasks started at this time or later (ISO 8601).'),
+    .describe('Only tasks started at this time or later, such as 2026-11-21T08:00:00Z.'),
   limit: limitParam(50, 500),
 });
 
@@ -35,7 +35,9 @@ export const listTasks = defineTool({
   output: z.object({
     ...selectedFields,
     tasks: z.array(taskRow),
-    total: z.int().describe('Tasks that match.'),
+    total: z.int().describe('Tasks that match, of which `tasks` may be a part.'),
+    running: z.int(),
+    failed: z.int(),
   }),
   async run(args, context) {
     const cluster = context.cluster(args.cluster);
@@ -50,15 +52,19 @@ export const listTasks = defineTool({
       selected_by: cluster.selectedBy,
       tasks: tasks.slice(0, args.limit),
       total: tasks.length,
+      running: countOf(tasks, 'running'),
+      failed: countOf(tasks, 'failed'),
     };
   },
-  summary({ cluster, tasks, total }) {
-    const failed = tasks.filter((task) => task.status === 'failed').length;
-    const running = tasks.filter((task) => task.status === 'running').length;
+  summary({ cluster, tasks, total, running, failed }) {
     const shown = tasks.length < total ? `, showing ${tasks.length}` : '';
     return `${cluster}: ${count(total, 'task')}${shown}; ${running} running, ${failed} failed.`;
   },
 });
+
+function countOf(tasks: TaskRow[], status: TaskRow['status']): number {
+  return tasks.filter((task) => task.status === status).length;
+}
 
 /** The node filters before it counts; without this, 50 tasks of other guests would hide the one asked for. */
 function ofNode(node: string, { vmid, type, since }: z.output<typeof input>) {
