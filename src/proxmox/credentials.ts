@@ -2,6 +2,7 @@ import type { ClusterCredentials } from '../config/config.ts';
 import type { Clock } from './breaker.ts';
 import type { HttpMethod } from './call.ts';
 import { abortable } from './deadline.ts';
+import { CallError } from './errors.ts';
 
 /** A ticket is valid for two hours; renewing well before leaves room for clocks that differ. */
 const RENEW_AFTER_MS = 100 * 60_000;
@@ -44,7 +45,7 @@ export class Signer {
       const { user, tokenId, secret } = credentials;
       return { headers: { authorization: `PVEAPIToken=${user}!${tokenId}=${secret.reveal()}` } };
     }
-    const ticket = this.#fresh() ?? (await abortable(this.#renew(), signal));
+    const ticket = this.#fresh() ?? (await this.#shared(signal));
     const headers: Record<string, string> = { cookie: `PVEAuthCookie=${encodeURIComponent(ticket.ticket)}` };
     if (method !== 'GET') headers.csrfpreventiontoken = ticket.csrfToken;
     return { headers, ticket };
@@ -66,6 +67,21 @@ export class Signer {
   #fresh(): Ticket | undefined {
     if (this.#session === undefined) return undefined;
     return this.#clock.now() - this.#session.since < RENEW_AFTER_MS ? this.#session.ticket : undefined;
+  }
+
+  /**
+   * A ticket that all wait for together. A login that was under way already may have begun in trouble that is over by
+   * now: where it fails for a passing reason, those who joined it begin one more, again together.
+   */
+  async #shared(signal: AbortSignal): Promise<Ticket> {
+    const joined = this.#pending;
+    if (joined === undefined) return abortable(this.#renew(), signal);
+    try {
+      return await abortable(joined, signal);
+    } catch (thrown) {
+      if (signal.aborted || !(thrown instanceof CallError && thrown.retryable)) throw thrown;
+      return abortable(this.#renew(), signal);
+    }
   }
 
   #renew(): Promise<Ticket> {

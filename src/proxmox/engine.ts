@@ -35,6 +35,8 @@ const DEFAULT_LIMITS: EngineLimits = {
   readAttempts: 3,
 };
 
+/** A refused login takes 3 s; one that hangs must not take the whole time of those who wait for it. */
+const LOGIN_MS = 10_000;
 const LOGIN_PATH = apiPath`/access/ticket`;
 /** Methods that take a password, and answer 401 where it is wrong. */
 const CHECKS_A_PASSWORD = /^\/access\/(?:ticket|vncticket|password|tfa|openid)(?:\/|$)/;
@@ -194,7 +196,7 @@ export class Engine {
       ...encodeCall({ method: 'POST', path: LOGIN_PATH, parameters: {} }),
       body: encodeParameters({ username: credentials.user, password: credentials.password.reveal() }),
     };
-    const { deadlineMs } = this.#limits;
+    const deadlineMs = Math.min(this.#limits.deadlineMs, LOGIN_MS);
     return this.#transport.bounded({ deadlineMs, isRead: true }, async (delivery) => {
       delivery.onTurn = () => this.#refusal.check();
       delivery.onAnswer = (answer) => {

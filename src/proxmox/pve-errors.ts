@@ -181,6 +181,12 @@ const RULES: readonly Rule[] = [
   ],
   [/does not exist|\bno such\b|unable to find/i, 'NOT_FOUND', NOT_FOUND_HINT],
   [
+    /no quorum/i,
+    'UPSTREAM_ERROR',
+    'Nothing can be changed until enough nodes are back (pvecm status on one of them); reading goes on.',
+    true,
+  ],
+  [
     /guest agent/i,
     'UPSTREAM_ERROR',
     'Start the guest, enable its agent in the configuration, install it in the guest.',
