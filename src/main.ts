@@ -1,4 +1,12 @@
 #!/usr/bin/env node
-import { run } from './cli/program.ts';
+import { nodeVersionProblem } from './cli/node-version.ts';
 
-await run(process.argv);
+const problem = nodeVersionProblem(process.version);
+if (problem === undefined) {
+  // Imported here and not above: what it imports in turn does not load in an older Node.
+  const { run } = await import('./cli/program.ts');
+  await run(process.argv);
+} else {
+  process.stderr.write(`${problem}\n`);
+  process.exitCode = 1;
+}

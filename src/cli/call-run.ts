@@ -1,3 +1,6 @@
+import { Environment } from '../config/environment.ts';
+import { ConfigError, type ConfigProblem } from '../config/problems.ts';
+import { readPort } from '../config/service.ts';
 import { type ServiceAnswer, ServiceClient, ServiceError } from '../mcp/client.ts';
 import type { Progress } from '../tools/define.ts';
 import { type CallOptions, readArguments, readUrl } from './call.ts';
@@ -11,8 +14,7 @@ export async function runCall(tool: string | undefined, options: CallOptions): P
     throw usageError('Which tool?', 'Name one, or see them with: proxmox-mcp call --list');
   }
   const args = readArguments(options);
-  const url = readUrl(options.url ?? `http://127.0.0.1:${process.env.MCP_PORT || 8000}/mcp`);
-  const token = options.token ?? (process.env.MCP_TOKEN || undefined);
+  const { url, token } = readTarget(options);
   const interrupt = new AbortController();
   process.once('SIGINT', () => interrupt.abort(new CliError('Interrupted.', { exitCode: EXIT.interrupted })));
   try {
@@ -27,6 +29,20 @@ export async function runCall(tool: string | undefined, options: CallOptions): P
   } catch (error) {
     throw error instanceof ServiceError ? explained(error, url, token !== undefined) : error;
   }
+}
+
+/** The service and the token for it: from the options, else from the variables that the service reads too. */
+function readTarget({ url, token }: CallOptions): { url: URL; token: string | undefined } {
+  const problems: ConfigProblem[] = [];
+  const environment = new Environment(process.env, process.cwd(), problems);
+  const target = {
+    url: readUrl(url ?? `http://127.0.0.1:${readPort(environment)}/mcp`),
+    token: token ?? environment.text('MCP_TOKEN'),
+  };
+  // A `.env` that is only for the user of the service is no problem of this call.
+  const own = problems.filter(({ field }) => field !== undefined);
+  if (own.length > 0) throw new ConfigError(own);
+  return target;
 }
 
 async function listTools(service: ServiceClient, { json }: CallOptions): Promise<void> {

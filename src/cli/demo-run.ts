@@ -46,9 +46,10 @@ async function start({ taskSeconds, json }: DemoOptions, undo: (() => Promise<vo
   const simulator = await startSimulator({ taskSeconds });
   undo.push(() => simulator.close());
   const folder = await writeFolder(simulator);
+  const { port, busyPort } = await choosePort(process.env.MCP_PORT, json ?? false);
   const config = loadConfig({
     env: {
-      MCP_PORT: await choosePort(process.env.MCP_PORT, json ?? false),
+      MCP_PORT: port,
       LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
     },
     cwd: folder,
@@ -63,6 +64,7 @@ async function start({ taskSeconds, json }: DemoOptions, undo: (() => Promise<vo
     clusters: simulator.clusters,
     folder,
     taskSeconds,
+    ...(busyPort === undefined ? {} : { busyPort }),
   };
 }
 
@@ -83,9 +85,13 @@ async function writeFolder(simulator: Simulator): Promise<string> {
 }
 
 /** MCP_PORT; else for a person the usual one where it is free, and for a script always a free one. */
-async function choosePort(wanted: string | undefined, anyFree: boolean): Promise<string> {
-  if (wanted) return wanted;
-  return !anyFree && (await isFree(USUAL_PORT)) ? String(USUAL_PORT) : '0';
+async function choosePort(
+  wanted: string | undefined,
+  anyFree: boolean,
+): Promise<{ port: string; busyPort?: number }> {
+  if (wanted) return { port: wanted };
+  if (anyFree) return { port: '0' };
+  return (await isFree(USUAL_PORT)) ? { port: String(USUAL_PORT) } : { port: '0', busyPort: USUAL_PORT };
 }
 
 function isFree(port: number): Promise<boolean> {

@@ -14,6 +14,8 @@ export interface Demo {
   /** Where clusters.json and .env of this demo are. */
   folder: string;
   taskSeconds: number;
+  /** The usual port, where something else listens on it. */
+  busyPort?: number;
 }
 
 /** The whole text for a person at a terminal. */
@@ -21,6 +23,7 @@ export function demoText(demo: Demo): string {
   return [
     'Three simulated Proxmox VE clusters, and proxmox-mcp in front of them.',
     'The secrets below are throw-away: made for this run, worthless elsewhere and after it.',
+    ...portLines(demo),
     '',
     `  Streamable HTTP    ${styled('cyan', demo.url)}`,
     `  HTTP+SSE           ${styled('cyan', demo.sse_url)}`,
@@ -35,6 +38,13 @@ export function demoText(demo: Demo): string {
     '',
     styled('bold', 'Ctrl-C stops it.'),
   ].join('\n');
+}
+
+/** Clients that are set up for the usual port would reach whatever listens there. */
+function portLines({ url, busyPort }: Demo): string[] {
+  if (busyPort === undefined) return [];
+  const { port } = new URL(url);
+  return [`Port ${busyPort} is in use, so this demo listens on ${port}; MCP_PORT chooses another.`];
 }
 
 function clusterLines({ clusters, folder }: Demo): string[] {

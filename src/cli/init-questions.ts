@@ -16,7 +16,10 @@ export interface Streams {
   output?: Writable;
 }
 
-type Suggested = Pick<InitOptions, 'name' | 'url' | 'tokenId'>;
+type Tls = Pick<ClusterEntry, 'fingerprint' | 'ca_file' | 'verify_ssl'>;
+
+/** What is proposed as an answer: from the options, or from the attempt before. */
+type Suggested = Pick<InitOptions, 'name' | 'url' | 'tokenId'> & { tls?: Tls };
 
 /**
  * Asks for one cluster after the other. Nothing is written here.
@@ -30,14 +33,14 @@ export async function askDrafts(
 ): Promise<Draft[]> {
   const questions = new Questions(streams);
   clack.intro('Clusters for proxmox-mcp', streams);
-  const drafts: Draft[] = [];
+  const drafts = new Map<string, Draft>();
   do {
-    const taken = [...existing.names, ...drafts.map(({ name }) => name)];
-    const draft = await questions.cluster(taken, drafts.length === 0 ? suggested : {});
-    if (draft !== undefined) drafts.push(draft);
-  } while (drafts.length === 0 || (await questions.confirm('Add another cluster?', false)));
+    const taken = [...existing.names, ...drafts.keys()];
+    const draft = await questions.cluster(taken, drafts.size === 0 ? suggested : {});
+    drafts.set(draft.name, draft);
+  } while (await questions.confirm('Add another cluster?', false));
   clack.outro('Thank you.', streams);
-  return drafts;
+  return [...drafts.values()];
 }
 
 /** What is to become of a cluster whose test failed. */
@@ -50,38 +53,53 @@ class Questions {
     this.#streams = streams;
   }
 
-  /** One cluster, tested; undefined where the person wants to enter it again. */
-  async cluster(taken: readonly string[], { name, url, tokenId }: Suggested): Promise<Draft | undefined> {
-    const chosenName = await this.#text('Name of the cluster', name ?? 'production', checkName);
-    if (
-      taken.includes(chosenName) &&
-      !(await this.confirm(`${chosenName} is there already. Replace it?`, false))
-    ) {
-      return undefined;
+  /** One cluster, tested; asked for again, with the answers as proposals, until it is kept. */
+  async cluster(taken: readonly string[], suggested: Suggested): Promise<Draft> {
+    let proposed = suggested;
+    let stillTaken = taken;
+    for (;;) {
+      const name = await this.#name(stillTaken, proposed.name);
+      const url = await this.#text('Address of one of its nodes (host:port)', proposed.url, checkUrl);
+      const tokenId = await this.#text(
+        'API token (user@realm!name)',
+        proposed.tokenId ?? 'mcp@pve!mcp',
+        checkTokenId,
+      );
+      const secret = await this.#answer(
+        clack.password({ message: 'Secret of the token', validate: checkSecret, ...this.#streams }),
+      );
+      const tls = await this.#tls(url, proposed.tls);
+      const draft = makeDraft(name, url, tokenId, secret, tls);
+      if ((await this.#test(draft)) === 'keep') return draft;
+      proposed = { name, url, tokenId, tls };
+      // To replace this one was agreed to; that is not asked twice.
+      stillTaken = stillTaken.filter((other) => other !== name);
     }
-    const chosenUrl = await this.#text('Address of one of its nodes (host:port)', url, checkUrl);
-    const chosenToken = await this.#text(
-      'API token (user@realm!name)',
-      tokenId ?? 'mcp@pve!mcp',
-      checkTokenId,
-    );
-    const secret = await this.#answer(
-      clack.password({ message: 'Secret of the token', validate: checkSecret, ...this.#streams }),
-    );
-    const tls = await this.#tls(chosenUrl);
-    const draft = makeDraft(chosenName, chosenUrl, chosenToken, secret, tls);
-    return (await this.#test(draft)) === 'keep' ? draft : undefined;
+  }
+
+  /** A name that is free, or that is to be replaced. */
+  async #name(taken: readonly string[], suggested: string | undefined): Promise<string> {
+    const free = [suggested, 'production'].find((name) => name !== undefined && !taken.includes(name));
+    for (;;) {
+      const name = await this.#text('Name of the cluster', free, checkName);
+      if (!taken.includes(name)) return name;
+      if (await this.confirm(`${name} is there already. Replace it?`, false)) return name;
+    }
   }
 
   async confirm(message: string, initialValue: boolean): Promise<boolean> {
     return await this.#answer(clack.confirm({ message, initialValue, ...this.#streams }));
   }
 
-  async #tls(url: string): Promise<Pick<ClusterEntry, 'fingerprint' | 'ca_file' | 'verify_ssl'>> {
+  async #tls(url: string, before: Tls | undefined): Promise<Tls> {
     const shown = await this.#certificate(url);
+    const chosen = before === undefined ? undefined : choiceOf(before);
     const choice = await this.#answer(
-      clack.select({
+      clack.select<TlsChoice>({
         message: 'How is its certificate to be verified?',
+        ...(chosen === undefined || (chosen === 'pin' && shown === undefined)
+          ? {}
+          : { initialValue: chosen }),
         options: [
           ...(shown === undefined
             ? []
@@ -101,7 +119,7 @@ class Questions {
     );
     if (choice === 'pin' && shown !== undefined) return { fingerprint: shown.fingerprint };
     if (choice === 'ca')
-      return { ca_file: resolve(await this.#text('Path of the CA file', undefined, checkNotEmpty)) };
+      return { ca_file: resolve(await this.#text('Path of the CA file', before?.ca_file, checkNotEmpty)) };
     return { verify_ssl: choice !== 'off' };
   }
 
@@ -171,6 +189,14 @@ class Questions {
     if (!clack.isCancel(answer)) return answer as Exclude<T, symbol>;
     throw new CliError('Cancelled: nothing was written.', { exitCode: EXIT.interrupted });
   }
+}
+
+type TlsChoice = 'pin' | 'ca' | 'system' | 'off';
+
+function choiceOf({ fingerprint, ca_file, verify_ssl }: Tls): TlsChoice {
+  if (fingerprint !== undefined) return 'pin';
+  if (ca_file !== undefined) return 'ca';
+  return verify_ssl === false ? 'off' : 'system';
 }
 
 function checkName(value: string | undefined): string | undefined {

@@ -1,8 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander';
 
-/** Adds examples below a command's help. */
+/** Adds examples below a command's help. A line behind a `\` continues it, and is pasted with it. */
 export function examples(command: Command, lines: readonly string[]): void {
-  command.addHelpText('after', ['', 'Examples:', ...lines.map((line) => `  $ ${line}`)].join('\n'));
+  const shown = lines.map((line, index) => `  ${lines[index - 1]?.endsWith('\\') ? '' : '$ '}${line}`);
+  command.addHelpText('after', ['', 'Examples:', ...shown].join('\n'));
 }
 
 /** Reads a port for commander: 0 asks for a free one. */

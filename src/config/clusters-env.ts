@@ -29,9 +29,19 @@ const SUFFIXES = {
   validate: 'VALIDATE',
 } as const satisfies Partial<Record<keyof ClusterEntry, string>>;
 
+/** Any one of these describes clusters. */
+const ENTRANCES = [NAMES, `PROXMOX_${SUFFIXES.url}`, 'PROXMOX_HOST'];
+
+/** The variables that are read beside `PROXMOX_CLUSTER_<name>_…`, whichever way clusters are described. */
+export const TOP_VARIABLES: readonly string[] = [
+  ...ENTRANCES,
+  PATTERNS,
+  ...Object.values(SUFFIXES).map((suffix) => `PROXMOX_${suffix}`),
+];
+
 /** Whether variables describe a cluster at all. */
 export function environmentHasClusters(environment: Environment): boolean {
-  return [NAMES, 'PROXMOX_API_URL', 'PROXMOX_HOST'].some((name) => environment.has(name));
+  return ENTRANCES.some((name) => environment.has(name));
 }
 
 /**

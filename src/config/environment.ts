@@ -12,17 +12,24 @@ export type EnvironmentVariables = Readonly<Record<string, string | undefined>>;
  */
 export class Environment {
   readonly #levels: readonly EnvironmentVariables[];
-  readonly #cwd: string;
+  readonly #cwd: string | undefined;
   readonly #problems: ConfigProblem[];
+  readonly #asked = new Set<string>();
+  /** Whether the working directory has a `.env`. */
+  readonly hasDotEnv: boolean;
 
-  constructor(env: EnvironmentVariables, cwd: string, problems: ConfigProblem[]) {
+  /** @param cwd the folder of `.env`, and where relative NAME_FILE paths start; undefined where there is no `.env` */
+  constructor(env: EnvironmentVariables, cwd: string | undefined, problems: ConfigProblem[]) {
     this.#cwd = cwd;
     this.#problems = problems;
-    this.#levels = [env, this.#dotEnv()];
+    const dotEnv = this.#dotEnv();
+    this.hasDotEnv = dotEnv !== undefined;
+    this.#levels = [env, dotEnv ?? {}];
   }
 
   /** The value of a variable, or undefined; a NAME_FILE that can't be read is recorded as a problem. */
   text(name: string): string | undefined {
+    this.#asked.add(name);
     for (const level of this.#levels) {
       const direct = level[name] || undefined;
       const file = level[`${name}_FILE`] || undefined;
@@ -60,6 +67,7 @@ export class Environment {
   }
 
   has(name: string): boolean {
+    this.#asked.add(name);
     return this.#levels.some((level) => Boolean(level[name] || level[`${name}_FILE`]));
   }
 
@@ -68,18 +76,29 @@ export class Environment {
     return this.#levels.flatMap((level) => Object.keys(level).filter((name) => level[name]));
   }
 
+  /** Names of all variables that were asked for so far, set or not, without their NAME_FILE forms. */
+  asked(): ReadonlySet<string> {
+    return this.#asked;
+  }
+
   problem(name: string, message: string, cluster?: string): void {
     this.#problems.push({
-      source: 'environment',
+      source: this.sourceOf(name),
       ...(cluster === undefined ? {} : { cluster }),
       field: name,
       message,
     });
   }
 
+  /** Where an operator finds the value: a variable of the process hides that of `.env`. */
+  sourceOf(name: string): string {
+    const level = this.#levels.findIndex((variables) => variables[name] || variables[`${name}_FILE`]);
+    return level === 1 ? '.env' : 'environment';
+  }
+
   #fromFile(name: string, path: string): string | undefined {
     try {
-      const value = readSecretFile(resolve(this.#cwd, path));
+      const value = readSecretFile(resolve(this.#cwd ?? '', path));
       if (value !== '') return value;
       this.problem(name, `names the file ${path}, which is empty`);
     } catch (error) {
@@ -88,14 +107,14 @@ export class Environment {
     return undefined;
   }
 
-  #dotEnv(): EnvironmentVariables {
+  #dotEnv(): EnvironmentVariables | undefined {
+    if (this.#cwd === undefined) return undefined;
     const path = join(this.#cwd, '.env');
     try {
       return parseEnv(readFileSync(path, 'utf8'));
     } catch (error) {
-      if (errorCode(error) !== 'ENOENT') {
-        this.#problems.push({ source: path, message: `can't be read (${errorCode(error)})` });
-      }
+      if (errorCode(error) === 'ENOENT') return undefined;
+      this.#problems.push({ source: path, message: `can't be read (${errorCode(error)})` });
       return {};
     }
   }

@@ -7,6 +7,9 @@ import type { AuthConfig, Config } from './config.ts';
 import { Environment, type EnvironmentVariables } from './environment.ts';
 import { ConfigError, type ConfigProblem } from './problems.ts';
 import { readAuth, readHttp, readLogLevel } from './service.ts';
+import { type UnknownSetting, unknownSettings } from './unknown.ts';
+
+const DEFAULT_FILE = 'clusters.json';
 
 export interface LoadOptions {
   /** The process environment; `.env` of `cwd` is read beneath it. */
@@ -25,21 +28,58 @@ export interface LoadOptions {
 export function loadConfig(options: LoadOptions): Config {
   const problems: ConfigProblem[] = [];
   const environment = new Environment(options.env, options.cwd, problems);
-  const { clusters, defaultCluster, warnings } = loadClusters(environment, options.cwd, problems);
+  const file = clustersPath(environment, options.cwd);
+  const { clusters, defaultCluster, warnings } =
+    file === undefined
+      ? loadVariables(environment, options.cwd, problems)
+      : loadFile(file, environment, problems);
+  const service = readService(environment, options, warnings);
+  const unknown = unknownSettings(environment, serviceSettings());
+  if (problems.length > 0) throw new ConfigError([...problems, ...nearMisses(unknown, file === undefined)]);
+  return {
+    ...service,
+    clusters,
+    ...(defaultCluster === undefined ? {} : { defaultCluster }),
+    warnings: [...warnings, ...unknown.map(({ name, message }) => `${name} ${message}`)],
+  };
+}
+
+/** All settings beside the clusters. */
+function readService(
+  environment: Environment,
+  { cwd, needsAuth }: Omit<LoadOptions, 'env'>,
+  warnings: string[],
+): Omit<Config, 'clusters' | 'defaultCluster' | 'warnings'> {
   const http = readHttp(environment, warnings);
-  const cacheDir = readCacheDir(environment, options.cwd);
-  const config: Config = {
+  const cacheDir = readCacheDir(environment, cwd);
+  return {
     http,
-    auth: options.needsAuth === false ? { mode: 'none' } : readAuth(environment, http.host),
+    auth: needsAuth === false ? { mode: 'none' } : readAuth(environment, http.host),
     readOnly: environment.boolean('MCP_READ_ONLY') ?? false,
     logLevel: readLogLevel(environment),
     ...(cacheDir === undefined ? {} : { cacheDir }),
-    clusters,
-    ...(defaultCluster === undefined ? {} : { defaultCluster }),
-    warnings,
   };
-  if (problems.length > 0) throw new ConfigError(problems);
-  return config;
+}
+
+/**
+ * Every setting of the service, found by reading them all where none is set: `check` and `stdio` leave those of
+ * authentication unread, and a list beside the reading code would drift from it.
+ */
+function serviceSettings(): Iterable<string> {
+  const environment = new Environment({}, undefined, []);
+  readService(environment, { cwd: '/', needsAuth: true }, []);
+  return environment.asked();
+}
+
+/**
+ * Where something is wrong, a misspelt name is likely to be why.
+ *
+ * @param clustersInVariables false where PROXMOX_… names may be ones that a clusters.json gives to its secrets
+ */
+function nearMisses(unknown: readonly UnknownSetting[], clustersInVariables: boolean): ConfigProblem[] {
+  return unknown
+    .filter(({ isNear, name }) => isNear && (clustersInVariables || /^MCP_/i.test(name)))
+    .map(({ source, name, message }) => ({ source, field: name, message }));
 }
 
 /**
@@ -51,25 +91,37 @@ export function loadAuth({ env, cwd }: LoadOptions): AuthConfig {
   const problems: ConfigProblem[] = [];
   const environment = new Environment(env, cwd, problems);
   const auth = readAuth(environment, readHttp(environment, []).host);
-  if (problems.length > 0) throw new ConfigError(problems);
-  return auth;
+  if (problems.length === 0) return auth;
+  const unknown = unknownSettings(environment, serviceSettings());
+  throw new ConfigError([...problems, ...nearMisses(unknown, false)]);
 }
 
-function loadClusters(environment: Environment, cwd: string, problems: ConfigProblem[]): ClusterSet {
+/** The clusters.json to use. One that was named has to be there: falling back to other clusters would be a surprise. */
+function clustersPath(environment: Environment, cwd: string): string | undefined {
   const named = environment.text('CLUSTERS_FILE');
-  const path = resolve(cwd, named ?? 'clusters.json');
-  const inVariables = environmentHasClusters(environment);
-  // A file that was named has to be there: falling back to other clusters would be a surprise.
-  if (named !== undefined || existsSync(path)) {
-    const fromFile = readClustersFile(path, environment, problems);
-    if (inVariables) {
-      fromFile.warnings.push(`${basename(path)} is used; the clusters in PROXMOX_… variables are ignored`);
-    }
-    return fromFile;
+  const path = resolve(cwd, named ?? DEFAULT_FILE);
+  return named !== undefined || existsSync(path) ? path : undefined;
+}
+
+function loadFile(path: string, environment: Environment, problems: ConfigProblem[]): ClusterSet {
+  const fromFile = readClustersFile(path, environment, problems);
+  if (environmentHasClusters(environment)) {
+    fromFile.warnings.push(`${basename(path)} is used; the clusters in PROXMOX_… variables are ignored`);
   }
-  if (inVariables) return readEnvironmentClusters(environment, cwd);
+  return fromFile;
+}
+
+function loadVariables(environment: Environment, cwd: string, problems: ConfigProblem[]): ClusterSet {
+  if (environmentHasClusters(environment)) return readEnvironmentClusters(environment, cwd);
+  const orphan = environment.names().find((name) => name.startsWith('PROXMOX_CLUSTER_'));
+  if (orphan !== undefined) {
+    environment.problem(
+      orphan,
+      'is set, but PROXMOX_CLUSTERS, which lists the names of the clusters, is not',
+    );
+  }
   problems.push({
-    source: path,
+    source: resolve(cwd, DEFAULT_FILE),
     message:
       'there is no clusters.json, and no PROXMOX_… variable describes a cluster. Run `proxmox-mcp init` to make one, ' +
       'or `npm run demo` to try the service with simulated clusters',

@@ -1,6 +1,6 @@
 /** One thing that is wrong with the configuration. Never holds a value that was configured, only names. */
 export interface ConfigProblem {
-  /** The file, or `environment`. */
+  /** The file, `.env` included, or `environment`. */
   source: string;
   cluster?: string;
   /** Key of clusters.json, or name of the variable. */

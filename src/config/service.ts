@@ -83,7 +83,8 @@ function readJwt(environment: Environment): AuthConfig | undefined {
     if (environment.has('MCP_JWT_SECRET') || environment.has('MCP_JWKS_URL')) return undefined;
     environment.problem(
       'MCP_JWT_SECRET',
-      `is missing: clients need a token. Set it (${MAKE_A_SECRET}), or MCP_JWKS_URL, or MCP_AUTH=none on a loopback address`,
+      `is missing: clients need a token. ${environment.hasDotEnv ? '' : NO_DOT_ENV}Set it (${MAKE_A_SECRET}), or ` +
+        'MCP_JWKS_URL, or MCP_AUTH=none on a loopback address',
     );
     return undefined;
   }
@@ -98,6 +99,9 @@ function readJwt(environment: Environment): AuthConfig | undefined {
 }
 
 const MAKE_A_SECRET = 'make one with: openssl rand -base64 48';
+const NO_DOT_ENV =
+  'No .env was found in this folder: where another folder has it, go there, because a new secret invalidates the ' +
+  'tokens issued with the old one. ';
 
 function isKeyUrl(text: string): boolean {
   const url = parseUrl(text);
@@ -105,7 +109,8 @@ function isKeyUrl(text: string): boolean {
   return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
 }
 
-function readPort(environment: Environment): number {
+/** MCP_PORT, or 8000. */
+export function readPort(environment: Environment): number {
   const text = environment.text('MCP_PORT')?.trim() ?? '8000';
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;

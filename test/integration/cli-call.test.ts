@@ -89,6 +89,25 @@ describe('call', () => {
     expect(stderr).toMatch(message);
   });
 
+  it('takes port and token from .env, and the environment before it', async () => {
+    const dotEnv = `MCP_PORT=${new URL(url).port}\nMCP_TOKEN_FILE=token\n`;
+    const cwd = folderWith({ '.env': dotEnv, token });
+    const { code, stdout, stderr } = await runCli(['call', 'list_clusters', '--json'], { cwd });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout).clusters).toHaveLength(3);
+    const port = await freePort();
+    const elsewhere = await runCli(['call', '--list'], { cwd, env: { MCP_PORT: String(port) } });
+    expect(elsewhere.code).toBe(3);
+    expect(elsewhere.stderr).toContain(`127.0.0.1:${port}`);
+  });
+
+  it('names the file of an MCP_PORT that is none', async () => {
+    const cwd = folderWith({ '.env': 'MCP_PORT=http\n' });
+    const { code, stderr } = await runCli(['call', '--list'], { cwd });
+    expect(code).toBe(2);
+    expect(stderr).toContain('.env, MCP_PORT: must be a port');
+  });
+
   it('gives 3 without a token and with a wrong one, and prints none', async () => {
     const without = await call(['list_clusters'], {});
     expect(without.code).toBe(3);

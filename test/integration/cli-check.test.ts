@@ -166,6 +166,24 @@ describe('check', () => {
     expect(short.stdout + short.stderr).not.toContain(CANARY);
   });
 
+  it('notes a misspelt setting, and names .env where that is what to correct', async () => {
+    const files = { 'clusters.json': { clusters: { staging: entryOf(staging) } } };
+    const dotEnv = `MCP_JWT_SECRET=${'s'.repeat(40)}\nMCP_REDA_ONLY=true\n`;
+    const misspelt = await runCli(['check'], { cwd: folderWith({ ...files, '.env': dotEnv }) });
+    expect(misspelt.code).toBe(0);
+    expect(misspelt.stdout).toContain(
+      'MCP_REDA_ONLY is not a setting of this service: did you mean MCP_READ_ONLY?',
+    );
+    const wrong = await runCli(['check', '--json'], {
+      cwd: folderWith({ ...files, '.env': 'MCP_READ_ONLY=maybe\n' }),
+      env: { MCP_PORT: 'x' },
+    });
+    expect(JSON.parse(wrong.stdout).problems).toMatchObject([
+      { message: expect.stringContaining('MCP_PORT'), fix: 'Correct it in: environment' },
+      { message: expect.stringContaining('MCP_READ_ONLY'), fix: 'Correct it in: .env' },
+    ]);
+  });
+
   it('tells machines too what is wrong with the configuration', async () => {
     const { code, report } = await checkJson({ staging: entryOf(staging, { finger_print: 'x' }) });
     expect(code).toBe(2);

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -156,6 +157,28 @@ describe('demo for a person', () => {
     expect(pasted.stdout).toMatch(/All is well: 3 clusters, 6 endpoints/);
     expect((await demo.stop('SIGINT')).code).toBe(0);
     expect(existsSync(/\S+(?=\/clusters\.json)/.exec(commands)?.[0] ?? tmpdir())).toBe(false);
+  });
+});
+
+describe('demo on a busy port', () => {
+  it('says that it listens elsewhere', async () => {
+    const other = createServer();
+    // Where something listens on it already, that will do.
+    await new Promise<void>((done) =>
+      other.once('error', () => done()).listen(8000, '127.0.0.1', () => done()),
+    );
+    const demo = new CliProcess(['demo', '--task-seconds', '0']);
+    await demo.shows('stdout', /Ctrl-C stops it/);
+    other.close();
+    const port = /http:\/\/127\.0\.0\.1:(\d+)\/mcp/.exec(demo.stdout)?.[1];
+    expect(port).not.toBe('8000');
+    expect(demo.stdout).toContain(`Port 8000 is in use, so this demo listens on ${port}`);
+  });
+
+  it('says nothing of it where the port was chosen', async () => {
+    const demo = new CliProcess(['demo', '--task-seconds', '0'], { env: { MCP_PORT: '0' } });
+    await demo.shows('stdout', /Ctrl-C stops it/);
+    expect(demo.stdout).not.toContain('in use');
   });
 });
 

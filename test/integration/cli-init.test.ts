@@ -198,6 +198,14 @@ describe('init with questions', () => {
     [/Secret of the token/, `${secret}${ENTER}`],
   ];
 
+  /** Every proposal is taken as it stands. */
+  const again = (secret: string): [RegExp, string][] => [
+    [/Name of the cluster[\s\S]*staging/, ENTER],
+    [/Address of one[\s\S]*127\.0\.0\.1/, ENTER],
+    [/API token/, ENTER],
+    [/Secret of the token/, `${secret}${ENTER}`],
+  ];
+
   it('shows the fingerprint, pins it, tests, and asks for another', async () => {
     const { streams, typing } = terminal([
       ...toCertificate(staging.tokenSecret),
@@ -220,7 +228,7 @@ describe('init with questions', () => {
       ...toCertificate(CANARY),
       [/How is its certificate/, ENTER],
       [/What now/, ENTER],
-      ...toCertificate(staging.tokenSecret),
+      ...again(staging.tokenSecret),
       [/How is its certificate/, `${DOWN}${DOWN}${DOWN}${ENTER}`],
       [/Add another cluster/, ENTER],
     ]);
@@ -237,6 +245,54 @@ describe('init with questions', () => {
     ]);
     await expect(askDrafts(none, {}, streams)).rejects.toThrow('Cancelled: nothing was written.');
     await typing;
+  });
+
+  it('asks for a second cluster again as for the first, and proposes what was typed', async () => {
+    const production = simulator.cluster('production');
+    const { streams, typing } = terminal([
+      [/Name of the cluster[\s\S]*production/, ENTER],
+      [/Address of one/, `${production.url}${ENTER}`],
+      [/API token/, ENTER],
+      [/Secret of the token/, `${production.tokenSecret}${ENTER}`],
+      [/How is its certificate/, ENTER],
+      [/Add another cluster/, `y`],
+      // No CLEAR: a name that is taken is not proposed.
+      [/Name of the cluster/, `staging${ENTER}`],
+      [/Address of one/, `${staging.url}${ENTER}`],
+      [/API token/, ENTER],
+      [/Secret of the token/, `${CANARY}${ENTER}`],
+      [/How is its certificate/, `${DOWN}${DOWN}${DOWN}${ENTER}`],
+      [/What now/, ENTER],
+      ...again(staging.tokenSecret),
+      [/How is its certificate/, ENTER],
+      [/Add another cluster/, ENTER],
+    ]);
+    const drafts = await askDrafts(none, {}, streams);
+    await typing;
+    expect(drafts.map(({ name, entry }) => [name, entry.url, entry.token_secret])).toEqual([
+      ['production', production.url, production.tokenSecret],
+      ['staging', staging.url, staging.tokenSecret],
+    ]);
+    expect(drafts[1]?.entry.verify_ssl).toBe(false);
+  });
+
+  it('asks for another name where a cluster of this run is not to be replaced', async () => {
+    const { streams, typing } = terminal([
+      ...toCertificate(staging.tokenSecret),
+      [/How is its certificate/, ENTER],
+      [/Add another cluster/, 'y'],
+      [/Name of the cluster/, `${CLEAR}staging${ENTER}`],
+      [/staging is there already/, ENTER],
+      [/Name of the cluster/, `${CLEAR}other${ENTER}`],
+      [/Address of one/, `${staging.url}${ENTER}`],
+      [/API token/, ENTER],
+      [/Secret of the token/, `${staging.tokenSecret}${ENTER}`],
+      [/How is its certificate/, ENTER],
+      [/Add another cluster/, ENTER],
+    ]);
+    const drafts = await askDrafts(none, {}, streams);
+    await typing;
+    expect(drafts.map(({ name }) => name)).toEqual(['staging', 'other']);
   });
 
   it('asks before it replaces a cluster', async () => {

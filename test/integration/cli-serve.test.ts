@@ -93,6 +93,17 @@ describe('serve', () => {
     expect(stderr).toContain('proxmox-mcp init');
   });
 
+  it('logs a misspelt setting by its name, and not its value', async () => {
+    const cwd = folder();
+    const serve = new CliProcess(['serve'], { cwd, env: { MCP_REDA_ONLY: CANARY } });
+    await serve.shows(
+      'stderr',
+      /MCP_REDA_ONLY is not a setting of this service: did you mean MCP_READ_ONLY\?/,
+    );
+    await serve.shows('stderr', /"listening"/);
+    expect((await serve.stop()).stderr).not.toContain(CANARY);
+  });
+
   it('writes no secret into its log', async () => {
     const { serve, url, token } = await startServe();
     const service = await connect(url, token);

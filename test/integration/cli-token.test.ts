@@ -53,6 +53,18 @@ describe('token', () => {
     expect(stderr).not.toContain(CANARY);
   });
 
+  it('says where it looked, and what a new secret does to the tokens there are', async () => {
+    const bare = await runCli(ARGS, { cwd: folderWith() });
+    expect(bare.stderr).toMatch(
+      /No \.env was found in this folder[\s\S]*invalidates the tokens issued with the old/,
+    );
+    const other = await runCli(ARGS, { cwd: folderWith({ '.env': 'MCP_JWT_SECRT=x\n' }) });
+    expect(other.stderr).not.toContain('No .env');
+    expect(other.stderr).toContain(
+      '.env, MCP_JWT_SECRT: is not a setting of this service: did you mean MCP_JWT_SECRET?',
+    );
+  });
+
   it('asks for a subject', async () => {
     const { code, stderr } = await runCli(['token'], { env: { MCP_JWT_SECRET: SECRET } });
     expect(code).toBe(2);

@@ -24,6 +24,11 @@ describe('help', () => {
     expect(help.slice(help.indexOf('Examples:'))).toMatch(new RegExp(`\\$ .*\\bproxmox-mcp ${name}\\b`));
   });
 
+  it('shows an example of several lines as it can be pasted', () => {
+    const init = buildProgram().commands.find((command) => command.name() === 'init');
+    expect(init && helpOf(init)).toMatch(/\\\n {4,}--token-secret-file/);
+  });
+
   it.each(COMMANDS)('%s gives only options that exist in its examples', (name) => {
     const command = buildProgram().commands.find((candidate) => candidate.name() === name);
     const known = command?.options.flatMap(({ long, short }) => [long, short]) ?? [];

@@ -61,7 +61,7 @@ describe('the HTTP settings', () => {
     expect(service({ MCP_HOST: '0.0.0.0' }).warnings.join()).toContain('MCP_ALLOWED_HOSTS');
   });
 
-  it('warns of a public address without tokens', () => {
+  test('warns of a public address without tokens', () => {
     const warned = service({ MCP_AUTH: 'none', MCP_PUBLIC_URL: 'https://mcp.example.org' });
     expect(warned.warnings.join()).toContain('needs no token');
   });

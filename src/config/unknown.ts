@@ -1,0 +1,43 @@
+import { TOP_VARIABLES } from './clusters-env.ts';
+import type { Environment } from './environment.ts';
+import { nearestNames } from './nearest.ts';
+
+/** A variable that is set as if for this service, and that nothing reads. */
+export interface UnknownSetting {
+  name: string;
+  /** `environment` or `.env`. */
+  source: string;
+  /** What to say behind its name; never holds a value. */
+  message: string;
+  /** Whether it looks like a known one misspelt. */
+  isNear: boolean;
+}
+
+/** Of this service, read elsewhere: MCP_TOKEN by `call`, MCP_BIND and PROXMOX_MCP_… by docker-compose.yml. */
+const ELSEWHERE = /^(?:MCP_TOKEN|MCP_BIND|PROXMOX_MCP_.*)$/;
+/** PROXMOX_CLUSTER_<name>_… is checked where the clusters are known. */
+const OURS = /^(?:MCP_|PROXMOX(?!_CLUSTER_)_)/i;
+/** Settings of the contract that a later version reads; once one is asked for, it is known and not reported. */
+const LATER = ['MCP_TOOLSETS'];
+
+/**
+ * Finds the settings that would be ignored without a word: a misspelt MCP_READ_ONLY leaves the service writing.
+ *
+ * @param environment after everything was read from it: what it was asked for is known
+ * @param rehearsed names that are read under other settings, such as those of authentication
+ */
+export function unknownSettings(environment: Environment, rehearsed: Iterable<string>): UnknownSetting[] {
+  const known = new Set([...environment.asked(), ...rehearsed, ...TOP_VARIABLES]);
+  // Names that clusters.json gave are no settings to suggest beyond those of the service.
+  const suggested = [...known].filter((name) => OURS.test(name));
+  return [...new Set(environment.names())].flatMap((name) => {
+    const [, base = name, file = ''] = /^(.+?)(_FILE)?$/i.exec(name) ?? [];
+    if (!OURS.test(name) || ELSEWHERE.test(base) || known.has(name) || known.has(base)) return [];
+    const found = { name, source: environment.sourceOf(name) };
+    if (LATER.includes(base))
+      return [{ ...found, message: 'is not used by this version yet', isNear: false }];
+    const [nearest] = nearestNames(base, suggested, 1);
+    const hint = nearest === undefined ? '' : `: did you mean ${nearest}${file}?`;
+    return [{ ...found, message: `is not a setting of this service${hint}`, isNear: nearest !== undefined }];
+  });
+}
