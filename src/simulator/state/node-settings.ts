@@ -123,7 +123,7 @@ function disksOf(state: ClusterState, { name, nodeid }: Node): HostDisk[] {
   ];
 }
 
-const DEBIAN = 'http://deb.debian.org/debian/';
+const DEBIAN = 'http://debian.example/debian/';
 const PROXMOX = 'http://download.proxmox.com/debian/pve';
 
 function repositoriesOf(): AptRepository[] {
