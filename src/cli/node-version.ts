@@ -13,3 +13,12 @@ export function nodeVersionProblem(version: string): string | undefined {
     'Install a newer one from https://nodejs.org; in a checkout, use node_modules/.bin/node in place of node.'
   );
 }
+
+/** Says on standard error that this Node is too old, where it is; the process then ends with 1. */
+export function refuseOldNode(): boolean {
+  const problem = nodeVersionProblem(process.version);
+  if (problem === undefined) return false;
+  process.stderr.write(`${problem}\n`);
+  process.exitCode = 1;
+  return true;
+}

@@ -17,7 +17,7 @@ const VIEWER = `;
 // The viewer: ] } "not a list [" and ' quotes of every kind.
 let clearFilter = function (tree) { return tree.filter((node) => !/[\\]"}]/.test(node.path)); };
 let titles = ["]", "[", "}", "{", 'it\\'s', \`\${"a]"}\`];
-Ext.onReady(function () { console.log(clearFilter(apiSchema).length, titles[0]); });
+Ext.onReady(function () { Ext.log(clearFilter(apiSchema).length, titles[0]); });
 `;
 
 const made = new WeakMap<ApiSchema, Apidoc>();
