@@ -102,6 +102,13 @@ const fronts: NamedFault[] = [
     'not as the Proxmox API does',
   ),
   byFront(
+    'an error that sends the credentials back',
+    ({ headers }, response) =>
+      sendJson(response, 500, { data: null, message: `not for ${headers.authorization}` }),
+    { code: 'UPSTREAM_ERROR', status: 500 },
+    '[redacted]',
+  ),
+  byFront(
     'an answer over the bound of a body',
     (_request, response) => sendJson(response, 200, { data: 'x'.repeat(1024 * 1024) }),
     { code: 'UPSTREAM_ERROR', retryable: false, says: ['Ask for less'] },
