@@ -1,3 +1,4 @@
+import { isObject } from '../catalogue/json.ts';
 import type { EffectivePermissions } from '../catalogue/permissions.ts';
 import { apiPath } from '../proxmox/api-path.ts';
 import type { Clock } from '../proxmox/breaker.ts';
@@ -55,8 +56,4 @@ export async function askPermissions(engine: Engine, cluster: string): Promise<E
     cluster,
     hint: 'Check `url` of this cluster: it must be a node of Proxmox VE.',
   });
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

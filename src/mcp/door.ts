@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../access/principal.ts';
 import type { ClusterDirectory } from '../clusters/cluster.ts';
+import { rpcError } from './messages.ts';
 
 /** One request as the HTTP room hands it over: authenticated, its body parsed. */
 export interface DoorRequest {
@@ -15,4 +16,10 @@ export interface DoorRequest {
 export function answer(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(JSON.stringify(body));
+}
+
+/** The answer where no session can be opened now. */
+export function refuseSession(response: ServerResponse): void {
+  response.setHeader('retry-after', '60');
+  answer(response, 503, rpcError(-32000, 'Too many sessions are open; try again in a minute.'));
 }

@@ -42,10 +42,15 @@ export class RunningCalls {
 
   /** Resolves when no call is under way any more, or after `milliseconds`. */
   async settled(milliseconds: number): Promise<void> {
-    const limit = AbortSignal.timeout(milliseconds);
-    while (this.#work.size > 0 && !limit.aborted) {
-      const ended = new Promise((resolve) => limit.addEventListener('abort', resolve, { once: true }));
-      await Promise.race([Promise.allSettled(this.#work), ended]);
-    }
+    let timer: NodeJS.Timeout | undefined;
+    let passed = false;
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        passed = true;
+        resolve();
+      }, milliseconds);
+    });
+    while (this.#work.size > 0 && !passed) await Promise.race([Promise.allSettled(this.#work), limit]);
+    clearTimeout(timer);
   }
 }

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import { carry } from './carried.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import { answer, type DoorRequest } from './door.ts';
+import { answer, type DoorRequest, refuseSession } from './door.ts';
 import { createLegacyServer } from './legacy.ts';
 import { answeredId, factsOf, refusalOf, rpcError, withoutNullArguments } from './messages.ts';
 import { DEFAULT_LIMITS, hasGone, type SessionLimits, SessionStore } from './sessions.ts';
@@ -34,10 +34,7 @@ export class SseDoor {
   async open({ response, principal, directory }: DoorRequest): Promise<void> {
     // Its `close` event has come and gone: such a session would stay for ever.
     if (hasGone(response)) return;
-    if (!this.#sessions.hasRoom(principal)) {
-      response.setHeader('retry-after', '60');
-      return answer(response, 503, rpcError(-32000, 'Too many sessions are open; try again in a minute.'));
-    }
+    if (!this.#sessions.hasRoom(principal)) return refuseSession(response);
     const { dispatcher, messagesPath, keepAliveMs = 15_000 } = this.#options;
     // The SDK's transport sends neither this header nor a keep-alive (facts/mcp.md).
     response.setHeader('x-accel-buffering', 'no');

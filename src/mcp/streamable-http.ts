@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { toNodeHandler } from '@modelcontextprotocol/node';
+import { type NodeMcpRequestHandler, toNodeHandler } from '@modelcontextprotocol/node';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { createMcpHandler, isLegacyRequest } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
 import { carried, carry } from './carried.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import { answer, type DoorRequest } from './door.ts';
+import { answer, type DoorRequest, refuseSession } from './door.ts';
 import { createLegacyServer } from './legacy.ts';
 import {
   answeredId,
@@ -39,6 +39,7 @@ export class StreamableHttpDoor {
   readonly #options: StreamableDoorOptions;
   readonly #sessions: SessionStore<StreamableHTTPServerTransport>;
   readonly #modern;
+  readonly #serveModern: NodeMcpRequestHandler;
 
   constructor(options: StreamableDoorOptions) {
     this.#options = options;
@@ -50,6 +51,9 @@ export class StreamableHttpDoor {
         onerror: (error) => options.logger.debug({ problem: error.message }, 'stateless request'),
       },
     );
+    this.#serveModern = toNodeHandler(this.#modern, {
+      onerror: (error) => options.logger.warn({ problem: error.message }, 'stateless request'),
+    });
   }
 
   get sessionCount(): number {
@@ -93,10 +97,7 @@ export class StreamableHttpDoor {
   }
 
   async #open({ request, response, body, principal, directory }: DoorRequest): Promise<void> {
-    if (!this.#sessions.hasRoom(principal)) {
-      response.setHeader('retry-after', '60');
-      return answer(response, 503, rpcError(-32000, 'Too many sessions are open; try again in a minute.'));
-    }
+    if (!this.#sessions.hasRoom(principal)) return refuseSession(response);
     const { dispatcher, newId } = this.#options;
     const server = createLegacyServer(dispatcher, 'streamable-http');
     const transport = new StreamableHTTPServerTransport({
@@ -134,11 +135,8 @@ export class StreamableHttpDoor {
   }
 
   async #serveStateless({ request, response, body, principal, directory }: DoorRequest): Promise<void> {
-    const handle = toNodeHandler(this.#modern, {
-      onerror: (error) => this.#options.logger.warn({ problem: error.message }, 'stateless request'),
-    });
-    const authorized = carry(request, principal, directory) as Parameters<typeof handle>[0];
-    await handle(authorized, response, withoutNullArguments(body));
+    const authorized = carry(request, principal, directory) as Parameters<NodeMcpRequestHandler>[0];
+    await this.#serveModern(authorized, response, withoutNullArguments(body));
   }
 
   /** Gives the session of the header, or answers 400 or 404 and gives nothing. */

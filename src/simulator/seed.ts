@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { isObject } from '../catalogue/json.ts';
 import type { BackupSpec, ClusterSpec, GuestSpec, SnapshotSpec, StorageSpec } from './estate.ts';
 import { STORAGE_TYPES } from './state/cluster-state.ts';
 
@@ -138,8 +139,4 @@ function contradictions(spec: ClusterSpec): string[] {
 
 function repeated(names: string[]): string[] {
   return [...new Set(names.filter((candidate, index) => names.indexOf(candidate) !== index))];
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
-import { isRow, pick } from './results.ts';
+import { isObject } from '../catalogue/json.ts';
+import { pick } from './results.ts';
 
 /** About 15,000 tokens: clients cut results of 25,000 (facts/mcp.md), and the answer has more in it than data. */
 const MAX_CHARACTERS = 50_000;
@@ -34,7 +35,7 @@ export interface Bounded {
 export function bound(data: unknown, view: View = {}, most = MAX_CHARACTERS): Bounded {
   if (Array.isArray(data)) return boundRows(data, view, most);
   if (typeof data === 'string') return boundText(data, view, most);
-  if (isRow(data)) return boundFields(pick(data, view.fields), most);
+  if (isObject(data)) return boundFields(pick(data, view.fields), most);
   return { data };
 }
 
@@ -44,7 +45,7 @@ function boundRows(all: unknown[], view: View, most: number): Bounded {
   const rows: unknown[] = [];
   let size = 2;
   for (const row of wanted) {
-    const shown = isRow(row) ? pick(row, view.fields) : row;
+    const shown = isObject(row) ? pick(row, view.fields) : row;
     size += jsonLength(shown) + 1;
     if (size > most) break;
     rows.push(shown);

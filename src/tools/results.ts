@@ -1,3 +1,5 @@
+import { isObject } from '../catalogue/json.ts';
+
 /** Drops members that say nothing, so that an answer holds no null noise. */
 export function compact<T extends Record<string, unknown>>(row: T): { [K in keyof T]?: NonNullable<T[K]> } {
   return Object.fromEntries(
@@ -32,11 +34,7 @@ export function fieldsNowhere(
 
 /** PVE's `data` of a list call as rows; anything that is not an object is left out. */
 export function rowsOf(data: unknown): Record<string, unknown>[] {
-  return Array.isArray(data) ? data.filter(isRow) : [];
-}
-
-export function isRow(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return Array.isArray(data) ? data.filter(isObject) : [];
 }
 
 export function numberOf(value: unknown): number | undefined {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isObject } from '../../catalogue/json.ts';
 import { parseApiPath } from '../../proxmox/api-path.ts';
 import { HTTP_METHODS, type ProxmoxReply } from '../../proxmox/call.ts';
 import { CallError } from '../../proxmox/errors.ts';
@@ -6,7 +7,7 @@ import { isUpid } from '../../proxmox/upid.ts';
 import { bound } from '../bounded.ts';
 import { defineTool } from '../define.ts';
 import { clusterParam, fieldsParam, selectedFields, textParam } from '../params.ts';
-import { fieldsNowhere, isRow, rowsOf } from '../results.ts';
+import { fieldsNowhere, rowsOf } from '../results.ts';
 
 const truncation = z.object({
   reason: z.string(),
@@ -94,7 +95,7 @@ function noteOn({ data, total }: ProxmoxReply, fields: readonly string[] | undef
   const page = cut
     ? `Proxmox gave ${data.length} of ${total} rows: pass \`start\` and \`limit\` in \`data\` for the others.`
     : undefined;
-  const rows = Array.isArray(data) ? rowsOf(data) : isRow(data) ? [data] : [];
+  const rows = Array.isArray(data) ? rowsOf(data) : isObject(data) ? [data] : [];
   const notes = [page, fieldsNowhere(rows, fields)].filter((sentence) => sentence !== undefined);
   return notes.length === 0 ? undefined : notes.join(' ');
 }

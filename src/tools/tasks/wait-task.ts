@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import type { GatedCluster } from '../../access/gate.ts';
+import { isObject } from '../../catalogue/json.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { parseUpid } from '../../proxmox/upid.ts';
 import { defineTool, type ToolContext } from '../define.ts';
 import { clusterParam, selectedFields, textParam } from '../params.ts';
-import { isRow, numberOf, rowsOf, textOf } from '../results.ts';
+import { numberOf, rowsOf, textOf } from '../results.ts';
 import { type TaskRow, taskOf, taskRow } from './task-row.ts';
 
 const POLL_MILLISECONDS = 1000;
@@ -70,7 +71,7 @@ async function statusOf(cluster: GatedCluster, node: string, upid: string): Prom
     method: 'GET',
     path: apiPath`/nodes/${node}/tasks/${upid}/status`,
   });
-  const row = isRow(data) ? data : {};
+  const row = isObject(data) ? data : {};
   if (row.status !== 'stopped') return taskOf(row, undefined);
   return taskOf(row, textOf(row.exitstatus) ?? 'unexpected status');
 }
