@@ -2,9 +2,12 @@ import type { Logger } from 'pino';
 import { type Proxmox, proxmoxApi } from 'proxmox-api';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { EffectivePermissions } from '../catalogue/permissions.ts';
-import type { Cluster, SelectedBy, Selection } from '../clusters/cluster.ts';
+import type { Cluster, ClusterHealth, SelectedBy, Selection } from '../clusters/cluster.ts';
+import type { Backups, Inventory } from '../clusters/inventory.ts';
+import type { ClusterConfig } from '../config/config.ts';
 import { type ApiPath, facadePath } from '../proxmox/api-path.ts';
 import { HTTP_METHODS, type HttpMethod, type ProxmoxReply } from '../proxmox/call.ts';
+import type { EndpointState } from '../proxmox/endpoint-state.ts';
 import { CallError, toCallError } from '../proxmox/errors.ts';
 import { toParameters } from './parameters.ts';
 import { decide } from './policy.ts';
@@ -28,21 +31,42 @@ export interface GateRequest {
   data?: Readonly<Record<string, unknown>> | undefined;
   /** Milliseconds for the whole call; the engine's default where absent. */
   deadlineMs?: number | undefined;
+  /** Ends the call, in place of the signal of the tool call; has to be made from that one. */
+  signal?: AbortSignal | undefined;
 }
 
 /** A cluster as a tool holds it. Every request through it, typed or raw, is judged and recorded. */
 export interface GatedCluster {
   readonly name: string;
   readonly selectedBy: SelectedBy;
+  /** The pattern or the VMID range that selected it. */
+  readonly matched: string | undefined;
+  /** The fallback that answered in its place, once it did: the answer has to say so. */
+  readonly servedBy: string | undefined;
+  /** What the operator says of the cluster; no credential is in it. */
+  readonly settings: ClusterSettings;
   /** The typed facade of `proxmox-api` over this gate. */
   readonly api: Proxmox.Api;
   /** The API as this cluster has it; nothing of it is secret, and reading it is no call. */
   catalogue(): Promise<Catalogue>;
   /** What the cluster's token may do, as Proxmox says. @throws CallError */
   permissions(): Promise<EffectivePermissions>;
+  /** Whether it answers, from a probe that is seconds old. Never throws. */
+  health(): Promise<ClusterHealth>;
+  /** Its endpoints as the last conversations found them; asks nothing. */
+  endpoints(): readonly EndpointState[];
+  /** Guests, nodes and storages, at most ten seconds old. @throws CallError */
+  inventory(options?: { fresh?: boolean | undefined; signal?: AbortSignal }): Promise<Inventory>;
+  /** The newest backup of each guest. @throws CallError */
+  backups(options?: { fresh?: boolean | undefined; signal?: AbortSignal }): Promise<Backups>;
   /** @throws CallError POLICY_DENIED before anything is sent, or what the cluster answered. */
   request(request: GateRequest): Promise<ProxmoxReply>;
 }
+
+export type ClusterSettings = Pick<
+  ClusterConfig,
+  'defaultNode' | 'defaultStorage' | 'defaultBridge' | 'region' | 'tier' | 'readOnly' | 'fallback'
+>;
 
 export interface GateOptions {
   /** MCP_READ_ONLY. */
@@ -66,18 +90,92 @@ export class Gate {
   }
 
   open(selection: Selection, origin: CallOrigin): GatedCluster {
-    const { cluster, selectedBy } = selection;
-    const request = (wanted: GateRequest): Promise<ProxmoxReply> => this.#pass(cluster, origin, wanted);
+    const { cluster, selectedBy, matched } = selection;
+    const served: Served = {};
+    const request = (wanted: GateRequest): Promise<ProxmoxReply> =>
+      this.#ask(selection, origin, wanted, served);
+    const read = <T>(what: (from: Cluster) => Promise<T>): Promise<T> =>
+      this.#read(selection, origin, what, served);
     return {
       name: cluster.name,
       selectedBy,
+      matched,
+      get servedBy() {
+        return served.by;
+      },
+      settings: cluster.config,
       request,
       catalogue: () => cluster.catalogue(origin.signal),
-      permissions: () => this.#permissions(cluster, origin),
+      permissions: () => {
+        this.#mayRead(cluster, origin);
+        return cluster.permissions(origin.signal);
+      },
+      health: () => cluster.health(origin.signal),
+      endpoints: () => cluster.endpoints(),
+      inventory: (options) => read((from) => from.inventory({ signal: origin.signal, ...options })),
+      backups: (options) => read((from) => from.backups({ signal: origin.signal, ...options })),
       get api() {
         return typedFacade(request);
       },
     };
+  }
+
+  /** Sends a request; where it only reads and the cluster can't be reached, to the fallback. */
+  async #ask(
+    { cluster, fallback }: Selection,
+    origin: CallOrigin,
+    request: GateRequest,
+    served: Served,
+  ): Promise<ProxmoxReply> {
+    try {
+      return await this.#pass(cluster, origin, request);
+    } catch (error) {
+      if (!isUnreachable(error) || fallback === undefined || !mayFallBack(request)) throw error;
+      const { risks } = riskOfRequest(await fallback.catalogue(origin.signal), request);
+      if (risks.some((risk) => risk !== 'read')) throw error;
+      return this.#fromFallback(error, fallback, served, () => this.#pass(fallback, origin, request));
+    }
+  }
+
+  async #read<T>(
+    { cluster, fallback }: Selection,
+    origin: CallOrigin,
+    what: (from: Cluster) => Promise<T>,
+    served: Served,
+  ): Promise<T> {
+    this.#mayRead(cluster, origin);
+    try {
+      return await what(cluster);
+    } catch (error) {
+      if (!isUnreachable(error) || fallback === undefined) throw error;
+      this.#mayRead(fallback, origin);
+      return this.#fromFallback(error, fallback, served, () => what(fallback));
+    }
+  }
+
+  /** @throws CallError that names both clusters, where the fallback can't serve it either */
+  async #fromFallback<T>(
+    unreachable: CallError,
+    fallback: Cluster,
+    served: Served,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    try {
+      const answer = await work();
+      served.by = fallback.name;
+      return answer;
+    } catch (thrown) {
+      const { code, message } = toCallError(thrown);
+      throw new CallError(
+        unreachable.code,
+        `${unreachable.message} Its fallback ${fallback.name} answered ${code}: ${message}`,
+        {
+          hint: unreachable.hint,
+          ...(unreachable.cluster ? { cluster: unreachable.cluster } : {}),
+          cause: thrown,
+        },
+      );
+    }
   }
 
   async #pass(cluster: Cluster, origin: CallOrigin, request: GateRequest): Promise<ProxmoxReply> {
@@ -90,31 +188,29 @@ export class Gate {
       decide({ principal: origin.principal, method, risks, reasons, cluster, serverReadOnly });
       const parameters = cluster.config.validate ? verified(catalogue, request) : toParameters(request.data);
       record.begin(risks, Object.keys(parameters));
-      const reply = await cluster.send({
-        method,
-        path,
-        parameters,
-        signal: origin.signal,
-        ...(deadlineMs === undefined ? {} : { deadlineMs }),
-      });
-      record.end('ok', reply.endpoint);
-      return reply;
+      try {
+        const reply = await cluster.send({
+          method,
+          path,
+          parameters,
+          signal: request.signal ?? origin.signal,
+          ...(deadlineMs === undefined ? {} : { deadlineMs }),
+        });
+        record.end('ok', reply.endpoint);
+        return reply;
+      } finally {
+        // Also where it failed: a write that timed out may have been carried out.
+        if (method !== 'GET') cluster.changed();
+      }
     } catch (error) {
       record.end(origin.signal.aborted ? 'cancelled' : toCallError(error).code);
       throw error;
     }
   }
 
-  #permissions(cluster: Cluster, { principal, signal }: CallOrigin): Promise<EffectivePermissions> {
-    decide({
-      principal,
-      method: 'GET',
-      risks: ['read'],
-      reasons: [],
-      cluster,
-      serverReadOnly: this.#options.readOnly,
-    });
-    return cluster.permissions(signal);
+  #mayRead(cluster: Cluster, { principal }: CallOrigin): void {
+    const serverReadOnly = this.#options.readOnly;
+    decide({ principal, method: 'GET', risks: ['read'], reasons: [], cluster, serverReadOnly });
   }
 
   /** Values of parameters stay out of the log: a password is a parameter like any other. */
@@ -136,6 +232,20 @@ export class Gate {
         log.info({ outcome, endpoint, duration_ms: this.#clock() - startedAt }, 'proxmox call ended'),
     };
   }
+}
+
+/** Which fallback answered, once one did. */
+interface Served {
+  by?: string;
+}
+
+function isUnreachable(error: unknown): error is CallError {
+  return error instanceof CallError && error.code === 'CLUSTER_UNREACHABLE';
+}
+
+/** Writes never; nor what is about a task, which another cluster can't know of. */
+function mayFallBack({ method, path }: GateRequest): boolean {
+  return method === 'GET' && !/\/tasks(?:\/|$)/.test(path.toString());
 }
 
 function typedFacade(request: GatedCluster['request']): Proxmox.Api {

@@ -2,14 +2,43 @@ import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { EffectivePermissions } from '../catalogue/permissions.ts';
 import type { ClusterConfig } from '../config/config.ts';
 import type { ProxmoxCall, ProxmoxReply } from '../proxmox/call.ts';
+import type { EndpointState } from '../proxmox/endpoint-state.ts';
 import type { Upload } from '../proxmox/upload.ts';
+import type { Backups, Inventory, InventoryOptions } from './inventory.ts';
 
 /** Why a cluster was picked for a call; every answer carries it. */
-export type SelectedBy = 'explicit' | 'single' | 'default' | 'any';
+export const SELECTED_BY = [
+  /** The call names it. */
+  'explicit',
+  /** There is no other. */
+  'single',
+  /** A name in the call fits one of its patterns. */
+  'pattern',
+  /** A VMID in the call is one of its `vmids`. */
+  'vmid',
+  /** The guest was looked for in all clusters, and is in this one alone. */
+  'lookup',
+  'default',
+  /** The call is not about a cluster; the first one will do. */
+  'any',
+] as const;
+export type SelectedBy = (typeof SELECTED_BY)[number];
+
+/** What a call says about where it belongs. */
+export interface Target {
+  cluster?: string | undefined;
+  /** The name of a guest. */
+  name?: string | undefined;
+  vmid?: number | undefined;
+}
 
 export interface Selection {
   cluster: Cluster;
   selectedBy: SelectedBy;
+  /** The pattern or the VMID range that decided. */
+  matched?: string;
+  /** The cluster that may serve reads while this one is unreachable. */
+  fallback?: Cluster;
 }
 
 /** What the last probe of a cluster found. `checkedAt` is in epoch milliseconds. */
@@ -28,6 +57,8 @@ export interface Cluster {
   send(call: ProxmoxCall): Promise<ProxmoxReply>;
   /** Asks `GET /version`; an answer younger than ten seconds is reused, and callers share one probe. Never throws. */
   health(signal?: AbortSignal): Promise<ClusterHealth>;
+  /** Every configured endpoint as the last calls and probes found it; asks nothing. */
+  endpoints(): readonly EndpointState[];
   /**
    * The API of this cluster: its own schema, or the built-in one where that can't be had (`source` says which). The
    * first callers wait for the cluster's schema, five seconds at most; later ones never wait.
@@ -41,21 +72,44 @@ export interface Cluster {
    */
   permissions(signal?: AbortSignal): Promise<EffectivePermissions>;
   /**
+   * Guests, nodes and storages from `GET /cluster/resources`; callers share one question, and its answer for ten
+   * seconds unless `fresh`.
+   * @throws CallError with this cluster's name in it.
+   */
+  inventory(options?: InventoryOptions): Promise<Inventory>;
+  /**
+   * The newest backup of each guest over every storage for backups; shared for a minute unless `fresh`.
+   * @throws CallError with this cluster's name in it.
+   */
+  backups(options?: InventoryOptions): Promise<Backups>;
+  /** Something here was changed by this service: the inventory that is kept no longer holds. */
+  changed(): void;
+  /**
    * Streams a file into a storage, straight to the node that it is for. A write: it leaves once, and only the gate
    * calls it.
    * @returns the UPID of the task that puts the file in its place.
    * @throws CallError with this cluster's name in it.
    */
   upload(upload: Upload): Promise<ProxmoxReply>;
+  /** Keeps a retired cluster open until the lease is disposed of: a tool call holds one from selection to its end. */
+  lease(): Disposable;
+  /** Another client has taken its place, or it is gone: closes once nothing holds a lease on it. Never rejects. */
+  retire(): Promise<void>;
+  /** Closes at once; calls in flight fail. */
   close(): Promise<void>;
 }
 
 /** The clusters that a caller may speak of: all, or the one its URL is bound to. */
 export interface ClusterDirectory {
   readonly defaultCluster: string | undefined;
+  /** Counts the changes of the configuration: what was made from another revision is to be made anew. */
+  readonly revision: number;
   list(): readonly Cluster[];
-  /** @throws CallError CLUSTER_NOT_FOUND or CLUSTER_AMBIGUOUS, naming the known clusters. */
-  select(name: string | undefined): Selection;
+  /**
+   * Picks the cluster for a call in the fixed order: explicit, name pattern, VMID map, default.
+   * @throws CallError CLUSTER_NOT_FOUND or CLUSTER_AMBIGUOUS, naming the known clusters.
+   */
+  select(target: Target): Selection;
 }
 
 /** All clusters of the process, as the doors hold them. */

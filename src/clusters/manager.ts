@@ -1,21 +1,53 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Logger } from 'pino';
 import { loadBuiltInCatalogue } from '../catalogue/builtin.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
-import type { Config } from '../config/config.ts';
-import { didYouMean } from '../config/nearest.ts';
+import type { ClusterConfig, Config } from '../config/config.ts';
+import { Secret } from '../config/secret.ts';
+import type { Clock } from '../proxmox/breaker.ts';
 import { CallError } from '../proxmox/errors.ts';
 import { CacheFolder } from './cache-folder.ts';
-import type { Cluster, ClusterDirectory, Estate, Selection } from './cluster.ts';
+import type { Cluster, ClusterDirectory, Estate, Selection, Target } from './cluster.ts';
+import { Selector } from './selector.ts';
 import { type ClusterDeps, createCluster } from './single-cluster.ts';
+
+/** What of a configuration the clusters are made from. */
+export type EstateConfig = Pick<Config, 'clusters' | 'defaultCluster'> &
+  Partial<Pick<Config, 'cacheDir' | 'clusterTtlSeconds'>>;
+
+/** What a new configuration changed, by names of clusters. */
+export interface EstateChange {
+  added: string[];
+  removed: string[];
+  /** Same name, other settings. */
+  changed: string[];
+}
+
+/** The client of one cluster, and when it was made. */
+interface Slot {
+  cluster: Cluster;
+  builtAt: number;
+}
+
+const DEFAULT_TTL_SECONDS = 3600;
 
 /** All clusters of a configuration, and the choice of one for a call. */
 export class ClusterManager implements Estate {
-  readonly defaultCluster: string | undefined;
-  readonly #clusters: ReadonlyMap<string, Cluster>;
+  readonly #deps: ClusterDeps;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #slots = new Map<string, Slot>();
   readonly #scopes = new Map<string, ClusterDirectory>();
+  /** Replaced or removed, and still at work for calls that began with them. */
+  readonly #retired = new Set<Cluster>();
+  readonly #listeners = new Set<(change: EstateChange) => void>();
+  #config: EstateConfig;
+  #selector: Selector;
+  #revision = 0;
 
-  constructor(config: Pick<Config, 'clusters' | 'defaultCluster' | 'cacheDir'>, deps: ClusterDeps) {
+  constructor(config: EstateConfig, deps: ClusterDeps) {
     let builtIn: Catalogue | undefined;
-    const shared: ClusterDeps = {
+    this.#deps = {
       cacheFolder: new CacheFolder(config.cacheDir, deps.logger),
       builtIn: () => {
         builtIn ??= loadBuiltInCatalogue();
@@ -23,74 +55,143 @@ export class ClusterManager implements Estate {
       },
       ...deps,
     };
-    this.#clusters = new Map(
-      config.clusters.map((cluster) => [cluster.name, createCluster(cluster, shared)]),
-    );
-    this.defaultCluster = config.defaultCluster;
+    this.#clock = deps.clock ?? Date;
+    this.#logger = deps.logger;
+    this.#config = config;
+    this.#selector = new Selector(config.clusters, config.defaultCluster);
+    for (const cluster of config.clusters) this.#open(cluster);
+  }
+
+  get defaultCluster(): string | undefined {
+    return this.#config.defaultCluster;
+  }
+
+  get revision(): number {
+    return this.#revision;
   }
 
   /** The clusters in the order of the configuration. */
   list(): Cluster[] {
-    return [...this.#clusters.values()];
+    return this.#config.clusters.flatMap(({ name }) => this.#current(name) ?? []);
   }
 
-  /**
-   * Picks the cluster for a call. With one cluster a name is ignored, as its tools have no such parameter; with
-   * several, a name counts before the default, and is case-sensitive.
-   *
-   * @throws CallError CLUSTER_NOT_FOUND for an unknown name; CLUSTER_AMBIGUOUS without a name and a default.
-   */
-  select(name: string | undefined): Selection {
-    const [only, ...others] = this.#clusters.values();
-    if (only !== undefined && others.length === 0) return { cluster: only, selectedBy: 'single' };
-    const wanted = name ?? this.defaultCluster;
-    if (wanted === undefined) {
-      throw new CallError('CLUSTER_AMBIGUOUS', `There are several clusters: ${this.#names()}.`, {
-        hint: 'Say which one is meant: pass its name as `cluster`.',
-      });
-    }
-    const cluster = this.#clusters.get(wanted);
-    if (cluster === undefined) {
-      const nearest = didYouMean(wanted, this.#clusters.keys());
-      throw new CallError('CLUSTER_NOT_FOUND', `There is no cluster ${JSON.stringify(wanted)}.${nearest}`, {
-        hint: `Use one of: ${this.#names()}.`,
-      });
-    }
-    return { cluster, selectedBy: name === undefined ? 'default' : 'explicit' };
+  select(target: Target): Selection {
+    const { cluster: name, ...why } = this.#selector.choose(target);
+    const cluster = this.#current(name);
+    if (cluster === undefined) throw new Error(`the selector chose ${name}, which is not there`);
+    const { fallback: other } = cluster.config;
+    const fallback = other === undefined ? undefined : this.#current(other);
+    this.#logger.debug({ target, cluster: name, ...why }, 'cluster selected');
+    return { cluster, ...why, ...(fallback === undefined ? {} : { fallback }) };
   }
 
   scopedTo(name: string): ClusterDirectory | undefined {
-    const cluster = this.#clusters.get(name);
-    if (cluster === undefined) return undefined;
-    const known = this.#scopes.get(name) ?? onlyOne(cluster);
+    if (!this.#slots.has(name)) return undefined;
+    const known = this.#scopes.get(name) ?? this.#onlyOne(name);
     this.#scopes.set(name, known);
     return known;
   }
 
-  /** Closes every cluster; calls in flight fail. */
-  async close(): Promise<void> {
-    await Promise.all(this.list().map((cluster) => cluster.close()));
+  /**
+   * Takes a new configuration. What did not change goes on as it is; calls in flight end on the client they began with.
+   *
+   * @returns what changed; the listeners are told the same
+   */
+  apply(config: EstateConfig): EstateChange {
+    const before = new Map(this.#config.clusters.map((cluster) => [cluster.name, cluster]));
+    const change: EstateChange = { added: [], removed: [], changed: [] };
+    for (const cluster of config.clusters) {
+      const known = before.get(cluster.name);
+      before.delete(cluster.name);
+      if (known === undefined) change.added.push(cluster.name);
+      else if (!isDeepStrictEqual(plain(known), plain(cluster))) change.changed.push(cluster.name);
+      else continue;
+      this.#retire(cluster.name);
+      this.#open(cluster);
+    }
+    for (const name of before.keys()) {
+      change.removed.push(name);
+      this.#retire(name);
+      this.#slots.delete(name);
+      this.#scopes.delete(name);
+    }
+    this.#config = { ...config, ...(this.#config.cacheDir ? { cacheDir: this.#config.cacheDir } : {}) };
+    this.#selector = new Selector(config.clusters, config.defaultCluster);
+    this.#revision++;
+    for (const listener of this.#listeners) listener(change);
+    return change;
   }
 
-  #names(): string {
-    return [...this.#clusters.keys()].join(', ');
+  /** @returns takes the listener back */
+  onChange(listener: (change: EstateChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Closes every cluster; calls in flight fail. */
+  async close(): Promise<void> {
+    const current = [...this.#slots.values()].map(({ cluster }) => cluster);
+    await Promise.all([...current, ...this.#retired].map((cluster) => cluster.close()));
+  }
+
+  #open(config: ClusterConfig): Cluster {
+    const cluster = createCluster(config, this.#deps);
+    this.#slots.set(config.name, { cluster, builtAt: this.#clock.now() });
+    return cluster;
+  }
+
+  /** The client of a cluster; a new one where its time is over. */
+  #current(name: string): Cluster | undefined {
+    const slot = this.#slots.get(name);
+    if (slot === undefined) return undefined;
+    const ttlMs = (this.#config.clusterTtlSeconds ?? DEFAULT_TTL_SECONDS) * 1000;
+    if (this.#clock.now() - slot.builtAt < ttlMs) return slot.cluster;
+    this.#retire(name);
+    return this.#open(slot.cluster.config);
+  }
+
+  #retire(name: string): void {
+    const cluster = this.#slots.get(name)?.cluster;
+    if (cluster === undefined) return;
+    this.#retired.add(cluster);
+    void cluster.retire().finally(() => this.#retired.delete(cluster));
+  }
+
+  /** The directory of a URL that is bound to one cluster, for as long as there is one of that name. */
+  #onlyOne(name: string): ClusterDirectory {
+    const manager = this;
+    const current = (): Cluster => {
+      const cluster = manager.#current(name);
+      if (cluster !== undefined) return cluster;
+      throw new CallError('CLUSTER_NOT_FOUND', `The cluster ${name} is no longer configured.`, {
+        hint: 'Use the URL of the service without a cluster in it.',
+      });
+    };
+    return {
+      defaultCluster: name,
+      get revision() {
+        return manager.revision;
+      },
+      list: () => [current()],
+      select({ cluster }) {
+        // On a URL that is bound to one cluster, a call for another must not land on it, nor on its fallback.
+        if (cluster === undefined || cluster === name) return { cluster: current(), selectedBy: 'single' };
+        throw new CallError(
+          'CLUSTER_NOT_FOUND',
+          `This URL is bound to ${name}; it does not reach ${JSON.stringify(cluster)}.`,
+          {
+            hint: 'Leave `cluster` out, or use the URL of the service without a cluster in it.',
+          },
+        );
+      },
+    };
   }
 }
 
-function onlyOne(cluster: Cluster): ClusterDirectory {
-  return {
-    defaultCluster: cluster.name,
-    list: () => [cluster],
-    select(name) {
-      // On a URL that is bound to one cluster, a call for another must not land on it.
-      if (name === undefined || name === cluster.name) return { cluster, selectedBy: 'single' };
-      throw new CallError(
-        'CLUSTER_NOT_FOUND',
-        `This URL is bound to ${cluster.name}; it does not reach ${JSON.stringify(name)}.`,
-        {
-          hint: 'Leave `cluster` out, or use the URL of the service without a cluster in it.',
-        },
-      );
-    },
-  };
+/** Settings as they compare: two Secrets are alike to everyone who does not reveal them. */
+function plain(value: unknown): unknown {
+  if (value instanceof Secret) return value.reveal();
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plain(member)]));
 }

@@ -7,6 +7,8 @@ import { CallError } from '../proxmox/errors.ts';
 import { CacheFolder } from './cache-folder.ts';
 import type { Cluster } from './cluster.ts';
 import { ClusterCatalogue } from './cluster-catalogue.ts';
+import { InventoryCache } from './inventory-cache.ts';
+import { Leases } from './leases.ts';
 import { askPermissions, probeHealth, unhealthy } from './probes.ts';
 import { SharedAnswer } from './shared-answer.ts';
 
@@ -40,6 +42,11 @@ export function createCluster(config: ClusterConfig, deps: ClusterDeps): Cluster
     logger,
     clock,
   });
+  const inventory = new InventoryCache((deadline) => engine.send(deadline), name, clock);
+  const leases = new Leases();
+  const close = async () => {
+    await Promise.all([catalogue.close(), engine.close()]);
+  };
   return {
     name,
     config,
@@ -56,9 +63,13 @@ export function createCluster(config: ClusterConfig, deps: ClusterDeps): Cluster
       health.get(signal).catch(() => unhealthy('TIMEOUT', 'The question was cancelled.', clock)),
     catalogue: (signal) => catalogue.get(signal),
     permissions: (signal) => permissions.get(signal),
+    endpoints: () => engine.endpoints(),
+    inventory: (options) => inventory.get(options),
+    backups: (options) => inventory.backups(options),
+    changed: () => inventory.forget(),
     upload: (upload) => engine.upload(upload),
-    close: async () => {
-      await Promise.all([catalogue.close(), engine.close()]);
-    },
+    lease: () => leases.take(),
+    retire: () => leases.over().then(close),
+    close,
   };
 }

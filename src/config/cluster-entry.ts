@@ -48,6 +48,8 @@ export function clusterConfig(entry: ClusterEntry, context: EntryContext): Clust
     ...(entry.default_bridge === undefined ? {} : { defaultBridge: entry.default_bridge }),
     ...(entry.region === undefined ? {} : { region: entry.region }),
     ...(entry.tier === undefined ? {} : { tier: entry.tier }),
+    patterns: [],
+    vmids: [],
     readOnly: entry.read_only ?? false,
     validate: entry.validate ?? true,
   };

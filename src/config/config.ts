@@ -15,6 +15,12 @@ export interface Config {
   clusters: ClusterConfig[];
   /** The cluster used when a call names none; only set where one is certain. */
   defaultCluster?: string;
+  /** CLUSTER_TTL_SECONDS: how long the client of a cluster (connections, tickets, what was learned) is used. */
+  clusterTtlSeconds: number;
+  /** CLUSTER_VALIDATION: whether the start asks every cluster whether it answers. */
+  clusterValidation: boolean;
+  /** Absolute paths of every file that was read, or would be if it were there: a change of one is a new configuration. */
+  files: string[];
   /** What the operator should know: a world-readable file, a setting that another one hides. No secrets. */
   warnings: string[];
 }
@@ -48,12 +54,24 @@ export interface ClusterConfig {
   defaultBridge?: string;
   region?: string;
   tier?: string;
+  /** Names that belong here: a prefix (`prod-`), a glob (`web-*-prod`) or `/a regular expression/`. */
+  patterns: readonly string[];
+  /** VMIDs that belong here. */
+  vmids: readonly VmidRange[];
+  /** The cluster that may serve reads while this one is unreachable. */
+  fallback?: string;
   readOnly: boolean;
   /**
    * Whether calls are held against the cluster's API schema before they are sent. False is for an operator whose
    * cluster has calls that no schema describes; Proxmox VE verifies them all the same.
    */
   validate: boolean;
+}
+
+/** VMIDs from one to another, both counted in; a single one has both alike. */
+export interface VmidRange {
+  from: number;
+  to: number;
 }
 
 export interface Endpoint {

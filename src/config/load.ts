@@ -57,6 +57,9 @@ function readService(
     auth: needsAuth === false ? { mode: 'none' } : readAuth(environment, http.host),
     readOnly: environment.boolean('MCP_READ_ONLY') ?? false,
     logLevel: readLogLevel(environment),
+    clusterTtlSeconds: 3600,
+    clusterValidation: environment.boolean('CLUSTER_VALIDATION') ?? true,
+    files: [],
     ...(cacheDir === undefined ? {} : { cacheDir }),
   };
 }

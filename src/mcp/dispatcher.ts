@@ -1,9 +1,9 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { Gate } from '../access/gate.ts';
+import type { Gate, GatedCluster } from '../access/gate.ts';
 import { requireScope } from '../access/policy.ts';
 import type { Principal } from '../access/principal.ts';
-import type { ClusterDirectory, Selection } from '../clusters/cluster.ts';
+import type { ClusterDirectory, Selection, Target } from '../clusters/cluster.ts';
 import { CallError, toCallError } from '../proxmox/errors.ts';
 import type { Progress, Tool, ToolContext } from '../tools/define.ts';
 import { listingOf, type ToolListing } from '../tools/registry.ts';
@@ -55,6 +55,11 @@ interface CallState {
   cluster: string | undefined;
 }
 
+interface Listings {
+  revision: number;
+  tools: readonly ToolListing[];
+}
+
 /** More than a person's assistants need at once, and fewer than would fill the queues of a node. */
 const MOST_CALLS = 64;
 /** No tool takes as many; more of them are not worth naming one by one. */
@@ -72,7 +77,7 @@ export class UnknownToolError extends Error {
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #tools: ReadonlyMap<string, Tool>;
-  readonly #listings = new WeakMap<ClusterDirectory, readonly ToolListing[]>();
+  readonly #listings = new WeakMap<ClusterDirectory, Listings>();
   readonly #running: RunningCalls;
 
   constructor(options: DispatcherOptions) {
@@ -81,17 +86,19 @@ export class Dispatcher {
     this.#tools = new Map(options.tools.map((tool) => [tool.name, tool]));
   }
 
-  /** The tools as this caller sees them; made once per set of clusters. */
+  /** The tools as this caller sees them; made once per set of clusters and revision of the configuration. */
   listTools({ directory }: Caller): readonly ToolListing[] {
     const known = this.#listings.get(directory);
-    if (known) return known;
+    if (known?.revision === directory.revision) return known.tools;
+    const clusters = directory.list();
     const estate = {
-      clusters: directory.list().map((cluster) => cluster.name),
+      clusters: clusters.map((cluster) => cluster.name),
       defaultCluster: directory.defaultCluster,
+      isMapped: clusters.some(({ config }) => config.patterns.length > 0 || config.vmids.length > 0),
     };
-    const listings = this.#options.tools.map((tool) => listingOf(tool, estate));
-    this.#listings.set(directory, listings);
-    return listings;
+    const tools = this.#options.tools.map((tool) => listingOf(tool, estate));
+    this.#listings.set(directory, { revision: directory.revision, tools });
+    return tools;
   }
 
   /** @throws UnknownToolError */
@@ -140,7 +147,9 @@ export class Dispatcher {
     const call = prepare(tool, args);
     const seconds = call.deadlineSeconds ?? this.#options.deadlineSeconds ?? 60;
     using deadline = new Deadline(options.signal, seconds);
-    const context = this.#context(caller, options, state, deadline);
+    // Until the call is over, its clusters stay open: a reload may put others in their place meanwhile.
+    using leases = new DisposableStack();
+    const context = this.#context(caller, options, state, { deadline, leases });
     const { structured, summary } = await deadline.race(call.run(context));
     return {
       content: [
@@ -155,16 +164,32 @@ export class Dispatcher {
     { principal, door, directory }: Caller,
     { progress }: CallOptions,
     state: CallState,
-    deadline: Deadline,
+    { deadline, leases }: { deadline: Deadline; leases: DisposableStack },
   ): ToolContext {
     const { gate } = this.#options;
     const { signal } = deadline;
     const { requestId, tool } = state;
+    const open = (selection: Selection): GatedCluster => {
+      leases.use(selection.cluster.lease());
+      if (selection.fallback) leases.use(selection.fallback.lease());
+      return gate.open(selection, { principal, requestId, tool, door, signal });
+    };
     return {
-      cluster: (name) => {
-        const selection = select(directory, name, this.#tools.get(tool)?.anyCluster ?? false);
+      cluster: (wanted) => {
+        const target = typeof wanted === 'object' ? wanted : { cluster: wanted };
+        const anyCluster = this.#tools.get(tool)?.withoutCluster === 'any';
+        const selection = select(directory, target, anyCluster);
         state.cluster = selection.cluster.name;
-        return gate.open(selection, { principal, requestId, tool, door, signal });
+        return open(selection);
+      },
+      fleet: (name) => {
+        const all = directory.list();
+        if (name !== undefined || all.length === 1) {
+          const selection = directory.select({ cluster: name });
+          state.cluster = selection.cluster.name;
+          return { clusters: [open(selection)], isAll: false };
+        }
+        return { clusters: all.map((cluster) => open({ cluster, selectedBy: 'any' })), isAll: true };
       },
       clusters: () => {
         requireScope(principal, 'proxmox:read');
@@ -183,10 +208,10 @@ export class Dispatcher {
   }
 }
 
-function select(directory: ClusterDirectory, name: string | undefined, anyCluster: boolean): Selection {
+function select(directory: ClusterDirectory, target: Target, anyCluster: boolean): Selection {
   const [first] = directory.list();
-  const undecided = name === undefined && directory.defaultCluster === undefined;
-  return anyCluster && undecided && first ? { cluster: first, selectedBy: 'any' } : directory.select(name);
+  const undecided = target.cluster === undefined && directory.defaultCluster === undefined;
+  return anyCluster && undecided && first ? { cluster: first, selectedBy: 'any' } : directory.select(target);
 }
 
 /** Some clients send `null` for arguments they leave out, so `null` counts as absent. */

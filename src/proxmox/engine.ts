@@ -6,6 +6,7 @@ import type { HttpMethod, ProxmoxCall, ProxmoxReply } from './call.ts';
 import { type Signature, Signer, type Ticket } from './credentials.ts';
 import type { Delivery } from './delivery.ts';
 import { documentRequest, type FetchedDocument, type FetchOptions, readDocument } from './document.ts';
+import type { EndpointState } from './endpoint-state.ts';
 import type { WireAnswer, WireRequest } from './exchange.ts';
 import { readTicket } from './login.ts';
 import { NodeFinder } from './node-finder.ts';
@@ -131,6 +132,11 @@ export class Engine {
     } finally {
       body.close();
     }
+  }
+
+  /** The configured endpoints as the last conversations found them. */
+  endpoints(): EndpointState[] {
+    return this.#transport.links.map((link) => link.state());
   }
 
   /** Ends every call and login, and closes every socket. */

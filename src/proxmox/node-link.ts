@@ -3,6 +3,7 @@ import type { ClusterTls, Endpoint } from '../config/config.ts';
 import { formatEndpoint } from '../config/endpoint.ts';
 import { Breaker, type Clock } from './breaker.ts';
 import { DeadlineExpired } from './deadline.ts';
+import type { EndpointState } from './endpoint-state.ts';
 import { exchange, type Lane, type WireAnswer, WireFailure, type WireRequest } from './exchange.ts';
 import { Limiter } from './limiter.ts';
 import { PROXY_STATUSES } from './pve-errors.ts';
@@ -93,6 +94,10 @@ export class NodeLink {
     } finally {
       release();
     }
+  }
+
+  state(): EndpointState {
+    return { endpoint: this.name, answers: undefined, breakerOpen: this.breaker.isOpen };
   }
 
   async close(): Promise<void> {

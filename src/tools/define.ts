@@ -1,10 +1,10 @@
 import type { z } from 'zod';
 import type { GatedCluster } from '../access/gate.ts';
-import type { Cluster } from '../clusters/cluster.ts';
+import type { Cluster, Target } from '../clusters/cluster.ts';
 import type { HttpMethod } from '../proxmox/call.ts';
 
 /** Always-on tools are `core`; the others are switched by toolset. */
-type Toolset = 'core' | 'tasks';
+type Toolset = 'core' | 'inventory' | 'tasks';
 
 /** All four are required, so that an author has to think about each (MCP, "Tool annotations"). */
 export interface ToolAnnotations {
@@ -22,8 +22,10 @@ export interface Progress {
 
 /** What a tool may use. It knows neither the transport nor the SDK. */
 export interface ToolContext {
-  /** Picks a cluster by the rules of DESIGN.md and opens the gate to it. */
-  cluster(name: string | undefined): GatedCluster;
+  /** Picks a cluster by the rules of DESIGN.md (a text is its name) and opens the gate to it. */
+  cluster(target: string | Target | undefined): GatedCluster;
+  /** The named cluster, or all that the caller sees where none is named, each through the gate. */
+  fleet(name: string | undefined): Fleet;
   /** The clusters this caller sees, for tools that speak of the estate itself. */
   clusters(): readonly Cluster[];
   defaultCluster(): string | undefined;
@@ -37,6 +39,19 @@ export interface ToolContext {
   now(): number;
 }
 
+/** Some clusters at once. */
+export interface Fleet {
+  clusters: readonly GatedCluster[];
+  /** Whether these are all: then each row of the answer names its cluster. */
+  isAll: boolean;
+}
+
+/**
+ * What happens where several clusters exist and a call names none: the default one, the one that its guest points to
+ * (pattern, VMID map, then the default), all of them, or any.
+ */
+type WithoutCluster = 'default' | 'guest' | 'all' | 'any';
+
 /** A method, its path template, and the names of the parameters a tool sends beside those of the path. */
 export type ApiCall = readonly [method: HttpMethod, path: string, ...parameters: string[]];
 
@@ -48,8 +63,8 @@ export interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodO
   annotations: ToolAnnotations;
   /** Every API method this tool may call, for the README and `check:schema`; empty for what calls none or any. */
   calls: readonly ApiCall[];
-  /** It speaks of the API and not of a cluster: without a name and a default, the first cluster will do. */
-  anyCluster?: true;
+  /** `default` where absent. */
+  withoutCluster?: WithoutCluster;
   input: Input;
   output: Output;
   /** The longest this call may take with these arguments, in seconds; the dispatcher's default where absent. */
@@ -67,7 +82,7 @@ export interface Tool {
   readonly toolset: Toolset;
   readonly annotations: ToolAnnotations;
   readonly calls: readonly ApiCall[];
-  readonly anyCluster: boolean;
+  readonly withoutCluster: WithoutCluster;
   readonly input: z.ZodObject;
   readonly output: z.ZodObject;
   /**
@@ -99,7 +114,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
     toolset,
     annotations,
     calls,
-    anyCluster: definition.anyCluster ?? false,
+    withoutCluster: definition.withoutCluster ?? 'default',
     input,
     output,
     prepare(args) {

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import type { GatedCluster } from '../access/gate.ts';
+import { SELECTED_BY } from '../clusters/cluster.ts';
 
 /**
  * A text argument. It is bounded because it is held against every row of an answer, and what is refused must cost
@@ -33,8 +35,20 @@ export function limitParam(fallback: number, most: number) {
     .describe(`At most this many rows (${fallback} by default).`);
 }
 
-/** What every answer about one cluster begins with. */
+/** What every answer about one cluster begins with; `selectionOf` gives it. */
 export const selectedFields = {
   cluster: z.string(),
-  selected_by: z.enum(['explicit', 'single', 'default', 'any']),
+  selected_by: z.enum(SELECTED_BY),
+  matched: z.string().optional(),
+  served_by: z.string().optional().describe('The fallback that answered.'),
 };
+
+/** Which cluster an answer is about, and why. Call it once the cluster was asked: only then a fallback is known. */
+export function selectionOf({ name, selectedBy, matched, servedBy }: GatedCluster) {
+  return {
+    cluster: name,
+    selected_by: selectedBy,
+    ...(matched === undefined ? {} : { matched }),
+    ...(servedBy === undefined ? {} : { served_by: servedBy }),
+  };
+}

@@ -25,6 +25,8 @@ export const TOOLS: readonly Tool[] = [
 export interface EstateShape {
   clusters: readonly string[];
   defaultCluster: string | undefined;
+  /** Whether a pattern or a VMID map may select one. */
+  isMapped: boolean;
 }
 
 /** A tool as `tools/list` shows it. */
@@ -63,20 +65,23 @@ function inputSchemaOf(tool: Tool, estate: EstateShape): ToolListing['inputSchem
   if (!('cluster' in tool.input.shape)) return jsonSchema(tool.input, 'input');
   const rest = tool.input.omit({ cluster: true });
   if (estate.clusters.length < 2) return jsonSchema(rest, 'input');
-  const cluster = z.string().describe(clusterDescription(estate));
+  const cluster = z.string().describe(clusterDescription(tool, estate));
   return jsonSchema(
-    z.strictObject({
-      cluster: estate.defaultCluster === undefined ? cluster : cluster.optional(),
-      ...rest.shape,
-    }),
+    z.strictObject({ cluster: isRequired(tool, estate) ? cluster : cluster.optional(), ...rest.shape }),
     'input',
   );
 }
 
-function clusterDescription({ clusters, defaultCluster }: EstateShape): string {
+function isRequired({ withoutCluster }: Tool, { defaultCluster, isMapped }: EstateShape): boolean {
+  if (withoutCluster === 'all') return false;
+  return defaultCluster === undefined && !(withoutCluster === 'guest' && isMapped);
+}
+
+function clusterDescription({ withoutCluster }: Tool, { clusters, defaultCluster }: EstateShape): string {
   const names =
     clusters.length <= MOST_NAMES ? `one of ${clusters.join(', ')}` : 'a name that list_clusters gives';
-  return `The cluster: ${names}.${defaultCluster === undefined ? '' : ` ${defaultCluster} by default.`}`;
+  const otherwise = withoutCluster === 'all' ? 'all of them' : defaultCluster;
+  return `The cluster: ${names}.${otherwise === undefined ? '' : ` ${otherwise} by default.`}`;
 }
 
 /**

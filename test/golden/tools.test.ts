@@ -4,9 +4,17 @@ import { type EstateShape, listingOf, TOOLS } from '../../src/tools/registry.ts'
 
 /** Each way in which the tool list looks different. Run with UPDATE_GOLDEN=1 to write the files anew. */
 const MODES: Record<string, EstateShape> = {
-  'one-cluster': { clusters: ['production'], defaultCluster: 'production' },
-  'several-clusters': { clusters: ['production', 'staging', 'disaster-recovery'], defaultCluster: undefined },
-  'several-with-default': { clusters: ['production', 'staging'], defaultCluster: 'production' },
+  'one-cluster': { clusters: ['production'], defaultCluster: 'production', isMapped: false },
+  'several-clusters': {
+    clusters: ['production', 'staging', 'disaster-recovery'],
+    defaultCluster: undefined,
+    isMapped: false,
+  },
+  'several-with-default': {
+    clusters: ['production', 'staging'],
+    defaultCluster: 'production',
+    isMapped: false,
+  },
 };
 
 describe('the tool list', () => {
@@ -41,7 +49,7 @@ describe('the tool list', () => {
       expect(tool.title).not.toBe('');
       expect(tool.description.length).toBeGreaterThan(30);
       expect(Object.values(tool.annotations)).toHaveLength(4);
-      const listing = listingOf(tool, { clusters: ['a', 'b'], defaultCluster: undefined });
+      const listing = listingOf(tool, { clusters: ['a', 'b'], defaultCluster: undefined, isMapped: false });
       expect(listing.inputSchema.additionalProperties).toBe(false);
     }
     expect(new Set(TOOLS.map((tool) => tool.name)).size).toBe(TOOLS.length);

@@ -33,7 +33,7 @@ describe('the catalogue of a cluster', () => {
     const server = await startWireServer(hostOf('/own'));
     const cacheDir = folderWith();
     const config = configOf([server], { name: 'prod' });
-    const first = managerOf([config], cacheDir).select('prod').cluster;
+    const first = managerOf([config], cacheDir).select({ cluster: 'prod' }).cluster;
     const catalogue = await first.catalogue();
     expect(catalogue).toMatchObject({ source: 'cluster', version: '9.2.11' });
     expect(catalogue.methods.map(({ path }) => path)).toEqual(['/own']);
@@ -45,7 +45,7 @@ describe('the catalogue of a cluster', () => {
       'pve-9.2.11.json',
     ]);
 
-    const second = managerOf([config], cacheDir).select('prod').cluster;
+    const second = managerOf([config], cacheDir).select({ cluster: 'prod' }).cluster;
     expect((await second.catalogue()).methods.map(({ path }) => path)).toEqual(['/own']);
     expect(server.requests.filter(({ url }) => url === APIDOC)).toHaveLength(1);
   });
@@ -72,7 +72,7 @@ describe('the catalogue of a cluster', () => {
     let host = hostOf('/old', '9.2.11');
     const server = await startWireServer((request, response, socket) => host(request, response, socket));
     const manager = managerOf([configOf([server])], undefined, { now: () => now });
-    const { cluster } = manager.select(undefined);
+    const { cluster } = manager.select({});
     await cluster.catalogue();
     host = hostOf('/new', '9.3.1');
     now += 60_000;
@@ -83,7 +83,7 @@ describe('the catalogue of a cluster', () => {
     const server = await startWireServer((request, response, socket) =>
       request.url === APIDOC ? undefined : hostOf('')(request, response, socket),
     );
-    const { cluster } = managerOf([configOf([server])]).select(undefined);
+    const { cluster } = managerOf([configOf([server])]).select({});
     const startedAt = Date.now();
     expect((await cluster.catalogue()).source).toBe('built-in');
     expect(Date.now() - startedAt).toBeLessThan(6_500);
@@ -106,7 +106,7 @@ describe('permissions', () => {
   test('are asked once for all, and for a minute', async () => {
     let now = Date.now();
     const server = await startWireServer(answering({ '/': { 'Sys.Audit': 1 } }));
-    const { cluster } = managerOf([configOf([server])], undefined, { now: () => now }).select(undefined);
+    const { cluster } = managerOf([configOf([server])], undefined, { now: () => now }).select({});
     const answers = await Promise.all([cluster.permissions(), cluster.permissions()]);
     expect(answers).toEqual([{ '/': { 'Sys.Audit': 1 } }, { '/': { 'Sys.Audit': 1 } }]);
     now += 59_000;
@@ -119,13 +119,13 @@ describe('permissions', () => {
 
   test('a token that sees nothing has none, where an empty cluster would have some', async () => {
     const server = await startWireServer(answering({}));
-    const { cluster } = managerOf([configOf([server])]).select(undefined);
+    const { cluster } = managerOf([configOf([server])]).select({});
     expect(await cluster.permissions()).toEqual({});
   });
 
   test.each([[null], [[]], ['x'], [{ '/': 1 }]])('%j is an error with the cluster’s name', async (data) => {
     const server = await startWireServer(answering(data));
-    const { cluster } = managerOf([configOf([server])]).select(undefined);
+    const { cluster } = managerOf([configOf([server])]).select({});
     expect(await failureOf(cluster.permissions())).toMatchObject({ code: 'UPSTREAM_ERROR', cluster: 'test' });
   });
 
@@ -136,7 +136,7 @@ describe('permissions', () => {
         ? sendJson(response, 500, { data: null }, 'no')
         : answering({ '/': {} })(request, response, socket),
     );
-    const { cluster } = managerOf([configOf([server])]).select(undefined);
+    const { cluster } = managerOf([configOf([server])]).select({});
     expect((await failureOf(cluster.permissions())).code).toBe('UPSTREAM_ERROR');
     broken = false;
     expect(await cluster.permissions()).toEqual({ '/': {} });

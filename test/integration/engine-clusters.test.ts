@@ -77,9 +77,11 @@ test('one of three clusters is down: the others answer as before, and the dead o
   await simulator.cluster('staging').stop();
   onTestFinished(() => simulator.cluster('staging').start());
   for (const name of ['production', 'disaster-recovery']) {
-    await expect(manager.select(name).cluster.send(callOf('GET', '/nodes'))).resolves.toBeDefined();
+    await expect(
+      manager.select({ cluster: name }).cluster.send(callOf('GET', '/nodes')),
+    ).resolves.toBeDefined();
   }
-  const error = await failureOf(manager.select('staging').cluster.send(callOf('GET', '/nodes')));
+  const error = await failureOf(manager.select({ cluster: 'staging' }).cluster.send(callOf('GET', '/nodes')));
   expect(error).toMatchObject({ code: 'CLUSTER_UNREACHABLE', cluster: 'staging' });
   expect(simulator.cluster('production').requests).toHaveLength(1);
 });

@@ -20,6 +20,8 @@ export function clusterConfig(changes: Partial<ClusterConfig> = {}): ClusterConf
     endpoints: [{ host: '127.0.0.1', port: 1 }],
     credentials: { kind: 'token', user: 'ops@pve', tokenId: 'mcp', secret: new Secret(TOKEN_CANARY) },
     tls: { verify: true },
+    patterns: [],
+    vmids: [],
     readOnly: false,
     validate: true,
     ...changes,

@@ -26,6 +26,8 @@ export class RecordingCluster implements Cluster {
         secret: new Secret('canary-token-secret'),
       },
       tls: { verify: true },
+      patterns: [],
+      vmids: [],
       readOnly: false,
       validate: true,
       ...overrides,
@@ -49,6 +51,26 @@ export class RecordingCluster implements Cluster {
     return { '/': { 'Sys.Audit': 1 } };
   }
 
+  endpoints() {
+    return [];
+  }
+
+  async inventory(): Promise<never> {
+    throw new Error('no test of these asks for the inventory');
+  }
+
+  async backups(): Promise<never> {
+    throw new Error('no test of these asks for backups');
+  }
+
+  changed() {}
+
+  lease(): Disposable {
+    return { [Symbol.dispose]: () => undefined };
+  }
+
+  async retire() {}
+
   async upload(): Promise<never> {
     throw new Error('no test uploads here');
   }
@@ -70,7 +92,8 @@ export function directoryOf(...clusters: Cluster[]): Estate {
     },
     defaultCluster: clusters.length === 1 ? clusters[0]?.name : undefined,
     list: () => clusters,
-    select(name) {
+    revision: 0,
+    select({ cluster: name }) {
       const cluster = clusters.find((known) => known.name === name) ?? clusters[0];
       if (!cluster) throw new Error('the test has no cluster');
       return { cluster, selectedBy: name === undefined ? 'single' : 'explicit' };

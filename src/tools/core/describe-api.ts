@@ -8,7 +8,7 @@ import { RISKS } from '../../catalogue/types.ts';
 import { HTTP_METHODS } from '../../proxmox/call.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { defineTool } from '../define.ts';
-import { clusterParam, selectedFields, textParam } from '../params.ts';
+import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
 import { count } from '../results.ts';
 
 export const describeApi = defineTool({
@@ -17,7 +17,7 @@ export const describeApi = defineTool({
   description:
     'Tells what one API method takes (types, defaults, meaning), what it returns, its risk, the privileges it needs and whether the cluster’s token has them.',
   toolset: 'core',
-  anyCluster: true,
+  withoutCluster: 'any',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   calls: [['GET', '/access/permissions']],
   input: z.strictObject({
@@ -56,8 +56,7 @@ export const describeApi = defineTool({
     refuseUnknown(parameters, catalogue, found);
     const { description, risk, risks, privileges, returns, returns_task } = found;
     return {
-      cluster: cluster.name,
-      selected_by: cluster.selectedBy,
+      ...selectionOf(cluster),
       catalogue: catalogue.label,
       method,
       path: found.path,

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { GatedCluster } from '../../access/gate.ts';
 import { bound } from '../bounded.ts';
 import { defineTool } from '../define.ts';
-import { clusterParam, fieldsParam, limitParam, selectedFields, textParam } from '../params.ts';
+import { clusterParam, fieldsParam, limitParam, selectedFields, selectionOf, textParam } from '../params.ts';
 import { count, fieldsNowhere, rowsOf, textOf } from '../results.ts';
 import { matchesWildcard } from '../wildcard.ts';
 
@@ -68,8 +68,7 @@ export const getClusterResources = defineTool({
     const { data, truncated } = bound(rows, args);
     const note = (await seesNothing(cluster, all)) ? NOTHING_SEEN : fieldsNowhere(rows, args.fields);
     return {
-      cluster: cluster.name,
-      selected_by: cluster.selectedBy,
+      ...selectionOf(cluster),
       resources: rowsOf(data),
       total: rows.length,
       ...(truncated?.next_offset === undefined ? {} : { next_offset: truncated.next_offset }),

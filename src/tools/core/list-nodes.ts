@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineTool } from '../define.ts';
-import { clusterParam, selectedFields } from '../params.ts';
+import { clusterParam, selectedFields, selectionOf } from '../params.ts';
 import { compact, count, numberOf, rowsOf, textOf } from '../results.ts';
 
 const nodeRow = z.object({
@@ -29,7 +29,7 @@ export const listNodes = defineTool({
     const nodes = rowsOf(await cluster.api.nodes.$get())
       .map(nodeOf)
       .sort((a, b) => a.node.localeCompare(b.node));
-    return { cluster: cluster.name, selected_by: cluster.selectedBy, nodes, total: nodes.length };
+    return { ...selectionOf(cluster), nodes, total: nodes.length };
   },
   summary({ cluster, nodes }) {
     const states = nodes.map(({ node, status }) => `${node} (${status})`).join(', ');

@@ -6,7 +6,7 @@ import { CallError } from '../../proxmox/errors.ts';
 import { isUpid } from '../../proxmox/upid.ts';
 import { bound } from '../bounded.ts';
 import { defineTool } from '../define.ts';
-import { clusterParam, fieldsParam, selectedFields, textParam } from '../params.ts';
+import { clusterParam, fieldsParam, selectedFields, selectionOf, textParam } from '../params.ts';
 import { fieldsNowhere, rowsOf } from '../results.ts';
 
 const truncation = z.object({
@@ -70,8 +70,7 @@ export const proxmoxApiCall = defineTool({
     const note = noteOn(reply, args.fields);
     const started = method !== 'GET' && typeof reply.data === 'string' && isUpid(reply.data);
     return {
-      cluster: cluster.name,
-      selected_by: cluster.selectedBy,
+      ...selectionOf(cluster),
       method,
       path: path.toString(),
       ...bound(reply.data, args),

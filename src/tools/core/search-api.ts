@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { searchApi as search } from '../../catalogue/search.ts';
 import { RISKS } from '../../catalogue/types.ts';
 import { defineTool } from '../define.ts';
-import { clusterParam, limitParam, selectedFields, textParam } from '../params.ts';
+import { clusterParam, limitParam, selectedFields, selectionOf, textParam } from '../params.ts';
 import { count } from '../results.ts';
 
 export const searchApi = defineTool({
@@ -11,7 +11,7 @@ export const searchApi = defineTool({
   description:
     'Finds API methods by words of their path, name or description; typos are forgiven. Then describe_api tells what a method takes, and proxmox_api_call calls it.',
   toolset: 'core',
-  anyCluster: true,
+  withoutCluster: 'any',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   calls: [],
   input: z.strictObject({
@@ -30,8 +30,7 @@ export const searchApi = defineTool({
     const cluster = context.cluster(name);
     const catalogue = await cluster.catalogue();
     return {
-      cluster: cluster.name,
-      selected_by: cluster.selectedBy,
+      ...selectionOf(cluster),
       catalogue: catalogue.label,
       methods: search(catalogue, query, { limit }),
     };

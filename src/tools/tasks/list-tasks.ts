@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { defineTool } from '../define.ts';
-import { clusterParam, limitParam, selectedFields, textParam } from '../params.ts';
+import { clusterParam, limitParam, selectedFields, selectionOf, textParam } from '../params.ts';
 import { count, rowsOf, textOf } from '../results.ts';
 import { type TaskRow, taskOf, taskRow } from './task-row.ts';
 
@@ -48,8 +48,7 @@ export const listTasks = defineTool({
       .filter((task) => fits(task, args))
       .sort((a, b) => (b.started_at ?? '').localeCompare(a.started_at ?? ''));
     return {
-      cluster: cluster.name,
-      selected_by: cluster.selectedBy,
+      ...selectionOf(cluster),
       tasks: tasks.slice(0, args.limit),
       total: tasks.length,
       running: countOf(tasks, 'running'),

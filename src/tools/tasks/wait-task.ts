@@ -5,7 +5,7 @@ import { apiPath } from '../../proxmox/api-path.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { parseUpid } from '../../proxmox/upid.ts';
 import { defineTool, type ToolContext } from '../define.ts';
-import { clusterParam, selectedFields, textParam } from '../params.ts';
+import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
 import { numberOf, rowsOf, textOf } from '../results.ts';
 import { type TaskRow, taskOf, taskRow } from './task-row.ts';
 
@@ -38,7 +38,7 @@ export const waitTask = defineTool({
     const task = await follow(cluster, node, args, context);
     const log_tail = await logTail(cluster, node, args.upid);
     if (task.status === 'failed') throw failure(cluster.name, task, log_tail);
-    return { cluster: cluster.name, selected_by: cluster.selectedBy, task, log_tail };
+    return { ...selectionOf(cluster), task, log_tail };
   },
   summary({ cluster, task }) {
     const what = `${task.type}${task.id ? ` of ${task.id}` : ''} on ${task.node} (${cluster})`;

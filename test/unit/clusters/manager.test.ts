@@ -10,7 +10,7 @@ function manager(names: string[], defaultCluster?: string): ClusterManager {
 }
 
 function picked(sut: ClusterManager, name?: string): [string, string] {
-  const { cluster, selectedBy } = sut.select(name);
+  const { cluster, selectedBy } = sut.select({ cluster: name });
   return [cluster.name, selectedBy];
 }
 
@@ -39,15 +39,15 @@ describe('ClusterManager', () => {
   test.each(['Prod', 'prodd', '', 'constructor', '__proto__'])(
     '%j is unknown: all names and the nearest',
     (name) => {
-      expect(() => manager(['prod', 'staging'], 'prod').select(name)).toThrow(
+      expect(() => manager(['prod', 'staging'], 'prod').select({ cluster: name })).toThrow(
         expect.objectContaining({ code: 'CLUSTER_NOT_FOUND', hint: 'Use one of: prod, staging.' }),
       );
-      expect(() => manager(['prod', 'staging']).select('prdo')).toThrow('Did you mean "prod"?');
+      expect(() => manager(['prod', 'staging']).select({ cluster: 'prdo' })).toThrow('Did you mean "prod"?');
     },
   );
 
   test('no name and no default: all names', () => {
-    expect(() => manager(['a', 'b']).select(undefined)).toThrow(
+    expect(() => manager(['a', 'b']).select({})).toThrow(
       expect.objectContaining({ code: 'CLUSTER_AMBIGUOUS', message: 'There are several clusters: a, b.' }),
     );
   });

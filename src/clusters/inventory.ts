@@ -1,0 +1,79 @@
+export interface InventoryOptions {
+  /** Ask the cluster now, whatever is kept. */
+  fresh?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * What a cluster holds, from `GET /cluster/resources`. Rows that did not change since the question before are the same
+ * objects. Members that Proxmox does not tell are absent.
+ */
+export interface Inventory {
+  guests: readonly GuestRow[];
+  nodes: readonly NodeRow[];
+  storages: readonly StorageRow[];
+  /** PVE's rows of every type, unchanged. */
+  rows: readonly Record<string, unknown>[];
+  /** When the cluster was asked, in epoch milliseconds. */
+  asOf: number;
+}
+
+export interface GuestRow {
+  /** `qemu/100`. */
+  id: string;
+  type: 'qemu' | 'lxc';
+  vmid: number;
+  node: string;
+  /** A guest without statistics yet has none. */
+  name?: string;
+  status: string;
+  template: boolean;
+  /** Load, 0 to 1 of its own CPUs. */
+  cpuFraction?: number;
+  cpus?: number;
+  memBytes?: number;
+  maxMemBytes?: number;
+  diskBytes?: number;
+  maxDiskBytes?: number;
+  uptimeSeconds?: number;
+  pool?: string;
+  /** In lower case. */
+  tags: readonly string[];
+  lock?: string;
+  haState?: string;
+}
+
+export interface NodeRow {
+  node: string;
+  status: string;
+  cpuFraction?: number;
+  cpus?: number;
+  memBytes?: number;
+  maxMemBytes?: number;
+  diskBytes?: number;
+  maxDiskBytes?: number;
+  uptimeSeconds?: number;
+}
+
+/** A storage as one node sees it; a shared one has a row per node. */
+export interface StorageRow {
+  /** `storage/pve1/local`. */
+  id: string;
+  storage: string;
+  node: string;
+  status: string;
+  pluginType?: string;
+  shared: boolean;
+  content: readonly string[];
+  usedBytes?: number;
+  totalBytes?: number;
+}
+
+/** The newest backup of each guest that has one. */
+export interface Backups {
+  /** By VMID: when the newest one was made, in epoch milliseconds. */
+  newest: ReadonlyMap<number, number>;
+  /** Storages that could not be read, and why: a guest without a backup may have one there. */
+  unread: readonly { storage: string; node: string; problem: string }[];
+  asOf: number;
+}
