@@ -12,6 +12,8 @@ export default defineConfig({
       new SkippedReporter(),
       ...(outputFile ? [['json', { outputFile }] satisfies [string, object]] : []),
     ],
+    // Half of the time is waiting for processes and the network; the machines of CI have two cores.
+    maxWorkers: 2,
     testTimeout: 20_000,
     hookTimeout: 30_000,
     coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['text-summary', 'json-summary'] },

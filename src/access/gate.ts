@@ -4,6 +4,7 @@ import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { EffectivePermissions } from '../catalogue/permissions.ts';
 import type { Cluster, ClusterHealth, SelectedBy, Selection } from '../clusters/cluster.ts';
 import type { Backups, Inventory } from '../clusters/inventory.ts';
+import { judgePrivileges, type PrivilegeReport } from '../clusters/privileges.ts';
 import type { ClusterConfig } from '../config/config.ts';
 import { type ApiPath, facadePath } from '../proxmox/api-path.ts';
 import { HTTP_METHODS, type HttpMethod, type ProxmoxReply } from '../proxmox/call.ts';
@@ -51,9 +52,13 @@ export interface GatedCluster {
   catalogue(): Promise<Catalogue>;
   /** What the cluster's token may do, as Proxmox says. @throws CallError */
   permissions(): Promise<EffectivePermissions>;
-  /** Whether it answers, from a probe that is seconds old. Never throws. */
+  /** What of the service's purposes the cluster's token does not suffice for. @throws CallError */
+  rights(): Promise<PrivilegeReport>;
+  /** The same cluster with no fallback to answer in its place. */
+  alone(): GatedCluster;
+  /** Whether it answers, from a probe that is seconds old. @throws CallError POLICY_DENIED, and nothing else */
   health(): Promise<ClusterHealth>;
-  /** Its endpoints as the last conversations found them; asks nothing. */
+  /** Its endpoints as the last conversations found them; asks nothing. @throws CallError POLICY_DENIED */
   endpoints(): readonly EndpointState[];
   /** Guests, nodes and storages, at most ten seconds old. @throws CallError */
   inventory(options?: { fresh?: boolean | undefined; signal?: AbortSignal }): Promise<Inventory>;
@@ -69,8 +74,8 @@ export type ClusterSettings = Pick<
 >;
 
 export interface GateOptions {
-  /** MCP_READ_ONLY. */
-  readOnly: boolean;
+  /** MCP_READ_ONLY; read anew for each request, as a reload may change it. */
+  readonly readOnly: boolean;
   logger: Logger;
   /** Epoch milliseconds. */
   clock?: () => number;
@@ -110,8 +115,20 @@ export class Gate {
         this.#mayRead(cluster, origin);
         return cluster.permissions(origin.signal);
       },
-      health: () => cluster.health(origin.signal),
-      endpoints: () => cluster.endpoints(),
+      rights: async () => {
+        this.#mayRead(cluster, origin);
+        const held = await cluster.permissions(origin.signal);
+        return judgePrivileges(held, cluster.config, this.#options.readOnly || cluster.config.readOnly);
+      },
+      alone: () => this.open({ cluster, selectedBy, ...(matched === undefined ? {} : { matched }) }, origin),
+      health: async () => {
+        this.#mayRead(cluster, origin);
+        return cluster.health(origin.signal);
+      },
+      endpoints: () => {
+        this.#mayRead(cluster, origin);
+        return cluster.endpoints();
+      },
       inventory: (options) => read((from) => from.inventory({ signal: origin.signal, ...options })),
       backups: (options) => read((from) => from.backups({ signal: origin.signal, ...options })),
       get api() {

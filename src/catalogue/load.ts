@@ -1,8 +1,9 @@
-import { extractSchema } from './apidoc.ts';
+import { ApidocError, extractSchema } from './apidoc.ts';
 import { loadBuiltInCatalogue } from './builtin.ts';
 import { Catalogue } from './catalogue.ts';
 import { readMethods } from './schema.ts';
 import { SchemaCache } from './schema-cache.ts';
+import { SharedCatalogues } from './shared.ts';
 
 /** Where every PVE host serves its own schema, without authentication. */
 export const APIDOC_PATH = '/pve-docs/api-viewer/apidoc.js';
@@ -24,6 +25,8 @@ export interface CatalogueLoaderOptions {
   readonly fetchText: FetchText;
   /** Where schemas are kept over restarts. One per cluster: what one host says of a version is its own. */
   readonly directory?: string;
+  /** What other clusters loaded; its own alone unless told. */
+  readonly shared?: SharedCatalogues;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** After how long the host is asked again whether its schema changed; a day unless told. */
@@ -55,6 +58,7 @@ interface Held {
 export class CatalogueLoader {
   readonly #options: CatalogueLoaderOptions;
   readonly #cache: SchemaCache | undefined;
+  readonly #shared: SharedCatalogues;
   readonly #readings = new Map<string, Promise<void>>();
   readonly #flights = new Map<string, Promise<void>>();
   readonly #closing = new AbortController();
@@ -65,6 +69,7 @@ export class CatalogueLoader {
   constructor(options: CatalogueLoaderOptions) {
     this.#options = options;
     this.#cache = options.directory === undefined ? undefined : new SchemaCache(options.directory);
+    this.#shared = options.shared ?? new SharedCatalogues();
   }
 
   /** The best catalogue at hand, without waiting. */
@@ -137,8 +142,8 @@ export class CatalogueLoader {
     const kept = await this.#cache?.read(version);
     if (kept === undefined) return;
     try {
-      const { tree, checkedAt, lastModified } = kept;
-      this.#hold(version, tree, checkedAt, lastModified);
+      const { json, checkedAt, lastModified } = kept;
+      this.#hold(version, json, () => treeIn(json), checkedAt, lastModified);
     } catch (error) {
       this.#report(`the schema kept for version ${version} is damaged`, error);
     }
@@ -157,24 +162,24 @@ export class CatalogueLoader {
     }
     if (answer.status !== 200) throw new Error(`the host answered ${answer.status}`);
     const tree = extractSchema(answer.text);
-    const held = this.#hold(version, tree, now(), answer.lastModified);
-    await this.#keep(() => this.#cache?.write(version, { ...held, tree }));
+    const json = JSON.stringify(tree);
+    const held = this.#hold(version, json, () => tree, now(), answer.lastModified);
+    await this.#keep(() => this.#cache?.write(version, { ...held, json }));
   }
 
   #hold(
     version: string,
-    tree: readonly unknown[],
+    json: string,
+    tree: () => readonly unknown[],
     checkedAt: number,
     lastModified: string | undefined,
   ): Held {
-    const methods = readMethods(tree);
+    const make = (): Catalogue => {
+      const label = `the schema of PVE ${version}`;
+      return new Catalogue({ source: 'cluster', version, label, methods: readMethods(tree()) });
+    };
     this.#held = {
-      catalogue: new Catalogue({
-        source: 'cluster',
-        version,
-        label: `the schema of PVE ${version}`,
-        methods,
-      }),
+      catalogue: this.#shared.of(version, json, make),
       version,
       checkedAt,
       ...(lastModified === undefined ? {} : { lastModified }),
@@ -194,6 +199,13 @@ export class CatalogueLoader {
   #report(message: string, cause: unknown): void {
     if (!this.#closing.signal.aborted) this.#options.onProblem?.(message, cause);
   }
+}
+
+/** @throws ApidocError where what was kept is no list, or SyntaxError */
+function treeIn(json: string): readonly unknown[] {
+  const tree: unknown = JSON.parse(json);
+  if (Array.isArray(tree)) return tree;
+  throw new ApidocError('the schema that was kept is not a list');
 }
 
 /** Waits for work, but no longer than the signal says. */

@@ -109,7 +109,7 @@ function verdict(need: PrivilegeNeed, effective: EffectivePermissions): Privileg
 }
 
 /** The nearest listed path decides: at the path itself any privilege counts, above it those that propagate. */
-function holds(need: PrivilegeNeed, effective: EffectivePermissions): boolean {
+export function holds(need: PrivilegeNeed, effective: EffectivePermissions): boolean {
   for (let path = need.path; ; path = parentOf(path)) {
     const listed = Object.hasOwn(effective, path) ? effective[path] : undefined;
     if (listed) {

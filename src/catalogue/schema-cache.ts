@@ -4,9 +4,16 @@ import { join } from 'node:path';
 import { LARGEST_APIDOC } from './apidoc.ts';
 import { isObject } from './json.ts';
 
+/**
+ * Where the schema begins in a file, which is JSON: it is its last member, so that megabytes need not be read to tell
+ * whether they are known. Within a string the quotes would be escaped.
+ */
+const SCHEMA_MEMBER = ',"schema":';
+
 /** A schema as it is kept on disk, and when it was last known to be the host's. */
 export interface CachedSchema {
-  readonly tree: readonly unknown[];
+  /** The tree, as `JSON.stringify` wrote it; of what is read, it is not known to be whole. */
+  readonly json: string;
   readonly lastModified?: string;
   /** Milliseconds since 1970. */
   readonly checkedAt: number;
@@ -32,11 +39,14 @@ export class SchemaCache {
     try {
       const { size, mtimeMs } = await stat(file);
       if (size > 2 * LARGEST_APIDOC) return undefined;
-      const kept: unknown = JSON.parse(await readFile(file, 'utf8'));
-      if (!isObject(kept) || kept.version !== version || !Array.isArray(kept.schema)) return undefined;
+      const text = await readFile(file, 'utf8');
+      const at = text.indexOf(SCHEMA_MEMBER);
+      if (at < 0) return undefined;
+      const kept: unknown = JSON.parse(`${text.slice(0, at)}}`);
+      if (!isObject(kept) || kept.version !== version || !text.endsWith('}')) return undefined;
       const { lastModified } = kept;
       return {
-        tree: kept.schema,
+        json: text.slice(at + SCHEMA_MEMBER.length, -1),
         checkedAt: mtimeMs,
         ...(typeof lastModified === 'string' ? { lastModified } : {}),
       };
@@ -53,11 +63,12 @@ export class SchemaCache {
   async write(version: string, schema: CachedSchema): Promise<void> {
     const file = this.#file(version);
     if (file === undefined) return;
-    const { tree, lastModified } = schema;
+    const { json, lastModified } = schema;
+    const head = JSON.stringify({ version, lastModified });
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const unfinished = `${file}.${randomUUID()}.tmp`;
     try {
-      await writeFile(unfinished, JSON.stringify({ version, lastModified, schema: tree }), { mode: 0o600 });
+      await writeFile(unfinished, `${head.slice(0, -1)}${SCHEMA_MEMBER}${json}}`, { mode: 0o600 });
       await setTime(unfinished, schema.checkedAt);
       await rename(unfinished, file);
     } catch (error) {

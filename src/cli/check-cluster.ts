@@ -1,18 +1,13 @@
 import { pino } from 'pino';
+import type { EffectivePermissions } from '../catalogue/permissions.ts';
 import type { Cluster } from '../clusters/cluster.ts';
+import { judgePrivileges, nameOf, type PrivilegeReport, type Problem } from '../clusters/privileges.ts';
 import { createCluster } from '../clusters/single-cluster.ts';
 import type { ClusterConfig, Endpoint } from '../config/config.ts';
 import { formatEndpoint } from '../config/endpoint.ts';
 import { apiPath } from '../proxmox/api-path.ts';
 import { toCallError } from '../proxmox/errors.ts';
 import { fetchCertificate, type ShownCertificate } from './certificate.ts';
-import {
-  judgePrivileges,
-  nameOf,
-  type Permissions,
-  type PrivilegeReport,
-  type Problem,
-} from './privileges.ts';
 
 export interface EndpointReport {
   endpoint: string;
@@ -99,7 +94,7 @@ async function askPrivileges(
   };
   try {
     const { data } = await withEndpoint(config, endpoint, (cluster) => cluster.send(call));
-    return judgePrivileges((data ?? {}) as Permissions, config, readOnly || config.readOnly);
+    return judgePrivileges((data ?? {}) as EffectivePermissions, config, readOnly || config.readOnly);
   } catch (thrown) {
     return problemOf(thrown);
   }

@@ -13,6 +13,7 @@ import type { DemoOptions } from './demo.ts';
 import { type Demo, demoText } from './demo-text.ts';
 import { print, printJson } from './output.ts';
 import { showProgress } from './progress.ts';
+import { Reloading } from './reload.ts';
 import { startService } from './service.ts';
 import { stopOnSignal } from './shutdown.ts';
 import { accessOf, clustersFileOf } from './simulated.ts';
@@ -29,9 +30,9 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   const unwind = async (): Promise<void> => {
     for (const step of undo.reverse()) await step();
   };
-  const ending = stopOnSignal(unwind);
+  const ending = stopOnSignal(unwind, ['SIGHUP']);
   try {
-    const demo = await start(options, undo);
+    const demo = await start(options, undo, () => ending.close());
     if (options.json) printJson(jsonOf(demo));
     else print(demoText(demo));
   } catch (error) {
@@ -41,21 +42,29 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   }
 }
 
-async function start({ taskSeconds, json }: DemoOptions, undo: (() => Promise<void>)[]): Promise<Demo> {
+async function start(
+  { taskSeconds, json }: DemoOptions,
+  undo: (() => Promise<void>)[],
+  onHangUp: () => void,
+): Promise<Demo> {
   using _progress = showProgress('Starting three simulated clusters and the service');
   const simulator = await startSimulator({ taskSeconds });
   undo.push(() => simulator.close());
   const folder = await writeFolder(simulator);
   const { port, busyPort } = await choosePort(process.env.MCP_PORT, json ?? false);
-  const config = loadConfig({
+  const source = {
     env: {
       MCP_PORT: port,
       LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
     },
     cwd: folder,
-  });
-  const service = await startService(config, createLogger(config.logLevel));
+  };
+  const config = loadConfig(source);
+  const logger = createLogger(() => config.logLevel);
+  const service = await startService(config, logger);
   undo.push(() => service.stop());
+  const reloading = new Reloading({ source, config, core: service.core, logger, onHangUp });
+  undo.push(() => reloading.close());
   return {
     url: `${service.url}/mcp`,
     sse_url: `${service.url}/sse`,

@@ -1,18 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { type ClusterEntry, clustersFile } from '../config/clusters-schema.ts';
 import { parseStrictJson } from '../config/json.ts';
 import { CliError } from './failure.ts';
+import { writeSecretly } from './write-secretly.ts';
+
+const ELSEWHERE = 'Choose another folder with --dir.';
 
 /** The clusters.json of a folder as it stands, whatever else it holds beside `clusters`. */
 export interface ExistingFile {
@@ -42,7 +37,7 @@ export function readExisting(folder: string): ExistingFile {
 /** Writes the file with clusters added to it, or put in the place of those of the same name. Mode 600. */
 export function writeClusters(existing: ExistingFile, added: ReadonlyMap<string, ClusterEntry>): void {
   const clusters = { ...(existing.content.clusters ?? {}), ...Object.fromEntries(added) };
-  writeSecretly(existing.path, `${JSON.stringify({ ...existing.content, clusters }, null, 2)}\n`);
+  writeSecretly(existing.path, `${JSON.stringify({ ...existing.content, clusters }, null, 2)}\n`, ELSEWHERE);
 }
 
 const SECRET = 'MCP_JWT_SECRET';
@@ -64,24 +59,6 @@ export function writeEnvFile(folder: string): boolean {
   const after = empty.test(before)
     ? before.replace(empty, line)
     : `${before === '' || before.endsWith('\n') ? before : `${before}\n`}${line}\n`;
-  writeSecretly(path, after);
+  writeSecretly(path, after, ELSEWHERE);
   return true;
-}
-
-/** Through a file beside it and a rename: whoever reads sees the old content or the new one, never a half. */
-function writeSecretly(path: string, text: string): void {
-  const target = existsSync(path) ? realpathSync(path) : path;
-  mkdirSync(dirname(target), { recursive: true });
-  const draft = `${target}.${process.pid}.tmp`;
-  try {
-    writeFileSync(draft, text, { mode: 0o600, flag: 'wx' });
-    renameSync(draft, target);
-  } catch (error) {
-    rmSync(draft, { force: true });
-    const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
-    throw new CliError(`${path} can't be written${code}.`, {
-      fix: 'Choose another folder with --dir.',
-      cause: error,
-    });
-  }
 }

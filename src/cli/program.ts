@@ -3,11 +3,13 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/problems.ts';
 import { addCall } from './call.ts';
 import { addCheck } from './check.ts';
+import { addConfig } from './config.ts';
 import { addDemo } from './demo.ts';
 import { CliError, EXIT } from './failure.ts';
 import { addInit } from './init.ts';
 import { examples } from './options.ts';
 import { printAside, styled } from './output.ts';
+import { addSecrets } from './secrets.ts';
 import { addServe } from './serve.ts';
 import { addSimulate } from './simulate.ts';
 import { addStdio } from './stdio.ts';
@@ -42,7 +44,18 @@ export function buildProgram(): Command {
     'proxmox-mcp serve',
     'proxmox-mcp token --subject alice --scope proxmox:read',
   ]);
-  for (const add of [addServe, addStdio, addDemo, addSimulate, addInit, addCheck, addToken, addCall]) {
+  for (const add of [
+    addServe,
+    addStdio,
+    addDemo,
+    addSimulate,
+    addInit,
+    addCheck,
+    addConfig,
+    addToken,
+    addSecrets,
+    addCall,
+  ]) {
     add(program);
   }
   return program;

@@ -14,22 +14,36 @@ export function addServe(program: Command): void {
 }
 
 async function serve(): Promise<void> {
-  const [{ loadConfig }, { createLogger }, { logClusterHealth, startService }, { stopOnSignal }] =
+  const [{ loadConfig }, { createLogger }, { startService }, { Reloading }, { stopOnSignal }] =
     await Promise.all([
       import('../config/load.ts'),
       import('../observability/logging.ts'),
       import('./service.ts'),
+      import('./reload.ts'),
       import('./shutdown.ts'),
     ]);
-  const config = loadConfig({ env: process.env, cwd: process.cwd() });
-  const logger = createLogger(config.logLevel);
+  const source = { env: process.env, cwd: process.cwd() };
+  const config = loadConfig(source);
+  let { logLevel } = config;
+  const logger = createLogger(() => logLevel);
   for (const warning of config.warnings) logger.warn(warning);
   const service = await startService(config, logger);
-  stopOnSignal(async () => {
+  const reloading = new Reloading({
+    source,
+    config,
+    core: service.core,
+    logger,
+    onApplied: (next) => {
+      logLevel = next.logLevel;
+    },
+    onHangUp: () => ending.close(),
+  });
+  const ending = stopOnSignal(async () => {
     logger.info('stopping: calls in flight may end');
+    await reloading.close();
     await service.stop();
     logger.info('stopped');
-  });
+  }, ['SIGHUP']);
   logger.info({ mcp: `${service.url}/mcp`, sse: `${service.url}/sse`, auth: config.auth.mode }, 'listening');
-  await logClusterHealth(service.core, logger);
+  await service.validated;
 }

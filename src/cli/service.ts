@@ -4,18 +4,22 @@ import type { Config, HttpConfig } from '../config/config.ts';
 import { formatEndpoint } from '../config/endpoint.ts';
 import { type Core, composeApp, composeCore } from './compose.ts';
 import { CliError } from './failure.ts';
+import { validateClusters } from './validate-clusters.ts';
 
 /** The service while it listens. */
 export interface Service {
   core: Core;
   /** `http://host:port`, as a client on this machine reaches it; no trailing slash. */
   url: string;
+  /** Resolves when every cluster was asked whether it answers; at once where CLUSTER_VALIDATION is false. */
+  validated: Promise<void>;
   /** Stops accepting, lets calls in flight end, closes doors and clusters. Bounded to about 11 seconds. */
   stop(): Promise<void>;
 }
 
 /**
- * Composes the service and listens.
+ * Composes the service and listens. It does so before the clusters were asked: one that is down must not keep the
+ * others from being used. From then on probes keep their health up to date.
  *
  * @throws CliError that names the setting to change when the address can't be listened on
  */
@@ -28,25 +32,20 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     await Promise.allSettled([app.close(), core.clusters.close()]);
     throw listenError(error, config.http);
   }
-  return { core, url: urlOf(app, config.http), stop };
+  const validated = config.clusterValidation ? validateClusters(core.clusters, logger) : Promise.resolve();
+  core.clusters.startProbes();
+  core.clusters.onChange(({ added, changed }) => {
+    const asked = new Set([...added, ...changed]);
+    if (!config.clusterValidation || asked.size === 0) return;
+    const list = () => core.clusters.list().filter(({ name }) => asked.has(name));
+    void validateClusters({ list }, logger);
+  });
+  return { core, url: urlOf(app, config.http), validated, stop };
 
   async function stop(): Promise<void> {
     await app.close();
     await core.clusters.close();
   }
-}
-
-/** Logs, cluster by cluster, which ones answer; the service runs all the same. */
-export async function logClusterHealth({ clusters }: Core, logger: Logger): Promise<void> {
-  await Promise.all(
-    clusters.list().map(async (cluster) => {
-      const health = await cluster.health();
-      const log = logger.child({ cluster: cluster.name });
-      if (health.reachable)
-        log.info({ version: health.version, latency_ms: health.latencyMs }, 'cluster answers');
-      else log.warn({ code: health.code, problem: health.message }, 'cluster does not answer');
-    }),
-  );
 }
 
 function urlOf(app: FastifyInstance, http: HttpConfig): string {

@@ -8,15 +8,19 @@ const LIMIT_MS = 15_000;
  * Ends the process in order: on SIGTERM, Ctrl-C and the like after `stop`, with exit code 0; a second signal ends it
  * at once. A failure that nobody caught is printed and ends it with 1.
  *
+ * @param others signals with a meaning of their own for the command, such as SIGHUP: these don't end the process
  * @returns `close` ends the process in the same way; `uninstall` takes the handlers back
  */
-export function stopOnSignal(stop: () => Promise<void>): { close(): void; uninstall(): void } {
+export function stopOnSignal(
+  stop: () => Promise<void>,
+  others: readonly 'SIGHUP'[] = [],
+): { close(): void; uninstall(): void } {
   return closeWithGrace(
     {
       delay: LIMIT_MS,
       logger: false,
       // It would turn the exit code of a command that has failed into 0.
-      skip: ['beforeExit'],
+      skip: ['beforeExit', ...others],
       onSecondSignal: (signal) => printAside(`Second ${signal}: ending at once.`),
       onTimeout: () => printAside(`Not everything ended within ${LIMIT_MS / 1000} s: ending at once.`),
     },

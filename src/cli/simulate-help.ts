@@ -31,6 +31,7 @@ const KINDS: Record<FaultKind, [options: string, effect: string]> = {
   ],
   'quorum-lost': ['', 'writes are refused, though every node answers'],
   'storage-full': ['storage=NAME', 'the storage has no byte left'],
+  'clock-skew': ['ahead=SECONDS', "the node's clock is ahead, or with a negative number behind"],
 };
 
 const column = Math.max(...Object.keys(KINDS).map((kind) => kind.length)) + 2;

@@ -21,6 +21,7 @@ async function stdio(): Promise<void> {
     { composeCore },
     { openStdioDoor },
     { LOCAL_PRINCIPAL },
+    { Reloading },
     shutdown,
   ] = await Promise.all([
     import('../config/load.ts'),
@@ -28,19 +29,34 @@ async function stdio(): Promise<void> {
     import('./compose.ts'),
     import('../mcp/stdio.ts'),
     import('../access/principal.ts'),
+    import('./reload.ts'),
     import('./shutdown.ts'),
   ]);
-  const config = loadConfig({ env: process.env, cwd: process.cwd(), needsAuth: false });
+  const source = { env: process.env, cwd: process.cwd(), needsAuth: false };
+  const config = loadConfig(source);
+  let { logLevel } = config;
   // Standard output is the protocol; the logger writes to standard error.
-  const logger = createLogger(config.logLevel);
+  const logger = createLogger(() => logLevel);
   for (const warning of config.warnings) logger.warn(warning);
-  const { clusters, dispatcher } = composeCore(config, logger);
+  const core = composeCore(config, logger);
+  const { clusters, dispatcher } = core;
   const caller = { principal: LOCAL_PRINCIPAL, door: 'stdio' as const, directory: clusters };
   const door = openStdioDoor(dispatcher, caller, logger);
+  const reloading = new Reloading({
+    source,
+    config,
+    core,
+    logger,
+    onApplied: (next) => {
+      logLevel = next.logLevel;
+    },
+    onHangUp: () => ending.close(),
+  });
   const ending = shutdown.stopOnSignal(async () => {
+    await reloading.close();
     await door.close();
     await clusters.close();
-  });
+  }, ['SIGHUP']);
   // The client is gone when it closes its end (MCP, "stdio", shutdown).
   finished(process.stdin, { writable: false }, () => ending.close());
 }

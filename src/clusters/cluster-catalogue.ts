@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import { CatalogueLoader, type FetchText } from '../catalogue/load.ts';
 import { prepareSearch } from '../catalogue/search.ts';
+import type { SharedCatalogues } from '../catalogue/shared.ts';
 import type { Clock } from '../proxmox/breaker.ts';
 import { abortable } from '../proxmox/deadline.ts';
 import { CallError } from '../proxmox/errors.ts';
@@ -14,6 +15,8 @@ export interface ClusterCatalogueDeps {
   /** Where the cluster's schemas are kept; undefined for memory alone. Asked when first needed. */
   directory: () => Promise<string | undefined>;
   builtIn: () => Catalogue;
+  /** Catalogues that all clusters share; its own alone where absent. */
+  shared?: SharedCatalogues | undefined;
   logger: Logger;
   clock: Clock;
   /** How long the first callers wait for the cluster's schema, in milliseconds; 5 s unless told. */
@@ -93,6 +96,7 @@ export class ClusterCatalogue {
       builtIn: this.#deps.builtIn,
       onProblem: (message, cause) => this.#report(message, cause),
       ...(directory === undefined ? {} : { directory }),
+      ...(this.#deps.shared === undefined ? {} : { shared: this.#deps.shared }),
     });
     return this.#loader;
   }

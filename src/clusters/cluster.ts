@@ -6,23 +6,11 @@ import type { EndpointState } from '../proxmox/endpoint-state.ts';
 import type { Upload } from '../proxmox/upload.ts';
 import type { Backups, Inventory, InventoryOptions } from './inventory.ts';
 
-/** Why a cluster was picked for a call; every answer carries it. */
-export const SELECTED_BY = [
-  /** The call names it. */
-  'explicit',
-  /** There is no other. */
-  'single',
-  /** A name in the call fits one of its patterns. */
-  'pattern',
-  /** A VMID in the call is one of its `vmids`. */
-  'vmid',
-  /** The guest was looked for in all clusters, and is in this one alone. */
-  'lookup',
-  'default',
-  /** The call is not about a cluster; the first one will do. */
-  'any',
-] as const;
-export type SelectedBy = (typeof SELECTED_BY)[number];
+/**
+ * Why a cluster was picked for a call; every answer carries it. `lookup`: the guest was looked for in all clusters, and
+ * is in this one alone. `any`: the call is not about a cluster, and the first one will do.
+ */
+export type SelectedBy = 'explicit' | 'single' | 'pattern' | 'vmid' | 'lookup' | 'default' | 'any';
 
 /** What a call says about where it belongs. */
 export interface Target {
@@ -110,6 +98,11 @@ export interface ClusterDirectory {
    * @throws CallError CLUSTER_NOT_FOUND or CLUSTER_AMBIGUOUS, naming the known clusters.
    */
   select(target: Target): Selection;
+  /**
+   * The same without the default: undefined where no rule claims the target, and it has to be looked for.
+   * @throws CallError as `select` does.
+   */
+  claim(target: Target): Selection | undefined;
 }
 
 /** All clusters of the process, as the doors hold them. */

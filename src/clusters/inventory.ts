@@ -6,7 +6,8 @@ export interface InventoryOptions {
 
 /**
  * What a cluster holds, from `GET /cluster/resources`. Rows that did not change since the question before are the same
- * objects. Members that Proxmox does not tell are absent.
+ * objects. Members that Proxmox does not tell are undefined; every row has
+ * all of them, as one shape is what makes searching many of them fast.
  */
 export interface Inventory {
   guests: readonly GuestRow[];
@@ -25,34 +26,34 @@ export interface GuestRow {
   vmid: number;
   node: string;
   /** A guest without statistics yet has none. */
-  name?: string;
+  name?: string | undefined;
   status: string;
   template: boolean;
   /** Load, 0 to 1 of its own CPUs. */
-  cpuFraction?: number;
-  cpus?: number;
-  memBytes?: number;
-  maxMemBytes?: number;
-  diskBytes?: number;
-  maxDiskBytes?: number;
-  uptimeSeconds?: number;
-  pool?: string;
+  cpuFraction?: number | undefined;
+  cpus?: number | undefined;
+  memBytes?: number | undefined;
+  maxMemBytes?: number | undefined;
+  diskBytes?: number | undefined;
+  maxDiskBytes?: number | undefined;
+  uptimeSeconds?: number | undefined;
+  pool?: string | undefined;
   /** In lower case. */
   tags: readonly string[];
-  lock?: string;
-  haState?: string;
+  lock?: string | undefined;
+  haState?: string | undefined;
 }
 
 export interface NodeRow {
   node: string;
   status: string;
-  cpuFraction?: number;
-  cpus?: number;
-  memBytes?: number;
-  maxMemBytes?: number;
-  diskBytes?: number;
-  maxDiskBytes?: number;
-  uptimeSeconds?: number;
+  cpuFraction?: number | undefined;
+  cpus?: number | undefined;
+  memBytes?: number | undefined;
+  maxMemBytes?: number | undefined;
+  diskBytes?: number | undefined;
+  maxDiskBytes?: number | undefined;
+  uptimeSeconds?: number | undefined;
 }
 
 /** A storage as one node sees it; a shared one has a row per node. */
@@ -62,11 +63,11 @@ export interface StorageRow {
   storage: string;
   node: string;
   status: string;
-  pluginType?: string;
+  pluginType?: string | undefined;
   shared: boolean;
   content: readonly string[];
-  usedBytes?: number;
-  totalBytes?: number;
+  usedBytes?: number | undefined;
+  totalBytes?: number | undefined;
 }
 
 /** The newest backup of each guest that has one. */
@@ -75,5 +76,7 @@ export interface Backups {
   newest: ReadonlyMap<number, number>;
   /** Storages that could not be read, and why: a guest without a backup may have one there. */
   unread: readonly { storage: string; node: string; problem: string }[];
+  /** VMIDs whose backups Proxmox shows to nobody without VM.Backup on them: nothing is known about these. */
+  hidden?: ReadonlySet<number>;
   asOf: number;
 }

@@ -8,7 +8,8 @@ import type { ClusterHealth } from './cluster.ts';
 
 const VERSION_PATH = apiPath`/version`;
 const PERMISSIONS_PATH = apiPath`/access/permissions`;
-const HEALTH_MS = 5_000;
+/** How long a cluster may take to say that it is there, in milliseconds. */
+export const HEALTH_MS = 5_000;
 const PERMISSIONS_MS = 10_000;
 
 /** Asks a cluster for its version; whatever goes wrong is in the answer. */
@@ -17,29 +18,27 @@ export async function probeHealth(engine: Engine, clock: Clock): Promise<Cluster
   try {
     const call = { method: 'GET', path: VERSION_PATH, parameters: {}, deadlineMs: HEALTH_MS } as const;
     const { data } = await engine.send(call);
-    const { version, release } = (data ?? {}) as Record<string, unknown>;
-    if (typeof version !== 'string') {
-      return unhealthy(
-        'UPSTREAM_ERROR',
-        'The answer to /version holds no version: is this Proxmox VE?',
-        clock,
-      );
-    }
-    const checkedAt = clock.now();
-    return {
-      reachable: true,
-      version,
-      release: String(release ?? ''),
-      latencyMs: checkedAt - startedAt,
-      checkedAt,
-    };
+    return healthFrom(data, clock.now() - startedAt, clock);
   } catch (thrown) {
     const { code, message } = toCallError(thrown);
     return unhealthy(code, message, clock);
   }
 }
 
-export function unhealthy(code: string, message: string, clock: Clock): ClusterHealth {
+/** Reads the answer to `GET /version`. */
+export function healthFrom(data: unknown, latencyMs: number, clock: Clock): ClusterHealth {
+  const { version, release } = (data ?? {}) as Record<string, unknown>;
+  if (typeof version !== 'string') {
+    return unhealthy('UPSTREAM_ERROR', 'The answer to /version holds no version: is this Proxmox VE?', clock);
+  }
+  return { reachable: true, version, release: String(release ?? ''), latencyMs, checkedAt: clock.now() };
+}
+
+export function unhealthy(
+  code: string,
+  message: string,
+  clock: Clock,
+): Extract<ClusterHealth, { reachable: false }> {
   return { reachable: false, code, message, checkedAt: clock.now() };
 }
 

@@ -1,10 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { checkedCertificates, normaliseFingerprint } from './certificates.ts';
+import { readPatterns, readVmids } from './claims.ts';
+import type { OpenSealed } from './clusters-key.ts';
 import type { ClusterEntry, SecretSource } from './clusters-schema.ts';
 import type { ClusterConfig, ClusterCredentials, ClusterTls, Endpoint } from './config.ts';
 import { formatEndpoint, parseEndpoint } from './endpoint.ts';
-import { type Environment, errorCode, readSecretFile } from './environment.ts';
+import { type Environment, errorCode } from './environment.ts';
+import type { SealedPlace } from './sealed.ts';
 import { Secret } from './secret.ts';
 
 /** Where an entry stands: how its files are found, and how its problems are named. */
@@ -13,6 +15,8 @@ export interface EntryContext {
   /** Folder that relative paths start from. */
   folder: string;
   environment: Environment;
+  /** Opens the entry's sealed secrets; absent where it comes from variables or questions, which hold none. */
+  openSealed?: OpenSealed;
   /** Records a problem of one key of the entry; gives undefined, the value that the key then has. */
   problem(key: keyof ClusterEntry, message: string): undefined;
   warn(message: string): void;
@@ -31,6 +35,8 @@ export function clusterConfig(entry: ClusterEntry, context: EntryContext): Clust
   const endpoints = readEndpoints(entry, context);
   const credentials = readCredentials(entry, context);
   const tls = readTls(entry, context);
+  const patterns = readPatterns(entry.patterns, (message) => context.problem('patterns', message));
+  const vmids = readVmids(entry.vmids, (message) => context.problem('vmids', message));
   if (endpoints === undefined || credentials === undefined || tls === undefined) return undefined;
   if (!tls.verify && endpoints.some((endpoint) => (endpoint.fingerprint ?? tls.fingerprint) === undefined)) {
     context.warn(
@@ -48,8 +54,9 @@ export function clusterConfig(entry: ClusterEntry, context: EntryContext): Clust
     ...(entry.default_bridge === undefined ? {} : { defaultBridge: entry.default_bridge }),
     ...(entry.region === undefined ? {} : { region: entry.region }),
     ...(entry.tier === undefined ? {} : { tier: entry.tier }),
-    patterns: [],
-    vmids: [],
+    patterns,
+    vmids,
+    ...(entry.fallback === undefined ? {} : { fallback: entry.fallback }),
     readOnly: entry.read_only ?? false,
     validate: entry.validate ?? true,
   };
@@ -84,7 +91,10 @@ function readTls(entry: ClusterEntry, context: EntryContext): ClusterTls | undef
   );
   const ca = attemptOptional(
     entry.ca_file,
-    (path) => checkedCertificates(readText(resolve(context.folder, path))),
+    (path) =>
+      checkedCertificates(
+        readText(resolve(context.folder, path), (file) => context.environment.readFile(file)),
+      ),
     (message) => context.problem('ca_file', message),
   );
   if (fingerprint === null || ca === null) return undefined;
@@ -143,7 +153,7 @@ function isUser(user: string | undefined): user is string {
 }
 
 function readSecret(
-  key: keyof ClusterEntry,
+  key: SealedPlace['key'],
   source: SecretSource,
   context: EntryContext,
 ): Secret | undefined {
@@ -153,9 +163,19 @@ function readSecret(
     if (secret === undefined) context.problem(key, `names the variable ${source.env}, which is not set`);
     return secret;
   }
+  if ('sealed' in source) {
+    return attempt(
+      () => {
+        if (context.openSealed === undefined) throw new Error('can be sealed in clusters.json alone');
+        return context.openSealed(source.sealed, { cluster: context.name, key });
+      },
+      (message) => context.problem(key, message),
+    );
+  }
   return attempt(
     () => {
-      const value = readText(resolve(context.folder, source.file), readSecretFile);
+      const path = resolve(context.folder, source.file);
+      const value = readText(path, (file) => context.environment.readSecretFile(file));
       if (value === '') throw new Error(`names the file ${source.file}, which is empty`);
       return new Secret(value);
     },
@@ -163,7 +183,7 @@ function readSecret(
   );
 }
 
-function readText(path: string, read = (from: string) => readFileSync(from, 'utf8')): string {
+function readText(path: string, read: (path: string) => string): string {
   try {
     return read(path);
   } catch (error) {

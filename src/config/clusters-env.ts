@@ -1,48 +1,37 @@
 import { checkedCertificates } from './certificates.ts';
-import { clusterConfig, type EntryContext } from './cluster-entry.ts';
-import type { ClusterSet } from './clusters-file.ts';
+import { clusterConfig } from './cluster-entry.ts';
+import {
+  type ClusterKey,
+  checkUnknown,
+  ignoredVariables,
+  NAMES,
+  PATTERNS,
+  prefixOf,
+  SINGLE_PREFIX,
+  SUFFIXES,
+  variableOf,
+} from './cluster-variables.ts';
 import { CLUSTER_NAME, CLUSTER_NAME_RULE, type ClusterEntry } from './clusters-schema.ts';
 import type { ClusterConfig } from './config.ts';
+import { type ClusterSet, checkTogether, type DescribedCluster } from './described.ts';
 import type { Environment } from './environment.ts';
-import { didYouMean } from './nearest.ts';
+import { readEndpointList, readPatternList, readPatternMap } from './variable-lists.ts';
 
-const NAMES = 'PROXMOX_CLUSTERS';
-const PATTERNS = 'PROXMOX_CLUSTER_PATTERNS';
 const SINGLE_CLUSTER = 'default';
-
-/** The variables of a cluster, behind `PROXMOX_CLUSTER_<name>_` or `PROXMOX_`, and the keys they stand for. */
-const SUFFIXES = {
-  url: 'API_URL',
-  token_id: 'TOKEN_ID',
-  token_secret: 'TOKEN_SECRET',
-  user: 'USERNAME',
-  password: 'PASSWORD',
-  verify_ssl: 'VERIFY',
-  fingerprint: 'FINGERPRINT',
-  ca_file: 'CA',
-  default_node: 'DEFAULT_NODE',
-  default_storage: 'DEFAULT_STORAGE',
-  default_bridge: 'DEFAULT_BRIDGE',
-  region: 'REGION',
-  tier: 'TIER',
-  read_only: 'READ_ONLY',
-  validate: 'VALIDATE',
-} as const satisfies Partial<Record<keyof ClusterEntry, string>>;
-
-/** Any one of these describes clusters. */
-const ENTRANCES = [NAMES, `PROXMOX_${SUFFIXES.url}`, 'PROXMOX_HOST'];
-
-/** The variables that are read beside `PROXMOX_CLUSTER_<name>_…`, whichever way clusters are described. */
-export const TOP_VARIABLES: readonly string[] = [
-  ...ENTRANCES,
-  PATTERNS,
-  ...Object.values(SUFFIXES).map((suffix) => `PROXMOX_${suffix}`),
-];
-
-/** Whether variables describe a cluster at all. */
-export function environmentHasClusters(environment: Environment): boolean {
-  return ENTRANCES.some((name) => environment.has(name));
-}
+const BOOLEANS = ['verify_ssl', 'read_only', 'validate'] as const;
+const SECRETS = ['token_secret', 'password'] as const;
+const TEXTS = [
+  'token_id',
+  'user',
+  'fingerprint',
+  'default_node',
+  'default_storage',
+  'default_bridge',
+  'region',
+  'tier',
+  'vmids',
+  'fallback',
+] as const;
 
 /**
  * Reads the clusters that variables describe: `PROXMOX_CLUSTERS=a,b` with `PROXMOX_CLUSTER_<name>_…`, or one cluster
@@ -51,152 +40,146 @@ export function environmentHasClusters(environment: Environment): boolean {
  * @param folder the working directory
  */
 export function readEnvironmentClusters(environment: Environment, folder: string): ClusterSet {
-  const warnings: string[] = [];
   const names = environment.list(NAMES);
+  const reader = new VariableReader(environment, folder, ignoredVariables(environment, names));
   if (names === undefined) {
-    const cluster = readCluster(environment, SINGLE_CLUSTER, 'PROXMOX_', folder, warnings);
-    return { clusters: cluster === undefined ? [] : [cluster], defaultCluster: SINGLE_CLUSTER, warnings };
+    reader.read(SINGLE_CLUSTER, SINGLE_PREFIX);
+    return reader.end({ defaultCluster: SINGLE_CLUSTER, defaultOrigin: 'the only cluster' });
   }
   if (names.length === 0) environment.problem(NAMES, 'holds no name');
   if (new Set(names).size < names.length) environment.problem(NAMES, 'holds a name twice');
-  const clusters = names.flatMap((name) => {
-    if (!CLUSTER_NAME.test(name)) {
-      environment.problem(NAMES, `each name ${CLUSTER_NAME_RULE}`);
-      return [];
+  const valid = [...new Set(names)].filter((name) => CLUSTER_NAME.test(name));
+  if (!names.every((name) => CLUSTER_NAME.test(name))) {
+    environment.problem(NAMES, `each name ${CLUSTER_NAME_RULE}`);
+  }
+  const patterns = readPatternMap(environment, PATTERNS, names, NAMES);
+  for (const name of valid) reader.read(name, prefixOf(name), patterns.get(name));
+  checkUnknown(environment, names, reader.warnings);
+  const [first] = names;
+  const origin = `the first of ${environment.origin(NAMES)}`;
+  return reader.end(first === undefined ? {} : { defaultCluster: first, defaultOrigin: origin });
+}
+
+/** Collects clusters from variables, one after the other. */
+class VariableReader {
+  readonly warnings: string[];
+  readonly #environment: Environment;
+  readonly #folder: string;
+  readonly #clusters: ClusterConfig[] = [];
+  readonly #described: DescribedCluster[] = [];
+  readonly #prefixes = new Map<string, string>();
+
+  constructor(environment: Environment, folder: string, warnings: string[]) {
+    this.#environment = environment;
+    this.#folder = folder;
+    this.warnings = warnings;
+  }
+
+  /** @param shared patterns that PROXMOX_CLUSTER_PATTERNS gives to this cluster */
+  read(name: string, prefix: string, shared: readonly string[] = []): void {
+    this.#prefixes.set(name, prefix);
+    const origins = new Map<ClusterKey, string>();
+    const entry = this.#entry(name, prefix, origins);
+    const patternOrigins = new Map([
+      ...shared.map((text) => [text, this.#environment.origin(PATTERNS)] as const),
+      ...[entry?.patterns ?? []].flat().map((text) => [text, origins.get('patterns') ?? ''] as const),
+    ]);
+    if (entry === undefined) return;
+    if (patternOrigins.size > 0) entry.patterns = [...patternOrigins.keys()];
+    const ca = this.#ca(name, prefix, entry, origins);
+    const inline = ca !== undefined && entry.ca_file === undefined ? { ca } : {};
+    this.#described.push({ name, entry, origins, patternOrigins, ...inline });
+    // The CA was read already, from wherever it is.
+    const { ca_file: _read, ...rest } = entry;
+    const config = clusterConfig(rest, {
+      name,
+      folder: this.#folder,
+      environment: this.#environment,
+      problem: (key, message) => this.#problem(key, message, name),
+      warn: (message) => this.warnings.push(message),
+    });
+    if (config === undefined) return;
+    this.#clusters.push(ca === undefined ? config : { ...config, tls: { ...config.tls, ca } });
+  }
+
+  /** All that was read, checked together. */
+  end(byDefault: Pick<ClusterSet, 'defaultCluster' | 'defaultOrigin'>): ClusterSet {
+    const set = {
+      clusters: this.#clusters,
+      described: this.#described,
+      ...byDefault,
+      warnings: this.warnings,
+    };
+    checkTogether(set, (key, message, cluster) => this.#problem(key, message, cluster));
+    return set;
+  }
+
+  #problem(key: ClusterKey, message: string, name: string): undefined {
+    const variable = variableOf(this.#environment, this.#prefixes.get(name) ?? '', key);
+    const isShared = key === 'patterns' && !this.#environment.has(variable);
+    this.#environment.problem(isShared ? PATTERNS : variable, message, name);
+  }
+
+  #entry(name: string, prefix: string, origins: Map<ClusterKey, string>): ClusterEntry | undefined {
+    const environment = this.#environment;
+    const variable = (key: ClusterKey): string => variableOf(environment, prefix, key);
+    const url = environment.text(variable('url'));
+    const plainUrl = `${prefix}${SUFFIXES.url}`;
+    if (variable('url') !== plainUrl && environment.has(plainUrl)) {
+      environment.problem(variable('url'), `is set beside ${plainUrl}; keep one`);
     }
-    return readCluster(environment, name, `PROXMOX_CLUSTER_${name}_`, folder, warnings) ?? [];
-  });
-  checkUnknown(environment, names, warnings);
-  checkPatterns(environment, names, warnings);
-  const first = names[0];
-  return { clusters, ...(first === undefined ? {} : { defaultCluster: first }), warnings };
-}
-
-function readCluster(
-  environment: Environment,
-  name: string,
-  prefix: string,
-  folder: string,
-  warnings: string[],
-): ClusterConfig | undefined {
-  const urlVariable = urlName(environment, prefix);
-  const url = environment.text(urlVariable);
-  if (url === undefined) {
-    if (!environment.has(urlVariable)) environment.problem(urlVariable, 'is missing', name);
-    return undefined;
+    if (url === undefined) {
+      if (!environment.has(variable('url'))) this.#problem('url', 'is missing', name);
+      return undefined;
+    }
+    const entry: ClusterEntry = { url, ...this.#values(variable) };
+    for (const key of Object.keys(SUFFIXES) as ClusterKey[]) {
+      if (entry[key] !== undefined) origins.set(key, environment.origin(variable(key)));
+    }
+    return entry;
   }
-  const variable = (key: keyof ClusterEntry) =>
-    key === 'url'
-      ? urlVariable
-      : `${prefix}${key in SUFFIXES ? SUFFIXES[key as keyof typeof SUFFIXES] : key}`;
-  const context: EntryContext = {
-    name,
-    folder,
-    environment,
-    problem: (key, message) => {
-      environment.problem(variable(key), message, name);
-    },
-    warn: (message) => warnings.push(message),
-  };
-  const config = clusterConfig({ url, ...readEntry(environment, prefix) }, context);
-  if (config === undefined) return undefined;
-  return withCa(config, environment, `${prefix}${SUFFIXES.ca_file}`);
-}
 
-/** The older single form says PROXMOX_HOST; both at once would leave open which one counts. */
-function urlName(environment: Environment, prefix: string): string {
-  const name = `${prefix}${SUFFIXES.url}`;
-  if (prefix !== 'PROXMOX_' || !environment.has('PROXMOX_HOST')) return name;
-  if (environment.has(name)) environment.problem('PROXMOX_HOST', `is set beside ${name}; keep one`);
-  return 'PROXMOX_HOST';
-}
-
-function readEntry(environment: Environment, prefix: string): Omit<ClusterEntry, 'url'> {
-  const entry: Omit<ClusterEntry, 'url'> = {};
-  for (const key of ['verify_ssl', 'read_only', 'validate'] as const) {
-    const value = environment.boolean(`${prefix}${SUFFIXES[key]}`);
-    if (value !== undefined) entry[key] = value;
+  #values(variable: (key: ClusterKey) => string): Omit<ClusterEntry, 'url'> {
+    const environment = this.#environment;
+    const values: Omit<ClusterEntry, 'url'> = {};
+    for (const key of BOOLEANS) {
+      const value = environment.boolean(variable(key));
+      if (value !== undefined) values[key] = value;
+    }
+    for (const key of TEXTS) {
+      const value = environment.text(variable(key));
+      if (value !== undefined) values[key] = value;
+    }
+    for (const key of SECRETS) {
+      if (environment.secret(variable(key)) !== undefined) values[key] = { env: variable(key) };
+    }
+    const patterns = readPatternList(environment, variable('patterns'));
+    const endpoints = readEndpointList(environment, variable('endpoints'));
+    return {
+      ...values,
+      ...(patterns === undefined ? {} : { patterns }),
+      ...(endpoints === undefined ? {} : { endpoints }),
+    };
   }
-  const texts = [
-    'token_id',
-    'token_secret',
-    'user',
-    'password',
-    'fingerprint',
-    'default_node',
-    'default_storage',
-    'default_bridge',
-    'region',
-    'tier',
-  ] as const;
-  for (const key of texts) {
-    const value = environment.text(`${prefix}${SUFFIXES[key]}`);
-    if (value !== undefined) entry[key] = value;
-  }
-  return entry;
-}
 
-/** `…_CA` holds PEM text, so that `…_CA_FILE` is the path of a mounted file as with every variable. */
-function withCa(config: ClusterConfig, environment: Environment, variable: string): ClusterConfig {
-  const pem = environment.text(variable);
-  if (pem === undefined) return config;
-  try {
-    return { ...config, tls: { ...config.tls, ca: checkedCertificates(pem) } };
-  } catch (error) {
-    environment.problem(variable, error instanceof Error ? error.message : 'is not valid', config.name);
-    return config;
+  /** `…_CA` holds PEM text, so that `…_CA_FILE` is the path of a mounted file as with every variable. */
+  #ca(
+    name: string,
+    prefix: string,
+    entry: ClusterEntry,
+    origins: Map<ClusterKey, string>,
+  ): string | undefined {
+    const variable = `${prefix}${SUFFIXES.ca_file}`;
+    const pem = this.#environment.text(variable);
+    if (pem === undefined) return undefined;
+    const file = this.#environment.place(variable)?.file;
+    if (file !== undefined) entry.ca_file = file;
+    origins.set('ca_file', this.#environment.origin(variable));
+    try {
+      return checkedCertificates(pem);
+    } catch (error) {
+      this.#problem('ca_file', error instanceof Error ? error.message : 'is not valid', name);
+      return undefined;
+    }
   }
-}
-
-/** A mistyped variable is silent otherwise: the cluster would run without its fingerprint or read-only mark. */
-function checkUnknown(environment: Environment, names: readonly string[], warnings: string[]): void {
-  const suffixes: readonly string[] = Object.values(SUFFIXES);
-  const known = new Set(
-    names.flatMap((name) =>
-      suffixes.flatMap((suffix) => [
-        `PROXMOX_CLUSTER_${name}_${suffix}`,
-        `PROXMOX_CLUSTER_${name}_${suffix}_FILE`,
-      ]),
-    ),
-  );
-  for (const variable of new Set(environment.names())) {
-    if (!variable.startsWith('PROXMOX_CLUSTER_') || known.has(variable)) continue;
-    if (variable === PATTERNS || variable === `${PATTERNS}_FILE`) continue;
-    const owner = names.find((name) => variable.startsWith(`PROXMOX_CLUSTER_${name}_`));
-    const nearest = didYouMean(variable, known);
-    if (owner !== undefined) environment.problem(variable, `is not a known variable.${nearest}`, owner);
-    // Only a warning: PROXMOX_CLUSTERS may name some of the clusters that .env describes.
-    else warnings.push(`${variable} belongs to no cluster of ${NAMES}.${nearest}`);
-  }
-}
-
-/** PROXMOX_CLUSTER_PATTERNS: JSON, or `prod-:production,stg-:staging`. Its form is checked; a later version uses it. */
-function checkPatterns(environment: Environment, names: readonly string[], warnings: string[]): void {
-  const text = environment.text(PATTERNS);
-  if (text === undefined) return;
-  const targets = text.trim().startsWith('{') ? jsonTargets(text) : pairTargets(text);
-  if (targets === undefined) {
-    environment.problem(
-      PATTERNS,
-      'must be a JSON object of texts, or pairs such as prod-:production,stg-:staging',
-    );
-  } else {
-    const unknown = targets.find((target) => !names.includes(target));
-    if (unknown !== undefined) environment.problem(PATTERNS, `names a cluster that is not in ${NAMES}`);
-  }
-  warnings.push(`${PATTERNS} is not used by this version yet`);
-}
-
-function jsonTargets(text: string): string[] | undefined {
-  try {
-    const targets = Object.values(JSON.parse(text));
-    return targets.every((target) => typeof target === 'string') ? targets : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function pairTargets(text: string): string[] | undefined {
-  const targets = text.split(',').map((pair) => /^.+:(?<cluster>[^:]+)$/.exec(pair.trim())?.groups?.cluster);
-  return targets.every((target) => target !== undefined) ? targets : undefined;
 }

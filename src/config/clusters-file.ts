@@ -1,24 +1,24 @@
-import { readFileSync, statSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { statSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { clusterConfig, type EntryContext } from './cluster-entry.ts';
-import { CLUSTER_KEYS, CLUSTER_NAME, CLUSTER_NAME_RULE, clustersFile, FILE_KEYS } from './clusters-schema.ts';
-import type { ClusterConfig } from './config.ts';
+import type { ClusterKey } from './cluster-variables.ts';
+import { sealedOpener } from './clusters-key.ts';
+import {
+  CLUSTER_KEYS,
+  CLUSTER_NAME,
+  CLUSTER_NAME_RULE,
+  type ClusterEntry,
+  clustersFile,
+  FILE_KEYS,
+} from './clusters-schema.ts';
+import { type ClusterSet, checkTogether, type DescribedCluster, missingCluster } from './described.ts';
 import { type Environment, errorCode } from './environment.ts';
 import { parseStrictJson } from './json.ts';
 import { didYouMean } from './nearest.ts';
 import type { ConfigProblem } from './problems.ts';
 
-export interface ClusterSet {
-  clusters: ClusterConfig[];
-  defaultCluster?: string;
-  warnings: string[];
-}
-
 type ClustersFile = z.infer<typeof clustersFile>;
-
-/** Keys that a later version uses: their form is checked today, so that a file written now stays valid. */
-const LATER_KEYS = ['patterns', 'vmids', 'fallback'] as const;
 
 /**
  * Reads clusters.json. Everything that is wrong with it goes into `problems`; the result then holds what was right.
@@ -31,17 +31,21 @@ export function readClustersFile(
   problems: ConfigProblem[],
 ): ClusterSet {
   const source = basename(path);
-  const text = readText(path, source, problems);
-  const file = text === undefined ? undefined : parseFile(text, source, problems);
-  if (file === undefined) return { clusters: [], warnings: [] };
+  const text = readText(path, source, environment, problems);
+  const file = text === undefined ? undefined : parseClustersFile(text, source, problems);
+  if (file === undefined) return { clusters: [], described: [], warnings: [] };
 
-  const warnings = [...permissionWarnings(path), ...laterWarnings(source, file)];
+  const warnings = permissionWarnings(path);
   const names = Object.keys(file.clusters);
   const problem = (field: string, message: string, cluster?: string): undefined => {
     problems.push({ source, ...(cluster === undefined ? {} : { cluster }), field, message });
   };
   if (names.length === 0) problem('clusters', 'holds no cluster');
-  const clusters = Object.entries(file.clusters).flatMap(([name, entry]) => {
+  const described = Object.entries(file.clusters).map(([name, entry]) =>
+    describe(name, entry, file.patterns ?? {}, { source, folder: dirname(path), environment }),
+  );
+  const openSealed = sealedOpener(environment, names);
+  const clusters = described.flatMap(({ name, entry }) => {
     if (!CLUSTER_NAME.test(name)) problem('clusters', `the name ${CLUSTER_NAME_RULE}`, name);
     const context: EntryContext = {
       name,
@@ -49,25 +53,84 @@ export function readClustersFile(
       environment,
       problem: (key, message) => problem(key, message, name),
       warn: (message) => warnings.push(message),
+      openSealed,
     };
     return clusterConfig(entry, context) ?? [];
   });
+  const set = { clusters, described, ...defaultOf(file, names, source), warnings };
   checkReferences(file, names, problem);
-  const single = names.length === 1 ? names[0] : undefined;
-  const defaultCluster = file.default_cluster ?? single;
-  return { clusters, ...(defaultCluster === undefined ? {} : { defaultCluster }), warnings };
+  checkTogether(set, problem);
+  return set;
 }
 
-function readText(path: string, source: string, problems: ConfigProblem[]): string | undefined {
+/** The one that is named; a single cluster needs no name. */
+function defaultOf(
+  { default_cluster: named }: ClustersFile,
+  names: readonly string[],
+  source: string,
+): Pick<ClusterSet, 'defaultCluster' | 'defaultOrigin'> {
+  if (named !== undefined) return { defaultCluster: named, defaultOrigin: source };
+  const [only, ...others] = names;
+  if (only === undefined || others.length > 0) return {};
+  return { defaultCluster: only, defaultOrigin: 'the only cluster' };
+}
+
+/** Puts the patterns that stand at the top into the entries they lead to, and notes where each value comes from. */
+function describe(
+  name: string,
+  entry: ClusterEntry,
+  shared: Readonly<Record<string, string>>,
+  { source, folder, environment }: { source: string; folder: string; environment: Environment },
+): DescribedCluster {
+  const patternOrigins = new Map<string, string>();
+  for (const [text, cluster] of Object.entries(shared)) {
+    if (cluster === name) patternOrigins.set(text, `${source} (patterns)`);
+  }
+  for (const text of [entry.patterns ?? []].flat()) patternOrigins.set(text, source);
+  const origins = new Map<ClusterKey, string>();
+  for (const key of Object.keys(entry) as ClusterKey[]) {
+    const value = entry[key];
+    if (value !== undefined) origins.set(key, originOf(value, { source, folder, environment }));
+  }
+  const patterns = patternOrigins.size === 0 ? {} : { patterns: [...patternOrigins.keys()] };
+  return { name, entry: { ...entry, ...patterns }, origins, patternOrigins };
+}
+
+/** A secret stands where the file points to. */
+function originOf(
+  value: unknown,
+  { source, folder, environment }: { source: string; folder: string; environment: Environment },
+): string {
+  if (typeof value !== 'object' || value === null) return source;
+  if ('env' in value && typeof value.env === 'string') return environment.origin(value.env);
+  if ('file' in value && typeof value.file === 'string') return resolve(folder, value.file);
+  return source;
+}
+
+function readText(
+  path: string,
+  source: string,
+  environment: Environment,
+  problems: ConfigProblem[],
+): string | undefined {
   try {
-    return readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
+    return environment.readFile(path).replace(/^\uFEFF/, '');
   } catch (error) {
     problems.push({ source, message: `${path} can't be read (${errorCode(error)})` });
     return undefined;
   }
 }
 
-function parseFile(text: string, source: string, problems: ConfigProblem[]): ClustersFile | undefined {
+/**
+ * Parses the text of a clusters.json and checks its form; what is wrong goes into `problems`.
+ *
+ * @param source what the file is called in problems
+ */
+export function parseClustersFile(
+  text: string,
+  source: string,
+  problems: ConfigProblem[],
+): ClustersFile | undefined {
   const parsed = parseStrictJson(text);
   if ('problems' in parsed) {
     for (const { line, column, path, message } of parsed.problems) {
@@ -109,35 +172,18 @@ function location(path: readonly string[]): Pick<ConfigProblem, 'cluster' | 'fie
 function checkReferences(
   file: ClustersFile,
   names: readonly string[],
-  problem: (field: string, message: string, cluster?: string) => void,
+  problem: (field: string, message: string) => void,
 ): void {
-  const check = (field: string, wanted: string, cluster?: string) => {
-    if (names.includes(wanted)) return;
-    problem(
-      field,
-      `names the cluster "${wanted}", which does not exist.${didYouMean(wanted, names)}`,
-      cluster,
-    );
+  const check = (field: string, wanted: string) => {
+    if (!names.includes(wanted)) problem(field, missingCluster(wanted, names));
   };
   if (file.default_cluster !== undefined) check('default_cluster', file.default_cluster);
   for (const target of Object.values(file.patterns ?? {})) check('patterns', target);
-  for (const [name, { fallback }] of Object.entries(file.clusters)) {
-    if (fallback === name) problem('fallback', 'names the cluster itself', name);
-    else if (fallback !== undefined) check('fallback', fallback, name);
-  }
 }
 
 function permissionWarnings(path: string): string[] {
   // Windows has no such bits: Node reports 0o666 for every file there.
-  if (process.platform === 'win32' || (statSync(path).mode & 0o077) === 0) return [];
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  if (process.platform === 'win32' || (mode & 0o077) === 0) return [];
   return [`${path} can be read by other users of this machine; run: chmod 600 ${path}`];
-}
-
-function laterWarnings(source: string, file: ClustersFile): string[] {
-  const inClusters = Object.entries(file.clusters).flatMap(([name, entry]) =>
-    LATER_KEYS.filter((key) => entry[key] !== undefined).map((key) => `cluster "${name}": ${key}`),
-  );
-  return [...(file.patterns === undefined ? [] : ['patterns']), ...inClusters].map(
-    (where) => `${source}: ${where} is not used by this version yet`,
-  );
 }

@@ -7,15 +7,19 @@ export const CLUSTER_NAME_RULE =
 
 const text = z.string().min(1, { error: 'must not be empty' });
 
+/** Of a variable; with dots and dashes only where a cluster's name brings them, so that no secret is taken for one. */
+export const VARIABLE_NAME = /^(?:[A-Za-z_][A-Za-z0-9_]*|PROXMOX_CLUSTER_[A-Za-z0-9._-]+)$/;
+
 const secretSource = z.union(
   [
     text,
     z.strictObject({
-      env: text.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, { error: 'must be the name of a variable' }),
+      env: text.regex(VARIABLE_NAME, { error: 'must be the name of a variable' }),
     }),
     z.strictObject({ file: text }),
+    z.strictObject({ sealed: text }),
   ],
-  { error: 'must be a text, {"env":"NAME"} or {"file":"PATH"}' },
+  { error: 'must be a text, {"env":"NAME"}, {"file":"PATH"} or {"sealed":"v1.…"}' },
 );
 export type SecretSource = z.infer<typeof secretSource>;
 
@@ -23,14 +27,8 @@ const endpoint = z.union([text, z.strictObject({ url: text, fingerprint: text.op
   error: 'must be "host:port" or {"url":"host:port","fingerprint":"…"}',
 });
 
-const VMID_RULE = 'must be a VMID, or a text such as "100-199,205"';
-const vmidRange = z.union(
-  [
-    z.int().min(100).max(999_999_999),
-    z.string().regex(/^\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*$/, { error: VMID_RULE }),
-  ],
-  { error: VMID_RULE },
-);
+/** What of it is a range is found where it is read. */
+const vmidRange = z.union([z.int(), text], { error: 'must be a VMID, or a text such as "100-199,205"' });
 
 const clusterEntry = z.strictObject({
   url: text,

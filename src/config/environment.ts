@@ -6,6 +6,18 @@ import { Secret } from './secret.ts';
 
 export type EnvironmentVariables = Readonly<Record<string, string | undefined>>;
 
+/** Where the value of a variable stands. */
+export interface Place {
+  level: 'environment' | '.env';
+  /** NAME, or NAME_FILE. */
+  variable: string;
+  /** Absolute path of the file behind NAME_FILE. */
+  file?: string;
+}
+
+/** The origin of a value that nobody configured. */
+export const DEFAULT_ORIGIN = 'default';
+
 /**
  * The process environment over the `.env` file of the working directory. Every variable NAME may also be given as
  * NAME_FILE, the path of a mounted secret; an empty value counts as not set, as Compose files make them.
@@ -15,12 +27,24 @@ export class Environment {
   readonly #cwd: string | undefined;
   readonly #problems: ConfigProblem[];
   readonly #asked = new Set<string>();
+  readonly #secrets = new Set<string>();
+  readonly #files = new Set<string>();
+  readonly #drafts: ReadonlyMap<string, string>;
   /** Whether the working directory has a `.env`. */
   readonly hasDotEnv: boolean;
 
-  /** @param cwd the folder of `.env`, and where relative NAME_FILE paths start; undefined where there is no `.env` */
-  constructor(env: EnvironmentVariables, cwd: string | undefined, problems: ConfigProblem[]) {
+  /**
+   * @param cwd the folder of `.env`, and where relative NAME_FILE paths start; undefined where there is no `.env`
+   * @param drafts files by absolute path that count as if they were written already: a migration is tried this way
+   */
+  constructor(
+    env: EnvironmentVariables,
+    cwd: string | undefined,
+    problems: ConfigProblem[],
+    drafts: ReadonlyMap<string, string> = new Map(),
+  ) {
     this.#cwd = cwd;
+    this.#drafts = drafts;
     this.#problems = problems;
     const dotEnv = this.#dotEnv();
     this.hasDotEnv = dotEnv !== undefined;
@@ -44,6 +68,7 @@ export class Environment {
   }
 
   secret(name: string): Secret | undefined {
+    this.#secrets.add(name);
     const value = this.text(name);
     return value === undefined ? undefined : new Secret(value);
   }
@@ -55,6 +80,16 @@ export class Environment {
     if (/^(?:true|1|yes)$/i.test(value.trim())) return true;
     if (/^(?:false|0|no)$/i.test(value.trim())) return false;
     this.problem(name, 'must be true or false');
+    return undefined;
+  }
+
+  /** A whole number within bounds, both counted in; anything else is recorded as a problem. */
+  integer(name: string, least: number, most: number): number | undefined {
+    const text = this.text(name)?.trim();
+    if (text === undefined) return undefined;
+    const value = Number(text);
+    if (/^\d{1,15}$/.test(text) && value >= least && value <= most) return value;
+    this.problem(name, `must be a whole number from ${least} to ${most}`);
     return undefined;
   }
 
@@ -81,6 +116,50 @@ export class Environment {
     return this.#asked;
   }
 
+  /** Whether the value was asked for as a secret. */
+  isSecret(name: string): boolean {
+    return this.#secrets.has(name);
+  }
+
+  /** Absolute paths of the files that were read so far, or would have been if they were there. */
+  files(): string[] {
+    return [...this.#files];
+  }
+
+  /**
+   * Reads a file that the configuration names, and remembers that it does.
+   *
+   * @param path absolute
+   * @throws what `readFileSync` throws
+   */
+  readFile(path: string): string {
+    this.noteFile(path);
+    return this.#drafts.get(path) ?? readFileSync(path, 'utf8');
+  }
+
+  /** Remembers a file that would be read if it were there. */
+  noteFile(path: string): void {
+    this.#files.add(path);
+  }
+
+  /** Where the value of a variable stands; undefined where it is not set. */
+  place(name: string): Place | undefined {
+    for (const [index, level] of this.#levels.entries()) {
+      const where = { level: index === 0 ? ('environment' as const) : ('.env' as const) };
+      if (level[name]) return { ...where, variable: name };
+      const file = level[`${name}_FILE`];
+      if (file) return { ...where, variable: `${name}_FILE`, file: resolve(this.#cwd ?? '', file) };
+    }
+    return undefined;
+  }
+
+  /** The place of a value in words: `.env (NAME)`, `/run/secrets/x (NAME_FILE)`, `default`. */
+  origin(name: string): string {
+    const place = this.place(name);
+    if (place === undefined) return DEFAULT_ORIGIN;
+    return `${place.file ?? place.level} (${place.variable})`;
+  }
+
   problem(name: string, message: string, cluster?: string): void {
     this.#problems.push({
       source: this.sourceOf(name),
@@ -92,13 +171,17 @@ export class Environment {
 
   /** Where an operator finds the value: a variable of the process hides that of `.env`. */
   sourceOf(name: string): string {
-    const level = this.#levels.findIndex((variables) => variables[name] || variables[`${name}_FILE`]);
-    return level === 1 ? '.env' : 'environment';
+    return this.place(name.replace(/_FILE$/, ''))?.level ?? this.place(name)?.level ?? 'environment';
+  }
+
+  /** As `readFile`, without the line break that editors and `echo` leave at the end. */
+  readSecretFile(path: string): string {
+    return withoutLastBreak(this.readFile(path));
   }
 
   #fromFile(name: string, path: string): string | undefined {
     try {
-      const value = readSecretFile(resolve(this.#cwd ?? '', path));
+      const value = this.readSecretFile(resolve(this.#cwd ?? '', path));
       if (value !== '') return value;
       this.problem(name, `names the file ${path}, which is empty`);
     } catch (error) {
@@ -111,7 +194,7 @@ export class Environment {
     if (this.#cwd === undefined) return undefined;
     const path = join(this.#cwd, '.env');
     try {
-      return parseEnv(readFileSync(path, 'utf8'));
+      return parseEnv(this.readFile(path));
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return undefined;
       this.#problems.push({ source: path, message: `can't be read (${errorCode(error)})` });
@@ -122,7 +205,11 @@ export class Environment {
 
 /** Reads a mounted secret; the line break that editors and `echo` leave at its end is not part of it. */
 export function readSecretFile(path: string): string {
-  return readFileSync(path, 'utf8').replace(/(?:\r?\n)+$/, '');
+  return withoutLastBreak(readFileSync(path, 'utf8'));
+}
+
+function withoutLastBreak(text: string): string {
+  return text.replace(/(?:\r?\n)+$/, '');
 }
 
 /** `ENOENT` and its like, for messages; never the error's own text. */

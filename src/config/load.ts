@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { readCacheDir } from './cache-dir.ts';
-import { environmentHasClusters, readEnvironmentClusters } from './clusters-env.ts';
-import { type ClusterSet, readClustersFile } from './clusters-file.ts';
+import { environmentHasClusters } from './cluster-variables.ts';
+import { readEnvironmentClusters } from './clusters-env.ts';
+import { readClustersFile } from './clusters-file.ts';
 import type { AuthConfig, Config } from './config.ts';
+import type { ClusterSet } from './described.ts';
 import { Environment, type EnvironmentVariables } from './environment.ts';
 import { ConfigError, type ConfigProblem } from './problems.ts';
 import { readAuth, readHttp, readLogLevel } from './service.ts';
@@ -20,28 +22,51 @@ export interface LoadOptions {
   needsAuth?: boolean;
 }
 
+/** A configuration with what it was made from. */
+export interface ExplainedConfig {
+  config: Config;
+  clusters: ClusterSet;
+  /** After everything was read from it: it knows where each value stands. */
+  environment: Environment;
+}
+
 /**
  * Reads and checks the whole configuration: variables, `.env`, clusters.json and the files they name.
  *
  * @throws ConfigError that lists everything that is wrong, with file, cluster and field, and no secret.
  */
 export function loadConfig(options: LoadOptions): Config {
+  return explainConfig(options).config;
+}
+
+/**
+ * As `loadConfig`, with the origin of every value.
+ *
+ * @throws ConfigError as `loadConfig` does.
+ */
+export function explainConfig(options: LoadOptions): ExplainedConfig {
   const problems: ConfigProblem[] = [];
   const environment = new Environment(options.env, options.cwd, problems);
   const file = clustersPath(environment, options.cwd);
-  const { clusters, defaultCluster, warnings } =
+  const clusters =
     file === undefined
       ? loadVariables(environment, options.cwd, problems)
       : loadFile(file, environment, problems);
+  const { defaultCluster, warnings } = clusters;
   const service = readService(environment, options, warnings);
   const unknown = unknownSettings(environment, serviceSettings());
-  if (problems.length > 0) throw new ConfigError([...problems, ...nearMisses(unknown, file === undefined)]);
-  return {
+  const files = environment.files();
+  if (problems.length > 0) {
+    throw new ConfigError([...problems, ...nearMisses(unknown, file === undefined)], files);
+  }
+  const config = {
     ...service,
-    clusters,
+    clusters: clusters.clusters,
     ...(defaultCluster === undefined ? {} : { defaultCluster }),
+    files,
     warnings: [...warnings, ...unknown.map(({ name, message }) => `${name} ${message}`)],
   };
+  return { config, clusters, environment };
 }
 
 /** All settings beside the clusters. */
@@ -49,7 +74,7 @@ function readService(
   environment: Environment,
   { cwd, needsAuth }: Omit<LoadOptions, 'env'>,
   warnings: string[],
-): Omit<Config, 'clusters' | 'defaultCluster' | 'warnings'> {
+): Omit<Config, 'clusters' | 'defaultCluster' | 'files' | 'warnings'> {
   const http = readHttp(environment, warnings);
   const cacheDir = readCacheDir(environment, cwd);
   return {
@@ -57,9 +82,8 @@ function readService(
     auth: needsAuth === false ? { mode: 'none' } : readAuth(environment, http.host),
     readOnly: environment.boolean('MCP_READ_ONLY') ?? false,
     logLevel: readLogLevel(environment),
-    clusterTtlSeconds: 3600,
+    clusterTtlSeconds: readTtl(environment),
     clusterValidation: environment.boolean('CLUSTER_VALIDATION') ?? true,
-    files: [],
     ...(cacheDir === undefined ? {} : { cacheDir }),
   };
 }
@@ -68,7 +92,7 @@ function readService(
  * Every setting of the service, found by reading them all where none is set: `check` and `stdio` leave those of
  * authentication unread, and a list beside the reading code would drift from it.
  */
-function serviceSettings(): Iterable<string> {
+export function serviceSettings(): Iterable<string> {
   const environment = new Environment({}, undefined, []);
   readService(environment, { cwd: '/', needsAuth: true }, []);
   return environment.asked();
@@ -99,10 +123,19 @@ export function loadAuth({ env, cwd }: LoadOptions): AuthConfig {
   throw new ConfigError([...problems, ...nearMisses(unknown, false)]);
 }
 
+const DEFAULT_TTL_SECONDS = 3600;
+const MOST_TTL_SECONDS = 30 * 86_400;
+
+/** CLUSTER_TTL_SECONDS, from a second to 30 days. */
+function readTtl(environment: Environment): number {
+  return environment.integer('CLUSTER_TTL_SECONDS', 1, MOST_TTL_SECONDS) ?? DEFAULT_TTL_SECONDS;
+}
+
 /** The clusters.json to use. One that was named has to be there: falling back to other clusters would be a surprise. */
 function clustersPath(environment: Environment, cwd: string): string | undefined {
   const named = environment.text('CLUSTERS_FILE');
   const path = resolve(cwd, named ?? DEFAULT_FILE);
+  environment.noteFile(path);
   return named !== undefined || existsSync(path) ? path : undefined;
 }
 
@@ -129,5 +162,5 @@ function loadVariables(environment: Environment, cwd: string, problems: ConfigPr
       'there is no clusters.json, and no PROXMOX_… variable describes a cluster. Run `proxmox-mcp init` to make one, ' +
       'or `npm run demo` to try the service with simulated clusters',
   });
-  return { clusters: [], warnings: [] };
+  return { clusters: [], described: [], warnings: [] };
 }

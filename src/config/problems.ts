@@ -1,4 +1,4 @@
-/** One thing that is wrong with the configuration. Never holds a value that was configured, only names. */
+/** One thing that is wrong with the configuration. Holds names, patterns and VMIDs, and never any other value. */
 export interface ConfigProblem {
   /** The file, `.env` included, or `environment`. */
   source: string;
@@ -12,12 +12,15 @@ export interface ConfigProblem {
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly ConfigProblem[];
+  /** Absolute paths of the files that were read, or would be if they were there: a change may put things right. */
+  readonly files: readonly string[];
 
-  constructor(problems: readonly ConfigProblem[]) {
+  constructor(problems: readonly ConfigProblem[], files: readonly string[] = []) {
     super(
       `The configuration can't be used:\n${problems.map((problem) => `  - ${inWords(problem)}`).join('\n')}`,
     );
     this.problems = problems;
+    this.files = files;
   }
 }
 

@@ -1,6 +1,6 @@
-import { TOP_VARIABLES } from './clusters-env.ts';
+import { TOP_VARIABLES } from './cluster-variables.ts';
 import type { Environment } from './environment.ts';
-import { nearestNames } from './nearest.ts';
+import { editDistance, nearestNames } from './nearest.ts';
 
 /** A variable that is set as if for this service, and that nothing reads. */
 export interface UnknownSetting {
@@ -15,8 +15,14 @@ export interface UnknownSetting {
 
 /** Of this service, read elsewhere: MCP_TOKEN by `call`, MCP_BIND and PROXMOX_MCP_… by docker-compose.yml. */
 const ELSEWHERE = /^(?:MCP_TOKEN|MCP_BIND|PROXMOX_MCP_.*)$/;
-/** PROXMOX_CLUSTER_<name>_… is checked where the clusters are known. */
-const OURS = /^(?:MCP_|PROXMOX(?!_CLUSTER_)_)/i;
+/** PROXMOX_CLUSTER_<name>_… is checked where the clusters are known; CLUSTER_… may be of other programs. */
+const OURS = /^(?:MCP_|PROXMOX(?!_CLUSTER_)_|CLUSTER_(?:TTL|VALID)|CLUSTERS_FI)/i;
+/** What other programs for Proxmox VE call these settings; the port stands behind the host here. */
+const ELSEWHERE_CALLED: Readonly<Record<string, string>> = {
+  PROXMOX_USER: 'PROXMOX_USERNAME',
+  PROXMOX_PORT: 'PROXMOX_HOST',
+  PROXMOX_TOKEN_VALUE: 'PROXMOX_TOKEN_SECRET',
+};
 /** Settings of the contract that a later version reads; once one is asked for, it is known and not reported. */
 const LATER = ['MCP_TOOLSETS'];
 
@@ -36,8 +42,16 @@ export function unknownSettings(environment: Environment, rehearsed: Iterable<st
     const found = { name, source: environment.sourceOf(name) };
     if (LATER.includes(base))
       return [{ ...found, message: 'is not used by this version yet', isNear: false }];
-    const [nearest] = nearestNames(base, suggested, 1);
+    const nearest = nearestSetting(base, suggested);
     const hint = nearest === undefined ? '' : `: did you mean ${nearest}${file}?`;
     return [{ ...found, message: `is not a setting of this service${hint}`, isNear: nearest !== undefined }];
   });
+}
+
+/** One that goes on where the wanted one ends (CLUSTER_TTL) is meant, unless another is but a slip away. */
+function nearestSetting(base: string, suggested: readonly string[]): string | undefined {
+  if (Object.hasOwn(ELSEWHERE_CALLED, base)) return ELSEWHERE_CALLED[base];
+  const [nearest] = nearestNames(base, suggested, 1);
+  if (nearest === undefined || editDistance(base, nearest) <= 2) return nearest;
+  return suggested.find((name) => name.startsWith(`${base}_`)) ?? nearest;
 }

@@ -8,6 +8,8 @@ import { CallError, toCallError } from '../proxmox/errors.ts';
 import type { Progress, Tool, ToolContext } from '../tools/define.ts';
 import { listingOf, type ToolListing } from '../tools/registry.ts';
 import { Deadline } from './deadline.ts';
+import { HeldClusters } from './held-clusters.ts';
+import { ListChanges } from './list-changes.ts';
 import { RunningCalls } from './running-calls.ts';
 
 /** The doors a call can come through; the name goes into the record of the call. */
@@ -52,6 +54,8 @@ export interface DispatcherOptions {
 interface CallState {
   readonly requestId: string;
   readonly tool: string;
+  /** Says of each line whose call it belongs to. */
+  readonly log: Logger;
   cluster: string | undefined;
 }
 
@@ -78,6 +82,8 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #tools: ReadonlyMap<string, Tool>;
   readonly #listings = new WeakMap<ClusterDirectory, Listings>();
+  /** Who is told when a list of tools becomes another one. */
+  readonly listChanges = new ListChanges((directory) => this.listTools({ directory }));
   readonly #running: RunningCalls;
 
   constructor(options: DispatcherOptions) {
@@ -87,7 +93,7 @@ export class Dispatcher {
   }
 
   /** The tools as this caller sees them; made once per set of clusters and revision of the configuration. */
-  listTools({ directory }: Caller): readonly ToolListing[] {
+  listTools({ directory }: Pick<Caller, 'directory'>): readonly ToolListing[] {
     const known = this.#listings.get(directory);
     if (known?.revision === directory.revision) return known.tools;
     const clusters = directory.list();
@@ -117,7 +123,7 @@ export class Dispatcher {
       tool: name,
       door,
     });
-    const state: CallState = { requestId, tool: tool.name, cluster: undefined };
+    const state: CallState = { requestId, tool: tool.name, log, cluster: undefined };
     try {
       const result = await this.#running.run(principal.id, () =>
         this.#run(tool, args, caller, options, state),
@@ -153,7 +159,7 @@ export class Dispatcher {
     const { structured, summary } = await deadline.race(call.run(context));
     return {
       content: [
-        { type: 'text', text: summary },
+        { type: 'text', text: `${fallbackNotice(structured)}${summary}` },
         { type: 'text', text: JSON.stringify(structured) },
       ],
       structuredContent: structured,
@@ -161,35 +167,41 @@ export class Dispatcher {
   }
 
   #context(
-    { principal, door, directory }: Caller,
+    { principal, door, directory: all }: Caller,
     { progress }: CallOptions,
     state: CallState,
     { deadline, leases }: { deadline: Deadline; leases: DisposableStack },
   ): ToolContext {
     const { gate } = this.#options;
     const { signal } = deadline;
-    const { requestId, tool } = state;
-    const open = (selection: Selection): GatedCluster => {
-      leases.use(selection.cluster.lease());
-      if (selection.fallback) leases.use(selection.fallback.lease());
-      return gate.open(selection, { principal, requestId, tool, door, signal });
+    const { requestId, tool, log } = state;
+    const directory = new HeldClusters(all, leases);
+    const open = (selection: Selection): GatedCluster =>
+      gate.open(selection, { principal, requestId, tool, door, signal });
+    const decided = (selection: Selection): GatedCluster => {
+      const { cluster, selectedBy, matched } = selection;
+      state.cluster = cluster.name;
+      log.info({ cluster: cluster.name, selected_by: selectedBy, matched }, 'cluster selected');
+      return open(selection);
     };
     return {
       cluster: (wanted) => {
         const target = typeof wanted === 'object' ? wanted : { cluster: wanted };
         const anyCluster = this.#tools.get(tool)?.withoutCluster === 'any';
-        const selection = select(directory, target, anyCluster);
-        state.cluster = selection.cluster.name;
-        return open(selection);
+        return decided(judged(log, () => select(directory, target, anyCluster)));
       },
+      claimant: (target) => {
+        const selection = judged(log, () => directory.claim(target));
+        return selection && decided(selection);
+      },
+      found: (cluster) => decided({ ...directory.select({ cluster }), selectedBy: 'lookup' }),
       fleet: (name) => {
-        const all = directory.list();
-        if (name !== undefined || all.length === 1) {
-          const selection = directory.select({ cluster: name });
-          state.cluster = selection.cluster.name;
-          return { clusters: [open(selection)], isAll: false };
+        const clusters = name === undefined ? directory.list() : [];
+        if (clusters.length < 2) {
+          return { clusters: [decided(directory.select({ cluster: name }))], isAll: false };
         }
-        return { clusters: all.map((cluster) => open({ cluster, selectedBy: 'any' })), isAll: true };
+        log.info({ clusters: clusters.length, selected_by: 'all' }, 'clusters selected');
+        return { clusters: clusters.map((cluster) => open({ cluster, selectedBy: 'any' })), isAll: true };
       },
       clusters: () => {
         requireScope(principal, 'proxmox:read');
@@ -209,9 +221,24 @@ export class Dispatcher {
 }
 
 function select(directory: ClusterDirectory, target: Target, anyCluster: boolean): Selection {
-  const [first] = directory.list();
   const undecided = target.cluster === undefined && directory.defaultCluster === undefined;
-  return anyCluster && undecided && first ? { cluster: first, selectedBy: 'any' } : directory.select(target);
+  const [first] = anyCluster && undecided ? directory.list() : [];
+  return first ? { cluster: first, selectedBy: 'any' } : directory.select(target);
+}
+
+/**
+ * A choice that two clusters contest is a decision like any other: the log says between which. A name that no cluster
+ * has is the caller's text, and stays out.
+ */
+function judged<T>(log: Logger, choose: () => T): T {
+  try {
+    return choose();
+  } catch (error) {
+    if (error instanceof CallError && error.code === 'CLUSTER_AMBIGUOUS') {
+      log.info({ outcome: error.code, why: error.message }, 'no cluster selected');
+    }
+    throw error;
+  }
 }
 
 /** Some clients send `null` for arguments they leave out, so `null` counts as absent. */
@@ -250,6 +277,11 @@ function failure(error: CallError, cluster: string | undefined): ToolResult {
     structuredContent: { error: body },
     isError: true,
   };
+}
+
+/** What a reader of the text alone must not miss: the answer is about another cluster than the one asked for. */
+function fallbackNotice({ cluster, served_by }: Record<string, unknown>): string {
+  return served_by === undefined ? '' : `${cluster} is unreachable; its fallback ${served_by} answered: `;
 }
 
 function printable(name: string): string {

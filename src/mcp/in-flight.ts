@@ -12,9 +12,19 @@ export class InFlight {
   readonly #waiting = new Map<RequestId, ServerResponse | undefined>();
   /** Responses to batches of which a part was cancelled. */
   readonly #incomplete = new WeakSet<ServerResponse>();
+  readonly #ends: (() => void)[] = [];
 
   has(id: RequestId): boolean {
     return this.#waiting.has(id);
+  }
+
+  /** Resolves once no request is left, and the last answer had the time to be written. */
+  async over(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#ends.push(resolve);
+    this.#tellEnd();
+    await promise;
+    await new Promise((written) => setImmediate(written));
   }
 
   /** Takes the ids of one POST. A POST that the SDK refuses gives them back. */
@@ -27,6 +37,7 @@ export class InFlight {
         if (refused) this.#waiting.delete(id);
         else this.#waiting.set(id, undefined);
       }
+      this.#tellEnd();
     });
   }
 
@@ -36,6 +47,7 @@ export class InFlight {
     // The SDK ends the stream of a batch when all of it is answered, which a cancelled part never is.
     if (response && this.#incomplete.has(response) && !this.#isAwaited(response))
       setImmediate(() => response.end());
+    this.#tellEnd();
   }
 
   /**
@@ -50,6 +62,11 @@ export class InFlight {
       if (this.#isAwaited(response)) this.#incomplete.add(response);
       else response.end();
     }
+    this.#tellEnd();
+  }
+
+  #tellEnd(): void {
+    if (this.#waiting.size === 0) for (const resolve of this.#ends.splice(0)) resolve();
   }
 
   #isAwaited(response: ServerResponse): boolean {

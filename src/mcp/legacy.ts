@@ -14,7 +14,10 @@ import { IDENTITY, INSTRUCTIONS } from './identity.ts';
  * because it costs no per-session schemas.
  */
 export function createLegacyServer(dispatcher: Dispatcher, door: Caller['door']): Server {
-  const server = new Server(IDENTITY, { capabilities: { tools: {} }, instructions: INSTRUCTIONS });
+  const server = new Server(IDENTITY, {
+    capabilities: { tools: { listChanged: true } },
+    instructions: INSTRUCTIONS,
+  });
   server.setRequestHandler(ListToolsRequestSchema, (_request, { authInfo }) => ({
     tools: [...dispatcher.listTools(carried(authInfo, door))],
   }));
@@ -41,4 +44,12 @@ export function createLegacyServer(dispatcher: Dispatcher, door: Caller['door'])
     }
   });
   return server;
+}
+
+/**
+ * Tells the client of a session that its list of tools has changed. One that has not said `initialize` yet has none;
+ * one that can't be told is not waited for.
+ */
+export function announceTools(server: Server): void {
+  if (server.getClientVersion() !== undefined) server.sendToolListChanged().catch(() => undefined);
 }

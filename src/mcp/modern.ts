@@ -6,7 +6,10 @@ import { IDENTITY, INSTRUCTIONS } from './identity.ts';
  * A server of the v2 SDK: for one request of revision 2026-07-28 over HTTP, or for one stdio connection of either era.
  */
 export function createModernServer(dispatcher: Dispatcher, caller: Caller): Server {
-  const server = new Server(IDENTITY, { capabilities: { tools: {} }, instructions: INSTRUCTIONS });
+  const server = new Server(IDENTITY, {
+    capabilities: { tools: { listChanged: true } },
+    instructions: INSTRUCTIONS,
+  });
   server.setRequestHandler('tools/list', () => ({ tools: [...dispatcher.listTools(caller)] }));
   server.setRequestHandler('tools/call', async ({ params }, context) => {
     const { signal, notify, _meta } = context.mcpReq;

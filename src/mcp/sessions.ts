@@ -25,6 +25,8 @@ export interface Session<Transport> {
   open: number;
   lastSeenAt: number;
   close(): Promise<void>;
+  /** Called once, when the door no longer keeps the session. */
+  forgotten?: (() => void) | undefined;
 }
 
 /**
@@ -92,9 +94,19 @@ export class SessionStore<Transport> {
     const session = this.#sessions.get(id);
     if (!session) return;
     this.#sessions.delete(id);
+    session.forgotten?.();
     const left = (this.#counts.get(session.principalId) ?? 1) - 1;
     if (left > 0) this.#counts.set(session.principalId, left);
     else this.#counts.delete(session.principalId);
+  }
+
+  /** Takes a session away from its clients; it is closed once its requests under way have been answered. */
+  async retire(id: string): Promise<void> {
+    const session = this.#sessions.get(id);
+    if (!session) return;
+    this.remove(id);
+    await session.inFlight.over();
+    await session.close().catch(() => undefined);
   }
 
   /** Closes what has been idle for too long. */
@@ -110,6 +122,7 @@ export class SessionStore<Transport> {
     const sessions = [...this.#sessions.values()];
     this.#sessions.clear();
     this.#counts.clear();
+    for (const session of sessions) session.forgotten?.();
     await Promise.allSettled(sessions.map((session) => session.close()));
   }
 

@@ -3,7 +3,7 @@ import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import { carry } from './carried.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { answer, type DoorRequest, refuseSession } from './door.ts';
-import { createLegacyServer } from './legacy.ts';
+import { announceTools, createLegacyServer } from './legacy.ts';
 import { answeredId, factsOf, refusalOf, rpcError, withoutNullArguments } from './messages.ts';
 import { DEFAULT_LIMITS, hasGone, type SessionLimits, SessionStore } from './sessions.ts';
 
@@ -46,6 +46,10 @@ export class SseDoor {
       directory,
       transport,
       close: () => server.close(),
+      forgotten: dispatcher.listChanges.subscribe(directory, {
+        changed: () => announceTools(server),
+        gone: () => void this.#sessions.retire(transport.sessionId),
+      }),
     });
     this.#sessions.hold(session, response);
     const keepAlive = setInterval(

@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { carried, carry } from './carried.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { answer, type DoorRequest, refuseSession } from './door.ts';
-import { createLegacyServer } from './legacy.ts';
+import { announceTools, createLegacyServer } from './legacy.ts';
 import {
   answeredId,
   type BodyFacts,
@@ -17,6 +17,7 @@ import {
 } from './messages.ts';
 import { createModernServer } from './modern.ts';
 import { DEFAULT_LIMITS, type Session, type SessionLimits, SessionStore } from './sessions.ts';
+import { isListen, Subscriptions } from './subscriptions.ts';
 
 export interface StreamableDoorOptions {
   dispatcher: Dispatcher;
@@ -40,10 +41,12 @@ export class StreamableHttpDoor {
   readonly #sessions: SessionStore<StreamableHTTPServerTransport>;
   readonly #modern;
   readonly #serveModern: NodeMcpRequestHandler;
+  readonly #subscriptions: Subscriptions;
 
   constructor(options: StreamableDoorOptions) {
     this.#options = options;
     this.#sessions = new SessionStore(options.limits ?? DEFAULT_LIMITS);
+    this.#subscriptions = new Subscriptions(options);
     this.#modern = createMcpHandler(
       (context) => createModernServer(options.dispatcher, carried(context.authInfo, 'stateless')),
       {
@@ -62,7 +65,8 @@ export class StreamableHttpDoor {
 
   async post(exchange: DoorRequest): Promise<void> {
     const { request, response, body } = exchange;
-    this.#endAfterDeadline(response);
+    const isSubscription = isListen(body);
+    if (!isSubscription) this.#endAfterDeadline(response);
     const facts = factsOf(body);
     // Clients keep sending the id of a session that a restart has ended; `initialize` starts anew all the same.
     if (facts.initialize && !facts.refusal) return await this.#open(exchange);
@@ -74,7 +78,8 @@ export class StreamableHttpDoor {
         rpcError(-32000, 'Bad Request: send initialize first, then its Mcp-Session-Id.'),
       );
     }
-    await this.#serveStateless(exchange);
+    if (isSubscription) await this.#subscriptions.open(exchange);
+    else await this.#serveStateless(exchange);
   }
 
   /** The stream of a session on which the server speaks first. */
@@ -93,7 +98,7 @@ export class StreamableHttpDoor {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled([this.#sessions.closeAll(), this.#modern.close()]);
+    await Promise.allSettled([this.#sessions.closeAll(), this.#subscriptions.close(), this.#modern.close()]);
   }
 
   async #open({ request, response, body, principal, directory }: DoorRequest): Promise<void> {
@@ -109,6 +114,10 @@ export class StreamableHttpDoor {
           directory,
           transport,
           close: () => server.close(),
+          forgotten: dispatcher.listChanges.subscribe(directory, {
+            changed: () => announceTools(server),
+            gone: () => void this.#sessions.retire(id),
+          }),
         });
         this.#sessions.hold(session, response);
         watchAnswers(session);

@@ -4,9 +4,9 @@ export interface EndpointState {
   endpoint: string;
   /** Whether the last conversation with it went well; undefined before the first. */
   answers: boolean | undefined;
-  /** Why it does not answer, in words without a secret. */
+  /** Why it does not answer: completes "host:port …", in words without a secret. */
   problem?: string;
-  /** Of the last probe, in milliseconds. */
+  /** Of the last probe that was answered, from the request to the whole answer, in milliseconds. */
   latencyMs?: number;
   /** When it was last spoken to, in epoch milliseconds. */
   checkedAt?: number;

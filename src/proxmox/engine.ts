@@ -39,6 +39,7 @@ const DEFAULT_LIMITS: EngineLimits = {
 /** A refused login takes 3 s; one that hangs must not take the whole time of those who wait for it. */
 const LOGIN_MS = 10_000;
 const LOGIN_PATH = apiPath`/access/ticket`;
+const VERSION_PATH = apiPath`/version`;
 /** Methods that take a password, and answer 401 where it is wrong. */
 const CHECKS_A_PASSWORD = /^\/access\/(?:ticket|vncticket|password|tfa|openid)(?:\/|$)/;
 
@@ -134,6 +135,18 @@ export class Engine {
     }
   }
 
+  /**
+   * Asks one endpoint for its version, once, beside all other calls.
+   *
+   * @param endpoint its name, as `endpoints` gives it
+   * @throws CallError as `send` does; the signal's reason
+   */
+  async probe(endpoint: string, options: { signal: AbortSignal; deadlineMs: number }): Promise<unknown> {
+    const link = this.#transport.links.find(({ name }) => name === endpoint);
+    if (link === undefined) throw new Error(`no endpoint ${endpoint} is configured`);
+    return this.#ask(VERSION_PATH, link, { ...options, isProbe: true });
+  }
+
   /** The configured endpoints as the last conversations found them. */
   endpoints(): EndpointState[] {
     return this.#transport.links.map((link) => link.state());
@@ -145,10 +158,15 @@ export class Engine {
   }
 
   /** Reads from one endpoint and no other. */
-  async #ask(path: ApiPath, link: NodeLink, options: { signal: AbortSignal; deadlineMs: number }) {
+  async #ask(
+    path: ApiPath,
+    link: NodeLink,
+    { isProbe = false, ...options }: { signal: AbortSignal; deadlineMs: number; isProbe?: boolean },
+  ) {
     const target: Target = { method: 'GET', path };
-    const request = encodeCall({ ...target, parameters: {} });
-    return this.#transport.bounded({ ...options, isRead: true }, async (delivery) => {
+    const encoded = encodeCall({ ...target, parameters: {} });
+    const request: WireRequest = isProbe ? { ...encoded, lane: 'probes' } : encoded;
+    return this.#transport.bounded({ ...options, isRead: true, once: isProbe }, async (delivery) => {
       const { data } = await this.#converse(target, request, delivery, [link]);
       return data;
     });

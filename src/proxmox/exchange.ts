@@ -13,11 +13,11 @@ export interface WireRequest {
   body?: string | Readable;
   /** The longest answer that is read, where it differs from that of the link. */
   maxBytes?: number;
-  /** Uploads take hours and queue by themselves; other calls where absent. */
+  /** Uploads take hours and queue by themselves, and probes must not wait behind calls; other calls where absent. */
   lane?: Lane;
 }
 
-export type Lane = 'calls' | 'uploads';
+export type Lane = 'calls' | 'uploads' | 'probes';
 
 /** An answer as it came over the wire; `reason` is the HTTP reason phrase, where older PVE puts its message. */
 export interface WireAnswer {

@@ -30,13 +30,16 @@ const IDLE_MS = 4_000;
 /** What a link tells of its health, for the log. */
 export type LinkEvent = 'opened' | 'closed';
 
-/** The connections to one endpoint, with a queue for calls, one for uploads, and its breaker. */
+/** The connections to one endpoint, with a queue for calls, one for uploads, one for probes, and its breaker. */
 export class NodeLink {
   readonly name: string;
   readonly breaker: Breaker;
   readonly #lanes: Readonly<Record<Lane, { limiter: Limiter; pool: Pool }>>;
   readonly #closing = new AbortController();
   readonly #maxBytes: number;
+  readonly #clock: Clock;
+  /** What the conversations that ended, and the connections that were made, have shown. */
+  #seen: Omit<EndpointState, 'endpoint' | 'breakerOpen'> = { answers: undefined };
   readonly #onEvent: (event: LinkEvent, link: NodeLink) => void;
 
   constructor(
@@ -49,6 +52,7 @@ export class NodeLink {
     this.name = formatEndpoint(endpoint);
     this.breaker = new Breaker(clock);
     this.#maxBytes = limits.maxAnswerBytes;
+    this.#clock = clock;
     this.#onEvent = onEvent;
     const lane = (connections: number) => ({
       limiter: new Limiter(connections, limits.queuedPerNode),
@@ -59,10 +63,16 @@ export class NodeLink {
         keepAliveTimeout: IDLE_MS,
         keepAliveMaxTimeout: IDLE_MS,
         allowH2: false,
-        connect: tlsConnector(endpoint, tls, limits.connectMs, this.#closing.signal),
+        connect: tlsConnector(endpoint, tls, limits.connectMs, this.#closing.signal, (expiresAt) => {
+          this.#seen.certificateExpiresAt = expiresAt;
+        }),
       }),
     });
-    this.#lanes = { calls: lane(limits.callsPerNode), uploads: lane(limits.uploadsPerNode) };
+    this.#lanes = {
+      calls: lane(limits.callsPerNode),
+      uploads: lane(limits.uploadsPerNode),
+      probes: lane(1),
+    };
   }
 
   /**
@@ -77,19 +87,27 @@ export class NodeLink {
     signal: AbortSignal,
     hooks: { onTurn(): void; onSent(): void; onAnswer(answer: WireAnswer): void },
   ): Promise<WireAnswer> {
-    const { limiter, pool } = this.#lanes[request.lane ?? 'calls'];
+    const { lane = 'calls' } = request;
+    const { limiter, pool } = this.#lanes[lane];
     const release = await limiter.acquire(signal);
+    let sentAt = this.#clock.now();
+    const onSent = () => {
+      sentAt = this.#clock.now();
+      hooks.onSent();
+    };
     try {
       hooks.onTurn();
       const maxBytes = request.maxBytes ?? this.#maxBytes;
-      const options = { signal, maxBytes, onSent: hooks.onSent };
+      const options = { signal, maxBytes, onSent };
       const answer = await exchange(pool, request, options);
       // 595 and its like count as success: this endpoint works, the node behind it does not.
-      this.#record(!PROXY_STATUSES.includes(answer.status));
+      const failed = PROXY_STATUSES.includes(answer.status);
+      this.#record(failed ? `answered ${answer.status}, as a proxy does whose host is down` : undefined);
+      if (lane === 'probes') this.#seen.latencyMs = this.#clock.now() - sentAt;
       hooks.onAnswer(answer);
       return answer;
     } catch (thrown) {
-      if (isEndpointFailure(thrown)) this.#record(false);
+      if (isEndpointFailure(thrown)) this.#record(problemOf(thrown));
       throw thrown;
     } finally {
       release();
@@ -97,7 +115,7 @@ export class NodeLink {
   }
 
   state(): EndpointState {
-    return { endpoint: this.name, answers: undefined, breakerOpen: this.breaker.isOpen };
+    return { endpoint: this.name, ...this.#seen, breakerOpen: this.breaker.isOpen };
   }
 
   async close(): Promise<void> {
@@ -105,16 +123,27 @@ export class NodeLink {
     await Promise.all(Object.values(this.#lanes).map(({ pool }) => pool.destroy()));
   }
 
-  #record(success: boolean): void {
-    if (success && this.breaker.succeeded()) this.#onEvent('closed', this);
-    if (!success && this.breaker.failed()) this.#onEvent('opened', this);
+  /** @param problem why it failed; undefined where it went well */
+  #record(problem: string | undefined): void {
+    const { problem: _before, ...kept } = this.#seen;
+    const now = { ...kept, answers: problem === undefined, checkedAt: this.#clock.now() };
+    this.#seen = problem === undefined ? now : { ...now, problem };
+    if (problem === undefined && this.breaker.succeeded()) this.#onEvent('closed', this);
+    if (problem !== undefined && this.breaker.failed()) this.#onEvent('opened', this);
   }
 }
 
 /** A caller that went away says nothing about the endpoint; a deadline that passed does. */
-function isEndpointFailure(thrown: unknown): boolean {
+function isEndpointFailure(thrown: unknown): thrown is Error {
   if (thrown instanceof WireFailure) return thrown.kind === 'broken';
   return thrown instanceof ConnectFailure || thrown instanceof DeadlineExpired;
+}
+
+/** Fixed words and codes alone: nothing that the other side sent is in them. They complete "host:port …". */
+function problemOf(failure: Error): string {
+  if (failure instanceof ConnectFailure) return failure.message;
+  if (failure instanceof DeadlineExpired) return 'did not answer in time';
+  return 'closed the connection before it had answered';
 }
 
 /**

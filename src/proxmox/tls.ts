@@ -38,12 +38,14 @@ export class ConnectFailure extends Error {
  *
  * @param closing where it aborts, connections that are still being made are given up: undici forgets them, and a
  *   handshake that hangs would outlive the service.
+ * @param onCertificate told when the certificate that was shown ends, in epoch milliseconds, whatever is thought of it
  */
 export function tlsConnector(
   endpoint: Endpoint,
   tls: ClusterTls,
   connectMs: number,
   closing: AbortSignal,
+  onCertificate: (expiresAt: number) => void,
 ): buildConnector.connector {
   const connect = buildConnector({
     ...(tls.ca === undefined ? {} : { ca: tls.ca }),
@@ -58,6 +60,8 @@ export function tlsConnector(
     const pending: unknown = connect(options, (error, socket) => {
       closing.removeEventListener('abort', giveUp);
       if (error !== null) return callback(connectFailure(error), null);
+      const expiresAt = Date.parse((socket as TLSSocket).getPeerCertificate()?.valid_to ?? '');
+      if (Number.isFinite(expiresAt)) onCertificate(expiresAt);
       const failure = certificateFailure(socket as TLSSocket, pin, tls.verify);
       if (failure === undefined) return callback(null, socket);
       socket.destroy();

@@ -26,6 +26,8 @@ export interface BoundedOptions {
   also?: AbortSignal;
   deadlineMs: number;
   isRead: boolean;
+  /** A read that is sent once all the same. */
+  once?: boolean;
 }
 
 /** The connections to one cluster, with the limits of a call and the words for what fails on the way. */
@@ -57,11 +59,11 @@ export class Transport {
    * @throws CallError with the cluster's name in it; the reason of the caller's signal, as it is, where that aborts.
    */
   async bounded<T>(options: BoundedOptions, work: (delivery: Delivery) => Promise<T>): Promise<T> {
-    const { signal, also, deadlineMs, isRead } = options;
+    const { signal, also, deadlineMs, isRead, once = false } = options;
     const deadline = openDeadline(deadlineMs, [signal, also, this.#closing.signal]);
     const delivery: Delivery = {
       signal: deadline.signal,
-      repeatable: isRead,
+      repeatable: isRead && !once,
       sent: false,
       failures: [],
       onTurn: () => undefined,

@@ -22,9 +22,14 @@ interface Wanted {
   validUntil?: number;
 }
 
-/** A self-signed certificate that is its own authority: it serves to pin by fingerprint and as a `ca_file`. */
-export function makeCertificate(clusterName: string, host: string): Promise<Certificate> {
-  return make({ commonName: `${clusterName}.simulated`, ...reachedAs(host) });
+/**
+ * A self-signed certificate that is its own authority: it serves to pin by fingerprint and as a `ca_file`.
+ *
+ * @param days in how many it ends, by the machine's clock, as TLS knows no other; 365 where absent
+ */
+export function makeCertificate(clusterName: string, host: string, days?: number): Promise<Certificate> {
+  const until = days === undefined ? {} : { validUntil: Date.now() + days * DAY_MS };
+  return make({ commonName: `${clusterName}.simulated`, ...reachedAs(host), ...until });
 }
 
 /** A certificate that a client must refuse, whether it knows the authority or the fingerprint of the right one. */

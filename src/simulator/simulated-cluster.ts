@@ -48,6 +48,7 @@ export interface Settings {
   authDelayMs: number;
   resourcesLagSeconds: number;
   lockWaitMs: number;
+  certificateDays: Readonly<Record<string, number>>;
   release: Release;
 }
 
@@ -57,7 +58,7 @@ export async function startCluster(spec: ClusterSpec, settings: Settings): Promi
   const servers: NodeServer[] = [];
   const faults = new Faults({ state, nodes: servers });
   const recorder = new RequestRecorder(clock);
-  const certificate = await makeCertificate(spec.name, host);
+  const certificate = await makeCertificate(spec.name, host, settings.certificateDays[spec.name]);
   const context: NodeContext = { api, state, faults, recorder, certificate, authDelayMs, lockWaitMs };
   for (const { name } of spec.nodes) servers.push(new NodeServer(context, name, host, ports.shift() ?? 0));
   let up = false;

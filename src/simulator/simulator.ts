@@ -30,6 +30,8 @@ export interface SimulatorOptions {
   resourcesLagSeconds?: number;
   /** How long a call waits for a configuration file that another process has locked; default 10. */
   lockWaitSeconds?: number;
+  /** By cluster: in how many days its certificate ends; default 365. */
+  certificateDays?: Readonly<Record<string, number>>;
 }
 
 export interface Simulator {
@@ -83,6 +85,7 @@ function settingsOf(options: SimulatorOptions): Settings {
     clock: options.clock ?? Date.now,
     authDelayMs: (options.authDelaySeconds ?? 3) * 1000,
     resourcesLagSeconds: options.resourcesLagSeconds ?? 10,
+    certificateDays: options.certificateDays ?? {},
     lockWaitMs: (options.lockWaitSeconds ?? 10) * 1000,
     release: releaseOf(api.schema),
   };

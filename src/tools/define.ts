@@ -24,6 +24,10 @@ export interface Progress {
 export interface ToolContext {
   /** Picks a cluster by the rules of DESIGN.md (a text is its name) and opens the gate to it. */
   cluster(target: string | Target | undefined): GatedCluster;
+  /** The same without the default: undefined where no rule claims the guest, and it has to be looked for. */
+  claimant(target: Target): GatedCluster | undefined;
+  /** The cluster that a search of all found to be the one; its answers say `lookup`. */
+  found(cluster: string): GatedCluster;
   /** The named cluster, or all that the caller sees where none is named, each through the gate. */
   fleet(name: string | undefined): Fleet;
   /** The clusters this caller sees, for tools that speak of the estate itself. */

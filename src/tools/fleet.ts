@@ -1,10 +1,9 @@
 import { z } from 'zod';
 import type { GatedCluster } from '../access/gate.ts';
-import { SELECTED_BY } from '../clusters/cluster.ts';
-import { abortable } from '../proxmox/deadline.ts';
-import { CallError, toCallError } from '../proxmox/errors.ts';
+import { abortable, DeadlineExpired, openDeadline } from '../proxmox/deadline.ts';
+import { CallError, type ErrorCode, toCallError } from '../proxmox/errors.ts';
 import type { Fleet, ToolContext } from './define.ts';
-import { selectedFields, selectionOf } from './params.ts';
+import { SELECTED_BY, selectedFields, selectionOf } from './params.ts';
 
 /** How long one cluster may keep the answer of all waiting, in milliseconds. */
 const DEADLINE_MS = 10_000;
@@ -31,7 +30,7 @@ export interface FleetAnswer<T> {
 
 export interface FleetFailure {
   cluster: string;
-  code: string;
+  code: ErrorCode;
   message: string;
   hint: string;
 }
@@ -39,8 +38,8 @@ export interface FleetFailure {
 /**
  * Asks every cluster at once; one that fails or takes too long costs its own part of the answer alone.
  *
- * @param ask gets the signal that ends with the cluster's deadline; hand it on to what is asked
- * @throws CallError where one cluster was named and failed, or where all failed
+ * @param ask gets the signal that ends with the deadline; hand it on to what is asked
+ * @throws CallError where one cluster was named and failed, or where all failed; the reason of the call's signal
  */
 export async function askFleet<T>(
   fleet: Fleet,
@@ -52,25 +51,36 @@ export async function askFleet<T>(
   if (!fleet.isAll && only !== undefined) {
     return { answers: [{ cluster: only, answer: await ask(only, context.signal) }], failed: [] };
   }
-  const outcomes = await Promise.all(
-    fleet.clusters.map(async (cluster) => {
-      const timeout = new AbortController();
-      const timer = setTimeout(() => timeout.abort(tooSlow(cluster.name, deadlineMs)), deadlineMs);
-      const signal = AbortSignal.any([context.signal, timeout.signal]);
-      try {
-        return { cluster, answer: await abortable(ask(cluster, signal), signal) };
-      } catch (error) {
-        context.signal.throwIfAborted();
-        return failureOf(cluster.name, error);
-      } finally {
-        clearTimeout(timer);
-      }
-    }),
-  );
-  const answers = outcomes.flatMap((outcome) => ('answer' in outcome ? [outcome] : []));
-  const failed = outcomes.flatMap((outcome) => ('answer' in outcome ? [] : [outcome]));
-  if (answers.length === 0 && failed.length > 0) throw allFailed(failed);
-  return { answers, failed };
+  context.signal.throwIfAborted();
+  // All are asked at the same moment, so that one timer is the deadline of each.
+  const deadline = openDeadline(deadlineMs, [context.signal]);
+  try {
+    const outcomes = await Promise.all(
+      fleet.clusters.map((cluster) => outcomeOf(cluster, ask, deadline.signal, deadlineMs)),
+    );
+    context.signal.throwIfAborted();
+    const answers = outcomes.flatMap((outcome) => ('answer' in outcome ? [outcome] : []));
+    const failed = outcomes.flatMap((outcome) => ('answer' in outcome ? [] : [outcome]));
+    if (answers.length === 0 && failed.length > 0) throw allFailed(failed);
+    return { answers, failed };
+  } finally {
+    deadline.clear();
+  }
+}
+
+async function outcomeOf<T>(
+  cluster: GatedCluster,
+  ask: (cluster: GatedCluster, signal: AbortSignal) => Promise<T>,
+  signal: AbortSignal,
+  deadlineMs: number,
+): Promise<FleetAnswer<T> | FleetFailure> {
+  try {
+    return { cluster, answer: await abortable(ask(cluster, signal), signal) };
+  } catch (thrown) {
+    const error = thrown instanceof DeadlineExpired ? tooSlow(cluster.name, deadlineMs) : toCallError(thrown);
+    const { code, message, hint } = error;
+    return { cluster: cluster.name, code, message, hint };
+  }
 }
 
 /** The beginning of an answer over a fleet. */
@@ -81,14 +91,15 @@ export function fleetSelection(fleet: Fleet, failed: readonly FleetFailure[]) {
 }
 
 /** ` Without staging (CLUSTER_UNREACHABLE).`, for the text of an answer; empty where nothing is missing. */
-export function withoutFailed(failed: readonly FleetFailure[] | undefined): string {
+export function withoutFailed(failed: readonly { cluster: string; code: string }[] | undefined): string {
   if (failed === undefined || failed.length === 0) return '';
-  return ` Without ${failed.map(({ cluster, code }) => `${cluster} (${code})`).join(', ')}.`;
+  return ` Without ${someOf(failed.map(({ cluster, code }) => `${cluster} (${code})`))}.`;
 }
 
-function failureOf(cluster: string, error: unknown): FleetFailure {
-  const { code, message, hint } = toCallError(error);
-  return { cluster, code, message, hint };
+/** `a, b and 7 more`: what a sentence can hold of a long list. */
+export function someOf(texts: readonly string[], most = 10): string {
+  const more = texts.length - most;
+  return more <= 0 ? texts.join(', ') : `${texts.slice(0, most).join(', ')} and ${more} more`;
 }
 
 function tooSlow(cluster: string, deadlineMs: number): CallError {
@@ -98,14 +109,13 @@ function tooSlow(cluster: string, deadlineMs: number): CallError {
   });
 }
 
+/** The error of one call that asked many: where all say the same, that; a refusal by policy is the same for all. */
 function allFailed(failed: readonly FleetFailure[]): CallError {
-  const each = failed.map(({ cluster, code, message }) => `${cluster}: ${code}: ${message}`).join(' ');
-  const codes = new Set(failed.map(({ code }) => code));
-  return new CallError(
-    codes.size === 1 && codes.has('TIMEOUT') ? 'TIMEOUT' : 'CLUSTER_UNREACHABLE',
-    `No cluster answered. ${each}`,
-    {
-      hint: failed[0]?.hint ?? 'Look at cluster_health.',
-    },
-  );
+  const [first] = failed;
+  const code =
+    first !== undefined && failed.every((other) => other.code === first.code) ? first.code : undefined;
+  const each = someOf(failed.map(({ cluster, code: why, message }) => `${cluster}: ${why}: ${message}`));
+  return new CallError(code ?? 'CLUSTER_UNREACHABLE', `No cluster answered. ${each}`, {
+    hint: first?.hint ?? 'Look at cluster_health.',
+  });
 }

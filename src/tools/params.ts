@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { GatedCluster } from '../access/gate.ts';
-import { SELECTED_BY } from '../clusters/cluster.ts';
+import type { SelectedBy } from '../clusters/cluster.ts';
 
 /**
  * A text argument. It is bounded because it is held against every row of an answer, and what is refused must cost
@@ -34,6 +34,16 @@ export function limitParam(fallback: number, most: number) {
     .default(fallback)
     .describe(`At most this many rows (${fallback} by default).`);
 }
+
+export const SELECTED_BY = [
+  'explicit',
+  'single',
+  'pattern',
+  'vmid',
+  'lookup',
+  'default',
+  'any',
+] as const satisfies readonly SelectedBy[];
 
 /** What every answer about one cluster begins with; `selectionOf` gives it. */
 export const selectedFields = {

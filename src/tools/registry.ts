@@ -6,6 +6,12 @@ import { listNodes } from './core/list-nodes.ts';
 import { proxmoxApiCall } from './core/proxmox-api-call.ts';
 import { searchApi } from './core/search-api.ts';
 import type { Tool, ToolAnnotations } from './define.ts';
+import { clusterCapacity } from './inventory/cluster-capacity.ts';
+import { clusterHealth } from './inventory/cluster-health.ts';
+import { compareClusters } from './inventory/compare-clusters.ts';
+import { findGuests } from './inventory/find-guests.ts';
+import { listStorage } from './inventory/list-storage.ts';
+import { resolveGuest } from './inventory/resolve-guest.ts';
 import { listTasks } from './tasks/list-tasks.ts';
 import { waitTask } from './tasks/wait-task.ts';
 
@@ -17,6 +23,12 @@ export const TOOLS: readonly Tool[] = [
   searchApi,
   describeApi,
   proxmoxApiCall,
+  findGuests,
+  listStorage,
+  resolveGuest,
+  clusterHealth,
+  clusterCapacity,
+  compareClusters,
   listTasks,
   waitTask,
 ];

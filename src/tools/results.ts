@@ -19,14 +19,16 @@ export function pick(
 /**
  * Says which of the fields asked for no row has: a misspelt name must not read as an empty answer.
  *
+ * @param columns fields that rows may have, though none of these does
  * @returns a sentence, or undefined where every field is somewhere
  */
 export function fieldsNowhere(
   rows: readonly Record<string, unknown>[],
   fields: readonly string[] | undefined,
+  columns: readonly string[] = [],
 ) {
   if (!fields || rows.length === 0) return undefined;
-  const known = new Set(rows.flatMap((row) => Object.keys(row)));
+  const known = new Set([...columns, ...rows.flatMap((row) => Object.keys(row))]);
   const nowhere = fields.filter((field) => !known.has(field));
   if (nowhere.length === 0) return undefined;
   return `Nothing here has the field ${nowhere.join(', ')}. The fields are: ${[...known].sort().join(', ')}.`;
@@ -43,6 +45,11 @@ export function numberOf(value: unknown): number | undefined {
 
 export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** How much of a whole, with one decimal; undefined where either is not known. */
+export function percentOf(part: number | undefined, whole: number | undefined): number | undefined {
+  return part === undefined || !whole ? undefined : Math.round((part / whole) * 1000) / 10;
 }
 
 /** `1 node`, `2 nodes`. */

@@ -15,7 +15,9 @@ it('lists every service variable that the configuration reads, and no other', as
   const folder = new URL('src/config/', root);
   const names = (await readdir(folder)).filter((name) => name.endsWith('.ts'));
   const sources = await Promise.all(names.map((name) => readFile(new URL(name, folder), 'utf8')));
-  const read = sources.join('\n').matchAll(/environment\.(?:text|secret|boolean|list)\('([A-Z_]+)'\)/g);
+  const read = sources
+    .join('\n')
+    .matchAll(/environment\.(?:text|secret|boolean|list|integer)\('([A-Z_]+)'[,)]/g);
   const section = readme.slice(readme.indexOf('## Configuration'), readme.indexOf('**Scopes**'));
   const listed = section.matchAll(/^\| `([A-Z][A-Z_]+)` \|/gm);
   const service = (found: Iterable<RegExpMatchArray>) =>

@@ -10,6 +10,11 @@ const MODES: Record<string, EstateShape> = {
     defaultCluster: undefined,
     isMapped: false,
   },
+  'several-with-rules': {
+    clusters: ['production', 'staging'],
+    defaultCluster: undefined,
+    isMapped: true,
+  },
   'several-with-default': {
     clusters: ['production', 'staging'],
     defaultCluster: 'production',
@@ -29,7 +34,7 @@ describe('the tool list', () => {
     expect(made).toBe(await readFile(file, 'utf8'));
   });
 
-  it('has a cluster argument only where there are several, required only without a default', () => {
+  it('has a cluster argument only where there are several, required only where nothing selects one', () => {
     const bound = TOOLS.filter((tool) => 'cluster' in tool.input.shape);
     expect(bound.length).toBeGreaterThan(0);
     for (const tool of bound) {
@@ -37,7 +42,9 @@ describe('the tool list', () => {
         Object.entries(MODES).map(([mode, estate]) => [mode, listingOf(tool, estate).inputSchema]),
       );
       expect(inputs['one-cluster']?.properties).not.toHaveProperty('cluster');
-      expect(inputs['several-clusters']?.required).toContain('cluster');
+      const required: unknown = inputs['several-clusters']?.required ?? [];
+      if (tool.withoutCluster === 'all') expect(required).not.toContain('cluster');
+      else expect(required).toContain('cluster');
       expect(inputs['several-with-default']?.properties).toHaveProperty('cluster');
       expect(inputs['several-with-default']?.required ?? []).not.toContain('cluster');
     }

@@ -232,7 +232,7 @@ describe('what must not read as an empty or a whole answer', () => {
     }
     const all = await call('list_tasks', { node: 'pve1' });
     const few = await call('list_tasks', { node: 'pve1', limit: 1 });
-    expect(few).toMatchObject({ failed: all.failed, running: all.running, total: all.total });
+    expect(few).toMatchObject({ failed_tasks: all.failed_tasks, running: all.running, total: all.total });
     expect(few.tasks).toHaveLength(1);
   });
 

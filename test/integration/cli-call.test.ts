@@ -137,10 +137,12 @@ describe('call', () => {
     expect(elsewhere.stderr).toContain(`The path is usually /mcp: ${url}/mcp`);
   });
 
+  const NODES = ['proxmox_api_call', '--arg', 'cluster=staging', '--arg', 'path=/nodes'];
+
   it('gives up after --timeout', async () => {
     const slow = simulator.cluster('staging').faults.add({ kind: 'slow', ms: 15_000, match: /\/nodes$/ });
     const startedAt = performance.now();
-    const { code, stderr } = await call(['list_nodes', '--arg', 'cluster=staging', '--timeout', '1']);
+    const { code, stderr } = await call([...NODES, '--timeout', '1']);
     slow.remove();
     expect(code).toBe(3);
     expect(stderr).toMatch(/no answer within 1 s[\s\S]*--timeout/);
@@ -164,9 +166,10 @@ describe('call', () => {
     const staging = simulator.cluster('staging');
     const hang = staging.faults.add({ kind: 'hang', match: /\/nodes$/ });
     const before = staging.requests.length;
-    const args = ['call', 'list_nodes', '--arg', 'cluster=staging', '--url', url];
+    const args = ['call', ...NODES, '--url', url];
     const calling = new CliProcess(args, { env: { MCP_TOKEN: token } });
-    while (staging.requests.length === before) await new Promise((again) => setTimeout(again, 10));
+    while (!staging.requests.slice(before).some(({ path }) => path.endsWith('/nodes')))
+      await new Promise((again) => setTimeout(again, 10));
     const { code, stderr } = await calling.stop('SIGINT');
     hang.remove();
     expect(code).toBe(130);

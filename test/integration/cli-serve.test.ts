@@ -120,14 +120,19 @@ describe('serve', () => {
 describe('serve, told to stop with a call in flight', () => {
   const cluster = () => simulator.cluster('staging');
   const arrived = async (before: number) => {
-    while (cluster().requests.length === before) await new Promise((again) => setTimeout(again, 10));
+    // Probes of the service come in between.
+    const isAsked = () =>
+      cluster()
+        .requests.slice(before)
+        .some(({ path }) => path.endsWith('/resources'));
+    while (!isAsked()) await new Promise((again) => setTimeout(again, 10));
   };
 
   it('answers the call over Streamable HTTP, refuses new ones, and ends with 0', async () => {
     const { serve, url, token } = await startServe();
     await serve.shows('stderr', /cluster answers/);
     const service = await connect(url, token);
-    const slow = cluster().faults.add({ kind: 'slow', ms: 1500, match: /\/nodes$/ });
+    const slow = cluster().faults.add({ kind: 'slow', ms: 1500, match: /\/cluster\/resources$/ });
     const before = cluster().requests.length;
     const answer = service.callTool({ tool: 'list_nodes', args: {} });
     await arrived(before);
@@ -148,7 +153,7 @@ describe('serve, told to stop with a call in flight', () => {
     const headers = { authorization: `Bearer ${token}` };
     const transport = new SSEClientTransport(new URL('/sse', url), { requestInit: { headers } });
     await client.connect(transport as Parameters<Client['connect']>[0]);
-    const slow = cluster().faults.add({ kind: 'slow', ms: 1000, match: /\/nodes$/ });
+    const slow = cluster().faults.add({ kind: 'slow', ms: 1000, match: /\/cluster\/resources$/ });
     const before = cluster().requests.length;
     const answer = client.callTool({ name: 'list_nodes', arguments: {} });
     await arrived(before);
@@ -163,7 +168,7 @@ describe('serve, told to stop with a call in flight', () => {
     const { serve, url, token } = await startServe();
     await serve.shows('stderr', /cluster answers/);
     const service = await connect(url, token);
-    const hang = cluster().faults.add({ kind: 'hang', match: /\/nodes$/ });
+    const hang = cluster().faults.add({ kind: 'hang', match: /\/cluster\/resources$/ });
     const before = cluster().requests.length;
     const answer = service.callTool({ tool: 'list_nodes', args: {} }).catch((error: Error) => error);
     await arrived(before);

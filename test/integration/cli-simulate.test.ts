@@ -125,6 +125,7 @@ describe('simulate --fault', () => {
     'lock-held': 'lock-held:vmid=100,lock=backup',
     'storage-full': 'storage-full:storage=local',
     'node-down': 'node-down:node=pve2',
+    'clock-skew': 'clock-skew:ahead=60',
   };
   const kinds = (): string[] => {
     try {

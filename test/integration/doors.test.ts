@@ -31,7 +31,7 @@ async function start(options: Partial<ServiceOptions> = {}) {
 beforeEach(() => {
   production = new RecordingCluster('production');
   staging = new RecordingCluster('staging');
-  production.reply = () => [{ node: 'pve1', status: 'online', maxcpu: 8 }];
+  production.reply = () => [{ id: 'node/pve1', type: 'node', node: 'pve1', status: 'online', maxcpu: 8 }];
 });
 
 afterEach(async () => {
@@ -129,6 +129,7 @@ describe.each([
       selected_by: 'explicit',
       nodes: [{ node: 'pve1', status: 'online', cpus: 8 }],
       total: 1,
+      as_of: expect.any(String),
     });
   });
 

@@ -67,6 +67,21 @@ describe('the catalogue of a cluster', () => {
     expect(c).toBe(b);
   });
 
+  test('is in memory once for clusters with the same schema, and apart for one that differs', async () => {
+    const hosts = await Promise.all(['/own', '/own', '/other'].map((path) => startWireServer(hostOf(path))));
+    const cacheDir = folderWith();
+    const configs = hosts.map((host, index) => configOf([host], { name: `c${index}` }));
+    for (const manager of [managerOf(configs, cacheDir), managerOf(configs, cacheDir)]) {
+      const [a, b, c] = await Promise.all(manager.list().map((cluster) => cluster.catalogue()));
+      expect(a?.source).toBe('cluster');
+      expect(b).toBe(a);
+      expect(c?.methods.map(({ path }) => path)).toEqual(['/other']);
+      await manager.close();
+    }
+    // Each host was asked itself, and once: the second manager found everything on disk.
+    for (const { requests } of hosts) expect(requests.filter(({ url }) => url === APIDOC)).toHaveLength(1);
+  });
+
   test('follows the version of the host', async () => {
     let now = Date.now();
     let host = hostOf('/old', '9.2.11');

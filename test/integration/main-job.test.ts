@@ -228,7 +228,9 @@ describe('what must not happen', () => {
     const result = await call('list_nodes', { cluster: 'prod' });
     expect(result).toMatchObject({ error: { code: 'CLUSTER_NOT_FOUND' } });
     expect(JSON.stringify(result)).toMatch(/production.*staging.*disaster-recovery/);
-    expect(await call('list_nodes')).toMatchObject({ error: { code: 'CLUSTER_AMBIGUOUS' } });
+    expect(await call('proxmox_api_call', { path: '/nodes' })).toMatchObject({
+      error: { code: 'CLUSTER_AMBIGUOUS' },
+    });
     expect(simulator.clusters.flatMap((cluster) => cluster.requests)).toEqual([]);
   });
 });
@@ -302,12 +304,12 @@ describe('get_cluster_resources', () => {
       limit: 2,
       fields: ['id', 'mem_bytes'],
     });
-    expect(first).toMatchObject({ next_offset: 2 });
+    expect(first).toMatchObject({ next_cursor: expect.any(String) });
     expect(Object.keys((first.resources as object[])[0] ?? {})).toEqual(expect.arrayContaining(['id']));
     const second = await call('get_cluster_resources', {
       cluster: 'production',
       limit: 2,
-      offset: 2,
+      cursor: first.next_cursor,
       fields: ['id'],
     });
     expect(second.resources).not.toEqual(first.resources);

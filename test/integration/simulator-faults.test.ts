@@ -256,7 +256,20 @@ describe('the cluster', () => {
     expect((await call('GET', '/nodes/pve1/qemu/777/config')).status).toBe(500);
   });
 
+  test('clock-skew: one node tells another time, until it is removed', async () => {
+    const timeOf = async (node: string) =>
+      Number(((await data(`/nodes/${node}/time`)) as { time: number }).time) - Date.now() / 1000;
+    const skew = cluster.faults.add({ kind: 'clock-skew', node: 'pve2', ahead: 120 });
+    expect(Math.abs((await timeOf('pve2')) - 120)).toBeLessThan(10);
+    expect(Math.abs(await timeOf('pve1'))).toBeLessThan(10);
+    await skew.remove();
+    expect(Math.abs(await timeOf('pve2'))).toBeLessThan(10);
+  });
+
   test('a fault of what is not there is refused at once', () => {
+    expect(() => cluster.faults.add({ kind: 'clock-skew', node: 'pve9', ahead: 1 })).toThrow(
+      "no simulated node 'pve9'",
+    );
     expect(() => cluster.faults.add({ kind: 'lock-held', vmid: 1 })).toThrow('no simulated guest 1');
     expect(() => cluster.faults.add({ kind: 'storage-full', storage: 'x' })).toThrow(
       "no simulated storage 'x'",

@@ -22,7 +22,7 @@ const SYSTEM_VARIABLES = ['HOME', 'XDG_CACHE_HOME'];
 /** Names of the service's variables, found in the source of the configuration; those of clusters left out. */
 export function serviceVariables(): Set<string> {
   const sources = filesBelow('src/config').map(projectFile).join('\n');
-  const reads = sources.matchAll(/environment\.(?:text|secret|boolean|list|has)\('([A-Z_]+)'\)/g);
+  const reads = sources.matchAll(/environment\.(?:text|secret|boolean|list|integer|has)\('([A-Z_]+)'[,)]/g);
   const names = [...reads].map((match) => match[1] ?? '');
   return new Set(names.filter((name) => !name.startsWith('PROXMOX_') && !SYSTEM_VARIABLES.includes(name)));
 }

@@ -159,7 +159,8 @@ async function lifted(estate: FaultEstate, { lift, pass }: NamedFault): Promise<
 /** The service has talked to every cluster and has its schema, as some time after its start. */
 export async function warm(estate: FaultEstate): Promise<void> {
   const clusters = [estate.target.name, ...estate.others];
-  await Promise.all(clusters.map((cluster) => estate.call('list_nodes', { cluster })));
+  const asked = { path: '/nodes' };
+  await Promise.all(clusters.map((cluster) => estate.call('proxmox_api_call', { cluster, ...asked })));
 }
 
 /** Makes a call or several, sees that they end and that the other clusters answer meanwhile. */

@@ -1,8 +1,12 @@
 import { loadBuiltInCatalogue } from '../../src/catalogue/builtin.ts';
-import type { Cluster, ClusterHealth, Estate } from '../../src/clusters/cluster.ts';
+import type { Cluster, ClusterHealth, Estate, Selection, Target } from '../../src/clusters/cluster.ts';
+import type { Inventory, InventoryOptions } from '../../src/clusters/inventory.ts';
+import { InventoryRows } from '../../src/clusters/inventory-rows.ts';
 import type { ClusterConfig } from '../../src/config/config.ts';
 import { Secret } from '../../src/config/secret.ts';
+import { apiPath } from '../../src/proxmox/api-path.ts';
 import type { ProxmoxCall } from '../../src/proxmox/call.ts';
+import { abortable } from '../../src/proxmox/deadline.ts';
 
 const BUILT_IN = loadBuiltInCatalogue();
 
@@ -55,8 +59,16 @@ export class RecordingCluster implements Cluster {
     return [];
   }
 
-  async inventory(): Promise<never> {
-    throw new Error('no test of these asks for the inventory');
+  /** The inventory that it answers with; a test may count here, or throw. Without one, `reply` is asked. */
+  inventoryReply: ((options: InventoryOptions) => Partial<Inventory>) | undefined;
+
+  async inventory(options: InventoryOptions = {}): Promise<Inventory> {
+    const nothing = { guests: [], nodes: [], storages: [], rows: [], asOf: 0 };
+    if (this.inventoryReply !== undefined) return { ...nothing, ...this.inventoryReply(options) };
+    const call: ProxmoxCall = { method: 'GET', path: apiPath`/cluster/resources`, parameters: {} };
+    const { signal = new AbortController().signal } = options;
+    const { data } = await abortable(this.send({ ...call, signal }), signal);
+    return new InventoryRows().next(Array.isArray(data) ? data : [], 0).inventory;
   }
 
   async backups(): Promise<never> {
@@ -82,6 +94,11 @@ export class RecordingCluster implements Cluster {
 export function directoryOf(...clusters: Cluster[]): Estate {
   const scopes = new Map(clusters.map((cluster) => [cluster.name, cluster]));
   const scoped = new Map<string, Estate>();
+  const select = ({ cluster: name }: Target): Selection => {
+    const cluster = clusters.find((known) => known.name === name) ?? clusters[0];
+    if (!cluster) throw new Error('the test has no cluster');
+    return { cluster, selectedBy: name === undefined ? 'single' : 'explicit' };
+  };
   return {
     scopedTo(name) {
       const cluster = scopes.get(name);
@@ -93,10 +110,7 @@ export function directoryOf(...clusters: Cluster[]): Estate {
     defaultCluster: clusters.length === 1 ? clusters[0]?.name : undefined,
     list: () => clusters,
     revision: 0,
-    select({ cluster: name }) {
-      const cluster = clusters.find((known) => known.name === name) ?? clusters[0];
-      if (!cluster) throw new Error('the test has no cluster');
-      return { cluster, selectedBy: name === undefined ? 'single' : 'explicit' };
-    },
+    select,
+    claim: select,
   };
 }

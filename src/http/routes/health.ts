@@ -2,8 +2,9 @@ import type { FastifyInstance } from 'fastify';
 import type { AppParts } from '../parts.ts';
 
 /**
- * `/healthz`: the process answers. `/readyz`: at least one cluster answers, and which ones do not. Both without a
- * token, so neither names an address.
+ * `/healthz`: the process answers. `/readyz`: at least one cluster answers, and which ones do not, as the last probe
+ * found them; where there was none lately they are asked, which takes five seconds at most. Both without a token, so
+ * neither names an address.
  */
 export function healthRoutes(app: FastifyInstance, { clusters }: AppParts): void {
   app.get('/healthz', { config: { open: true } }, async () => ({ status: 'ok' }));
@@ -11,6 +12,8 @@ export function healthRoutes(app: FastifyInstance, { clusters }: AppParts): void
   app.get('/readyz', { config: { open: true } }, async (_request, reply) => {
     const states = await Promise.all(
       clusters.list().map(async (cluster) => {
+        // A reload, or the end of its client's time, must not close it meanwhile.
+        using _lease = cluster.lease();
         const health = await cluster.health();
         return {
           name: cluster.name,

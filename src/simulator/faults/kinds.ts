@@ -78,6 +78,8 @@ export interface LastingFaults {
   /** Writes are refused, though every node answers. */
   'quorum-lost': object;
   'storage-full': { storage: string };
+  /** The node's clock is so many seconds ahead, or with a negative number behind. Without a `node` that of all. */
+  'clock-skew': { ahead: number };
 }
 
 export type FaultKinds = AnswerFaults & ConnectionFaults & LastingFaults;

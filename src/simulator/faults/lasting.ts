@@ -37,6 +37,14 @@ export const LASTING: { [Kind in keyof LastingFaults]: Begin<Kind> } = {
       hazards.quorumLost = false;
     });
   },
+  'clock-skew': ({ node: name, ahead }, { state: { hazards, nodes } }) => {
+    const wrong = nodes.filter((node) => name === undefined || node.name === name);
+    if (wrong.length === 0) throw new Error(`no simulated node '${name}'`);
+    for (const node of wrong) hazards.clocksAhead.set(node.name, ahead);
+    return ended(() => {
+      for (const node of wrong) hazards.clocksAhead.delete(node.name);
+    });
+  },
   'storage-full': ({ storage: name }, { state }) => {
     const storage = state.storages.find((candidate) => candidate.storage === name);
     if (!storage) throw new Error(`no simulated storage '${name}'`);

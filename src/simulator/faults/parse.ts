@@ -55,6 +55,7 @@ const OPTIONS: Partial<Record<FaultKind, z.ZodRawShape>> = {
   'task-log': { lines: count.optional() },
   'lock-held': { vmid: count, lock: text.optional() },
   'storage-full': { storage: text },
+  'clock-skew': { ahead: z.coerce.number() },
 };
 
 /**

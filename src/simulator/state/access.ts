@@ -121,9 +121,16 @@ export class AccessControl {
     return new Set([...own].filter((privilege) => granted.has(privilege)));
   }
 
+  /** As `privileges` says, without collecting all of them: an inventory asks for each of its guests. */
   has(identity: Identity, path: string, ...anyOf: string[]): boolean {
-    const privileges = this.privileges(identity, path);
-    return anyOf.some((privilege) => privileges.has(privilege));
+    const { user, token: name } = identity;
+    const token = name === undefined ? undefined : this.findToken(user, name);
+    if (name !== undefined && !token) return false;
+    const holders = token?.privsep ? [user, identity.id] : [user];
+    const granted = holders.map((id) => this.#grantsOf(id, path));
+    return anyOf.some((privilege) =>
+      granted.every((grants) => grants.some((some) => some.includes(privilege))),
+    );
   }
 
   /** Removes what a user, group or token was granted, and with a user also its tokens and memberships. */
@@ -141,13 +148,18 @@ export class AccessControl {
   }
 
   #privilegesOf(id: string, path: string): Set<string> {
-    if (id === 'root@pam') return new Set(ALL_PRIVILEGES);
+    return new Set(this.#grantsOf(id, path).flat());
+  }
+
+  /** The privileges of each role that someone has on a path. */
+  #grantsOf(id: string, path: string): (readonly string[])[] {
+    if (id === 'root@pam') return [ALL_PRIVILEGES];
     const roles = this.#rolesOn(id, path);
     const pool = this.#poolAround(path);
     const inherited = pool === undefined ? [] : this.#rolesOn(id, `/pool/${pool}`);
     const all = [...roles, ...inherited];
-    if (all.includes('NoAccess')) return new Set();
-    return new Set(all.flatMap((role) => this.privilegesOfRole(role) ?? []));
+    if (all.includes('NoAccess')) return [];
+    return all.map((role) => this.privilegesOfRole(role) ?? []);
   }
 
   #poolAround(path: string): string | undefined {
@@ -162,22 +174,23 @@ export class AccessControl {
    */
   #rolesOn(id: string, path: string): string[] {
     const groups = new Set(this.groupsOf(id));
-    const entries = this.acl.filter((entry) => entry.ugid === id || groups.has(entry.ugid));
+    const entries = this.acl.filter(
+      (entry) => (entry.ugid === id || groups.has(entry.ugid)) && countsFor(entry, path),
+    );
+    const levels = [...new Set(entries.map((entry) => entry.path))].sort((a, b) => a.length - b.length);
     let roles: string[] = [];
-    for (const level of levels(path)) {
-      const here = entries.filter(
-        (entry) => entry.path === level && (level === path || entry.propagate !== false),
-      );
+    for (const level of levels) {
+      const here = entries.filter((entry) => entry.path === level);
       const own = here.filter((entry) => entry.ugid === id);
       const found = (own.length > 0 ? own : here).map((entry) => entry.role);
-      if (found.length > 0) roles = found.includes('NoAccess') ? ['NoAccess'] : found;
+      roles = found.includes('NoAccess') ? ['NoAccess'] : found;
     }
     return roles;
   }
 }
 
-/** `/pool/a` gives `/`, `/pool`, `/pool/a`. */
-function levels(path: string): string[] {
-  const segments = path.split('/').filter(Boolean);
-  return ['/', ...segments.map((_segment, index) => `/${segments.slice(0, index + 1).join('/')}`)];
+/** Whether an entry stands on a path, or above it and hands down. */
+function countsFor(entry: AclEntry, path: string): boolean {
+  if (entry.path === path) return true;
+  return entry.propagate !== false && (entry.path === '/' || path.startsWith(`${entry.path}/`));
 }

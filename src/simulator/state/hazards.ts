@@ -7,6 +7,8 @@ export class Hazards {
   /** Guests whose configuration file another process has locked. */
   readonly heldLocks = new Set<number>();
   quorumLost = false;
+  /** By how many seconds a node's clock is ahead of the right time; negative where it is behind. */
+  readonly clocksAhead = new Map<string, number>();
 }
 
 /** The lock was not free within the time PVE waits for it; the answer comes that much later. */

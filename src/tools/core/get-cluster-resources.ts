@@ -1,12 +1,24 @@
 import { z } from 'zod';
-import type { GatedCluster } from '../../access/gate.ts';
-import { bound } from '../bounded.ts';
+import { matchesWildcard } from '../../config/wildcard.ts';
 import { defineTool } from '../define.ts';
-import { clusterParam, fieldsParam, limitParam, selectedFields, selectionOf, textParam } from '../params.ts';
-import { count, fieldsNowhere, rowsOf, textOf } from '../results.ts';
-import { matchesWildcard } from '../wildcard.ts';
+import { fleetFields, fleetSelection, withoutFailed } from '../fleet.ts';
+import {
+  askInventories,
+  asOf,
+  asOfField,
+  freshParam,
+  isoTime,
+  noted,
+  nothingSeen,
+  sourcesOf,
+  totalOf,
+} from '../inventories.ts';
+import { checkCursor, pageOf, pagingFields, pagingParams } from '../paging.ts';
+import { clusterParam, fieldsParam, limitParam, textParam } from '../params.ts';
+import { count, numberOf, textOf } from '../results.ts';
 
 const TYPES = ['qemu', 'lxc', 'node', 'storage', 'pool', 'sdn', 'network'] as const;
+const SORTS = ['id', 'name', 'cpu', 'mem', 'disk', 'uptime'] as const;
 
 /** PVE's names that say nothing of their unit, and ours. */
 const RENAMED: Readonly<Record<string, string>> = {
@@ -34,67 +46,73 @@ const input = z.strictObject({
   pool: textParam().optional(),
   tag: textParam().optional(),
   template: z.boolean().optional(),
+  sort: z.enum(SORTS).default('id'),
+  ...pagingParams,
   fields: fieldsParam,
   limit: limitParam(100, 1000),
-  offset: z.int().min(0).default(0).describe('Skip this many rows: `next_offset` of the answer before.'),
+  fresh: freshParam,
 });
 
 type Filters = z.output<typeof input>;
+type Row = Readonly<Record<string, unknown>>;
 
 export const getClusterResources = defineTool({
   name: 'get_cluster_resources',
   title: 'Get cluster resources',
   description:
-    'Lists guests (VMs and containers), nodes, storages and pools of a cluster, with filters. The figures may be 10 seconds old; for the live state of one guest read /nodes/{node}/qemu/{vmid}/status/current.',
+    'Lists guests (VMs and containers), nodes, storages and pools, as Proxmox tells them, of all clusters or of one, with filters. For the live state of one guest read /nodes/{node}/qemu/{vmid}/status/current.',
   toolset: 'core',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   calls: [
     ['GET', '/cluster/resources'],
     ['GET', '/access/permissions'],
   ],
+  withoutCluster: 'all',
   input,
   output: z.object({
-    ...selectedFields,
+    ...fleetFields,
     resources: z.array(z.looseObject({})),
     total: z.int().describe('Rows that match, of which `resources` may be a part.'),
-    next_offset: z.int().optional().describe('Pass as `offset` for the rest.'),
-    note: z.string().optional(),
+    clusters: z.array(z.object({ cluster: z.string(), matching: z.int(), as_of: z.string() })).optional(),
+    ...asOfField,
+    ...pagingFields,
   }),
   async run(args, context) {
-    const cluster = context.cluster(args.cluster);
-    const all = rowsOf(await cluster.api.cluster.resources.$get());
-    const matching = all.filter((row) => matches(row, args)).sort(byId);
-    const rows = matching.map(readable);
-    const { data, truncated } = bound(rows, args);
-    const note = (await seesNothing(cluster, all)) ? NOTHING_SEEN : fieldsNowhere(rows, args.fields);
+    checkCursor(args);
+    const fleet = context.fleet(args.cluster);
+    const { answers, failed } = await askInventories(fleet, context, args.fresh);
+    const { isAll } = fleet;
+    const clusters: { cluster: string; matching: number; as_of: string }[] = [];
+    const sources = sourcesOf(answers, ({ rows, asOf: askedAt }, cluster) => {
+      const fitting = rows.filter((row) => matches(row, args));
+      clusters.push({ cluster, matching: fitting.length, as_of: isoTime(askedAt) });
+      return fitting;
+    });
+    const { rows, next_cursor, note } = pageOf(
+      sources,
+      { value: (row) => sortValue(row, args.sort), id: ({ id }) => String(id), descending: args.descending },
+      { args, isAll, beside: { failed, totals: clusters } },
+      readable,
+    );
     return {
-      ...selectionOf(cluster),
-      resources: rowsOf(data),
-      total: rows.length,
-      ...(truncated?.next_offset === undefined ? {} : { next_offset: truncated.next_offset }),
-      ...(note === undefined ? {} : { note }),
+      ...fleetSelection(fleet, failed),
+      resources: rows,
+      total: totalOf(sources),
+      ...(isAll ? { clusters } : {}),
+      ...asOf(answers),
+      ...(next_cursor === undefined ? {} : { next_cursor }),
+      ...noted(nothingSeen(answers), note),
     };
   },
-  summary({ cluster, resources, total, next_offset, note }) {
+  summary({ cluster, resources, total, clusters, failed, next_cursor, note }) {
+    const where = cluster ?? count(clusters?.length ?? 0, 'cluster');
     const shown = resources.length < total ? `, showing ${resources.length}` : '';
-    const more = next_offset === undefined ? '' : `; go on with offset ${next_offset}`;
-    return `${cluster}: ${count(total, 'resource')} found${shown}${more}.${note ? ` ${note}` : ''}`;
+    const more = next_cursor === undefined ? '' : '; go on with next_cursor';
+    return `${where}: ${count(total, 'resource')} found${shown}${more}.${withoutFailed(failed)}${note ? ` ${note}` : ''}`;
   },
 });
 
-/**
- * A token with too few rights gets an empty list, not an error (facts: API tokens): nodes by name, and nothing on
- * them. A new cluster looks the same but for the token's rights.
- */
-async function seesNothing(cluster: GatedCluster, rows: Record<string, unknown>[]): Promise<boolean> {
-  if (rows.some((row) => row.type !== 'node')) return false;
-  return Object.keys(await cluster.permissions()).length === 0;
-}
-
-const NOTHING_SEEN =
-  'The token of this cluster has no privileges at all, so Proxmox shows it nothing. PVEAuditor on / is enough to read: pveum acl modify / --tokens USER@REALM!NAME --roles PVEAuditor.';
-
-function matches(row: Record<string, unknown>, wanted: Filters): boolean {
+function matches(row: Row, wanted: Filters): boolean {
   return (
     same(row.type, wanted.type) &&
     same(row.node, wanted.node) &&
@@ -111,19 +129,22 @@ function same(value: unknown, wanted: string | number | undefined): boolean {
   return wanted === undefined || value === wanted;
 }
 
-function tagsOf(row: Record<string, unknown>): string[] {
+function tagsOf(row: Row): string[] {
   return (textOf(row.tags) ?? '').toLowerCase().split(/[;, ]+/);
 }
 
-function nameOf(row: Record<string, unknown>): string {
+function nameOf(row: Row): string {
   return textOf(row.name) ?? textOf(row.storage) ?? textOf(row.pool) ?? textOf(row.node) ?? '';
 }
 
-function byId(a: Record<string, unknown>, b: Record<string, unknown>): number {
-  return String(a.id).localeCompare(String(b.id), 'en', { numeric: true });
+function sortValue(row: Row, sort: (typeof SORTS)[number]): string | number | null {
+  if (sort === 'name') return nameOf(row).toLowerCase();
+  if (sort !== 'id') return numberOf(row[sort]) ?? null;
+  // Numbers in ids sort as numbers: qemu/9000 comes after qemu/100.
+  return String(row.id).replace(/\d+/g, (digits) => digits.padStart(9, '0'));
 }
 
-function readable(row: Record<string, unknown>): Record<string, unknown> {
+function readable(row: Row): Record<string, unknown> {
   const entries = Object.entries(row).filter(([, value]) => value !== null && value !== '');
   return Object.fromEntries(
     entries.map(([name, value]) =>

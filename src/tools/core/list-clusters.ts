@@ -14,6 +14,10 @@ const clusterRow = z.object({
   region: z.string().optional(),
   tier: z.string().optional(),
   read_only: z.boolean(),
+  default_node: z.string().optional(),
+  default_storage: z.string().optional(),
+  default_bridge: z.string().optional(),
+  fallback: z.string().optional().describe('Serves reads while this one is unreachable.'),
   problem: z.string().optional().describe('Why it does not answer.'),
   checked_at: z.string(),
 });
@@ -41,6 +45,7 @@ export const listClusters = defineTool({
 });
 
 async function describe(cluster: Cluster, context: ToolContext): Promise<z.output<typeof clusterRow>> {
+  using _lease = cluster.lease();
   const health = await cluster.health(context.signal);
   const { config } = cluster;
   const found = health.reachable
@@ -53,6 +58,14 @@ async function describe(cluster: Cluster, context: ToolContext): Promise<z.outpu
     endpoints: config.endpoints.map(({ host, port }) => `${host}:${port}`),
     read_only: config.readOnly,
     checked_at: new Date(health.checkedAt).toISOString(),
-    ...compact({ region: config.region, tier: config.tier, ...found }),
+    ...compact({
+      region: config.region,
+      tier: config.tier,
+      default_node: config.defaultNode,
+      default_storage: config.defaultStorage,
+      default_bridge: config.defaultBridge,
+      fallback: config.fallback,
+      ...found,
+    }),
   };
 }

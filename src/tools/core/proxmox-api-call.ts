@@ -8,6 +8,7 @@ import { bound } from '../bounded.ts';
 import { defineTool } from '../define.ts';
 import { clusterParam, fieldsParam, selectedFields, selectionOf, textParam } from '../params.ts';
 import { fieldsNowhere, rowsOf } from '../results.ts';
+import { filledPath, targetOf } from './call-target.ts';
 
 const truncation = z.object({
   reason: z.string(),
@@ -30,6 +31,7 @@ export const proxmoxApiCall = defineTool({
   toolset: 'core',
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   calls: [],
+  withoutCluster: 'guest',
   input: z.strictObject({
     cluster: clusterParam,
     path: textParam(4096).describe('API path, with or without /api2/json in front; no query.'),
@@ -64,10 +66,12 @@ export const proxmoxApiCall = defineTool({
     const { method } = args;
     if (method !== 'GET' && (args.offset !== undefined || args.limit !== undefined))
       throw partOfAWrite(method);
-    const path = parseApiPath(args.path);
-    const cluster = context.cluster(args.cluster);
+    const asked = parseApiPath(args.path);
+    const target = targetOf(asked, method, args.data);
+    const cluster = context.cluster({ cluster: args.cluster, ...target });
+    const { path, note: filled } = await filledPath(asked, cluster, target);
     const reply = await cluster.request({ method, path, data: args.data });
-    const note = noteOn(reply, args.fields);
+    const note = noteOn(reply, args.fields, filled);
     const started = method !== 'GET' && typeof reply.data === 'string' && isUpid(reply.data);
     return {
       ...selectionOf(cluster),
@@ -89,13 +93,17 @@ export const proxmoxApiCall = defineTool({
 });
 
 /** What a reader would otherwise miss: a list that Proxmox itself cut, a field that is nowhere. */
-function noteOn({ data, total }: ProxmoxReply, fields: readonly string[] | undefined): string | undefined {
+function noteOn(
+  { data, total }: ProxmoxReply,
+  fields: readonly string[] | undefined,
+  filled: string | undefined,
+): string | undefined {
   const cut = Array.isArray(data) && total !== undefined && total > data.length;
   const page = cut
     ? `Proxmox gave ${data.length} of ${total} rows: pass \`start\` and \`limit\` in \`data\` for the others.`
     : undefined;
   const rows = Array.isArray(data) ? rowsOf(data) : isObject(data) ? [data] : [];
-  const notes = [page, fieldsNowhere(rows, fields)].filter((sentence) => sentence !== undefined);
+  const notes = [filled, page, fieldsNowhere(rows, fields)].filter((sentence) => sentence !== undefined);
   return notes.length === 0 ? undefined : notes.join(' ');
 }
 

@@ -1,7 +1,13 @@
 import { z } from 'zod';
+import type { GatedCluster } from '../../access/gate.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
+import { CallError } from '../../proxmox/errors.ts';
+import { cursorParam } from '../cursor.ts';
 import { defineTool } from '../define.ts';
-import { clusterParam, limitParam, selectedFields, selectionOf, textParam } from '../params.ts';
+import { askFleet, fleetFields, fleetSelection, withoutFailed } from '../fleet.ts';
+import { noted } from '../inventories.ts';
+import { checkCursor, type Order, pageOf, pagingFields } from '../paging.ts';
+import { clusterParam, fieldsParam, limitParam, textParam } from '../params.ts';
 import { count, rowsOf, textOf } from '../results.ts';
 import { type TaskRow, taskOf, taskRow } from './task-row.ts';
 
@@ -17,56 +23,114 @@ const input = z.strictObject({
     .datetime({ offset: true })
     .optional()
     .describe('Only tasks started at this time or later, such as 2026-11-21T08:00:00Z.'),
+  cursor: cursorParam,
+  fields: fieldsParam,
   limit: limitParam(50, 500),
 });
+
+type Filters = z.output<typeof input>;
+
+const shownTask = taskRow.extend({ cluster: z.string() }).partial();
+
+const COLUMNS = Object.keys(shownTask.shape);
+
+const NEWEST_FIRST: Order<TaskRow> = {
+  value: ({ started_at }) => started_at ?? null,
+  id: ({ upid }) => upid,
+  descending: true,
+};
 
 export const listTasks = defineTool({
   name: 'list_tasks',
   title: 'List tasks',
   description:
-    'Lists tasks (starts, backups, clones, migrations …) of a cluster, newest first: what runs now and how the others ended. Without `node` it shows the recent tasks of all nodes.',
+    'Lists tasks (starts, backups, clones, migrations …) of all clusters or of one, newest first: what runs now and how the others ended. Without `node` it shows the recent tasks of all nodes.',
   toolset: 'tasks',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   calls: [
     ['GET', '/cluster/tasks'],
     ['GET', '/nodes/{node}/tasks', 'source', 'limit', 'vmid', 'typefilter', 'since'],
+    ['GET', '/cluster/resources'],
   ],
+  withoutCluster: 'all',
   input,
   output: z.object({
-    ...selectedFields,
-    tasks: z.array(taskRow),
+    ...fleetFields,
+    tasks: z.array(shownTask),
     total: z.int().describe('Tasks that match, of which `tasks` may be a part.'),
     running: z.int(),
-    failed: z.int(),
+    failed_tasks: z.int(),
+    clusters: z
+      .array(z.object({ cluster: z.string(), total: z.int(), running: z.int(), failed_tasks: z.int() }))
+      .optional(),
+    as_of: z.string(),
+    ...pagingFields,
   }),
   async run(args, context) {
-    const cluster = context.cluster(args.cluster);
-    const request = args.node === undefined ? { path: apiPath`/cluster/tasks` } : ofNode(args.node, args);
-    const reply = await cluster.request({ method: 'GET', ...request });
-    const tasks = rowsOf(reply.data)
-      .map((row) => taskOf(row, textOf(row.status)))
-      .filter((task) => fits(task, args))
-      .sort((a, b) => (b.started_at ?? '').localeCompare(a.started_at ?? ''));
+    checkCursor(args);
+    const fleet = context.fleet(args.cluster);
+    const { isAll } = fleet;
+    const askedAt = context.now();
+    const { answers, failed } = await askFleet(fleet, context, async (cluster, signal) => {
+      if (isAll && args.node !== undefined && !(await hasNode(cluster, args.node, signal))) return undefined;
+      return tasksOf(cluster, args, signal);
+    });
+    const told = answers.flatMap(({ cluster, answer }) => (answer ? [{ cluster, answer }] : []));
+    if (told.length === 0) throw noSuchNode(args.node);
+    const all = told.flatMap(({ answer }) => answer);
+    const clusters = told.map(({ cluster, answer }) => ({ cluster: cluster.name, ...totalsOf(answer) }));
+    const { rows, next_cursor, note } = pageOf(
+      told.map(({ cluster, answer }) => ({ cluster: cluster.name, rows: answer })),
+      NEWEST_FIRST,
+      { args, isAll, columns: COLUMNS, beside: { failed, totals: clusters } },
+      (row) => row,
+    );
     return {
-      ...selectionOf(cluster),
-      tasks: tasks.slice(0, args.limit),
-      total: tasks.length,
-      running: countOf(tasks, 'running'),
-      failed: countOf(tasks, 'failed'),
+      ...fleetSelection(fleet, failed),
+      tasks: rows,
+      ...totalsOf(all),
+      ...(isAll ? { clusters } : {}),
+      as_of: new Date(askedAt).toISOString(),
+      ...(next_cursor === undefined ? {} : { next_cursor }),
+      ...noted(note),
     };
   },
-  summary({ cluster, tasks, total, running, failed }) {
+  summary({ cluster, tasks, total, running, failed_tasks, clusters, failed, next_cursor }) {
+    const where = cluster ?? count(clusters?.length ?? 0, 'cluster');
     const shown = tasks.length < total ? `, showing ${tasks.length}` : '';
-    return `${cluster}: ${count(total, 'task')}${shown}; ${running} running, ${failed} failed.`;
+    const more = next_cursor === undefined ? '' : ' Go on with next_cursor.';
+    return `${where}: ${count(total, 'task')}${shown}; ${running} running, ${failed_tasks} failed.${more}${withoutFailed(failed)}`;
   },
 });
 
-function countOf(tasks: TaskRow[], status: TaskRow['status']): number {
+async function tasksOf(cluster: GatedCluster, args: Filters, signal: AbortSignal): Promise<TaskRow[]> {
+  const request = args.node === undefined ? { path: apiPath`/cluster/tasks` } : ofNode(args.node, args);
+  const { data } = await cluster.request({ method: 'GET', ...request, signal });
+  return rowsOf(data)
+    .map((row) => taskOf(row, textOf(row.status)))
+    .filter((task) => fits(task, args));
+}
+
+/** Names of nodes are alike in many clusters; one that lacks the node has nothing to say, and does not fail. */
+async function hasNode(cluster: GatedCluster, node: string, signal: AbortSignal): Promise<boolean> {
+  const { nodes } = await cluster.inventory({ signal });
+  return nodes.some((row) => row.node === node);
+}
+
+function totalsOf(tasks: readonly TaskRow[]) {
+  return {
+    total: tasks.length,
+    running: countOf(tasks, 'running'),
+    failed_tasks: countOf(tasks, 'failed'),
+  };
+}
+
+function countOf(tasks: readonly TaskRow[], status: TaskRow['status']): number {
   return tasks.filter((task) => task.status === status).length;
 }
 
 /** The node filters before it counts; without this, 50 tasks of other guests would hide the one asked for. */
-function ofNode(node: string, { vmid, type, since }: z.output<typeof input>) {
+function ofNode(node: string, { vmid, type, since }: Filters) {
   const since_seconds = since === undefined ? undefined : Math.floor(Date.parse(since) / 1000);
   return {
     path: apiPath`/nodes/${node}/tasks`,
@@ -74,11 +138,17 @@ function ofNode(node: string, { vmid, type, since }: z.output<typeof input>) {
   };
 }
 
-function fits(task: TaskRow, { vmid, type, status, since }: z.output<typeof input>): boolean {
+function fits(task: TaskRow, { vmid, type, status, since }: Filters): boolean {
   return (
     (vmid === undefined || task.id === String(vmid)) &&
     (type === undefined || task.type === type) &&
     (status === undefined || task.status === status) &&
     (since === undefined || Date.parse(task.started_at ?? '') >= Date.parse(since))
   );
+}
+
+function noSuchNode(node: string | undefined): CallError {
+  return new CallError('NOT_FOUND', `No cluster that answered has a node ${JSON.stringify(node)}.`, {
+    hint: 'list_nodes gives the nodes of all clusters.',
+  });
 }

@@ -19,18 +19,18 @@ faultTest(
     expect(JSON.stringify(first).length).toBeLessThan(100_000);
 
     const ids = new Set<unknown>();
-    let offset: number | undefined = 0;
-    while (offset !== undefined) {
+    let cursor: unknown;
+    do {
       const page = await estate.call('get_cluster_resources', {
         cluster,
         type: 'lxc',
         fields: ['id'],
         limit: 1000,
-        offset,
+        ...(cursor === undefined ? {} : { cursor }),
       });
       for (const { id } of page.resources as { id: string }[]) ids.add(id);
-      offset = page.next_offset as number | undefined;
-    }
+      cursor = page.next_cursor;
+    } while (cursor !== undefined);
     expect(ids.size).toBe(first.total);
     expect(ids.size).toBeGreaterThan(GUESTS / 4);
     expect(estate.writes).toEqual([]);

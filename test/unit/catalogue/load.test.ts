@@ -8,6 +8,7 @@ import {
   type CatalogueLoaderOptions,
   type FetchedText,
 } from '../../../src/catalogue/load.ts';
+import { SharedCatalogues } from '../../../src/catalogue/shared.ts';
 import { catalogueOf, node, taking } from './schemas.ts';
 
 const DAY = 24 * 60 * 60_000;
@@ -189,6 +190,30 @@ describe('the schemas on disk', () => {
     expect((await stat(file())).mode & 0o777).toBe(0o600);
   });
 
+  it('are the same in memory as what the host of another cluster sent', async () => {
+    await fill();
+    const shared = new SharedCatalogues();
+    const kept = start({ shared });
+    const fetched = start({ shared, directory: join(directory, 'other') });
+    expect(await fetched.loader.load('9.2.11')).toBe(await kept.loader.load('9.2.11'));
+    expect(kept.requests).toEqual([]);
+    expect(fetched.requests).toHaveLength(1);
+  });
+
+  it('keep what the host says in its headers, quotes and all', async () => {
+    const trick = '","schema":[],"version":"';
+    const first = start();
+    first.state.answer = { status: 200, text: apidoc('/one'), lastModified: trick };
+    await first.loader.load('9.2.11');
+    await first.loader.close();
+    const { loader, state, requests } = start();
+    state.now += DAY;
+    await loader.load('9.2.11');
+    expect(paths(loader)).toEqual(['/one']);
+    await settled(() => expect(requests).toEqual([{ path: APIDOC_PATH, ifModifiedSince: trick }]));
+    await loader.close();
+  });
+
   it('serve at once even when due for a check and the host hangs', async () => {
     await fill();
     const { loader, state } = start({ fetchText: () => new Promise(() => {}) });
@@ -217,6 +242,9 @@ describe('the schemas on disk', () => {
     ['of another version', '{"version":"1","schema":[]}'],
     ['without methods', '{"version":"9.2.11","schema":[]}'],
     ['of another shape', '[]'],
+    ['cut off within the schema', '{"version":"9.2.11","schema":[{"path":"/cut'],
+    ['not a list', '{"version":"9.2.11","schema":{}}'],
+    ['not a list and something more', '{"version":"9.2.11","schema":[],"more":{}}'],
   ])('count for nothing when %s', async (_, content) => {
     await writeFile(file(), content);
     const { loader, requests } = start();

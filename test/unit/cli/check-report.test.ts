@@ -15,7 +15,7 @@ const CLUSTER: ClusterReport = {
     },
     { endpoint: 'pve2:8006', problem: { message: 'pve2:8006 refused the connection.', fix: 'Start it.' } },
   ],
-  privileges: { held: ['VM.Audit'], partial: [], problems: [] },
+  privileges: { held: ['VM.Audit'], partial: [], missing: [], problems: [] },
   problems: [{ message: 'pve2:8006 refused the connection.', fix: 'Start it.' }],
   notes: ['the certificate expires in 5 days'],
 };

@@ -2,7 +2,18 @@ import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { buildProgram } from '../../../src/cli/program.ts';
 
-const COMMANDS = ['serve', 'stdio', 'demo', 'simulate', 'init', 'check', 'token', 'call'];
+const COMMANDS = [
+  'serve',
+  'stdio',
+  'demo',
+  'simulate',
+  'init',
+  'check',
+  'config',
+  'token',
+  'secrets',
+  'call',
+];
 
 function helpOf(command: Command): string {
   let text = '';

@@ -85,9 +85,111 @@ describe('clusters from variables', () => {
     expect(config.warnings.join()).toContain('clusters.json is used');
   });
 
-  test.each([['{"prod-":"a"}'], ['prod-:a,stg-:b']])('patterns %s are checked and warned of', (patterns) => {
-    const config = load({ env: { ...several('a', 'b'), PROXMOX_CLUSTER_PATTERNS: patterns } });
-    expect(config.warnings).toEqual(['PROXMOX_CLUSTER_PATTERNS is not used by this version yet']);
+  test.each(['{"prod-":"a","web-*":"b"}', 'prod-:a, web-*:b', 'prod-:a,web-*:b,'])(
+    'patterns %s',
+    (patterns) => {
+      const config = load({ env: { ...several('a', 'b'), PROXMOX_CLUSTER_PATTERNS: patterns } });
+      expect(config.warnings).toEqual([]);
+      expect(config.clusters.map((cluster) => cluster.patterns)).toEqual([['prod-'], ['web-*']]);
+    },
+  );
+
+  test('patterns of a cluster stand beside those of all; a JSON list may hold commas and colons', () => {
+    const config = load({
+      env: {
+        ...several('a', 'b'),
+        PROXMOX_CLUSTER_PATTERNS: '{"/^x{1,2}(?:-y)?$/":"a"}',
+        PROXMOX_CLUSTER_a_PATTERNS: 'prod-, web-*',
+        PROXMOX_CLUSTER_b_PATTERNS: '["/^q{1,2}$/"]',
+      },
+    });
+    expect(config.clusters.map(({ patterns }) => patterns)).toEqual([
+      ['/^x{1,2}(?:-y)?$/', 'prod-', 'web-*'],
+      ['/^q{1,2}$/'],
+    ]);
+  });
+
+  test('everything that clusters.json can say', () => {
+    const fingerprint = Array(32).fill('AB').join(':');
+    const { clusters } = load({
+      env: {
+        ...several('a', 'b'),
+        PROXMOX_CLUSTER_a_ENDPOINTS: `pve2, pve3:8007=${fingerprint}`,
+        PROXMOX_CLUSTER_a_VMIDS: '100-199, 205',
+        PROXMOX_CLUSTER_a_FALLBACK: 'b',
+      },
+    });
+    expect(clusters[0]).toMatchObject({
+      endpoints: [{ host: 'a' }, { host: 'pve2', port: 8006 }, { host: 'pve3', port: 8007, fingerprint }],
+      vmids: [
+        { from: 100, to: 199 },
+        { from: 205, to: 205 },
+      ],
+      fallback: 'b',
+    });
+  });
+});
+
+describe('names', () => {
+  test.each([
+    ['one that another begins with', ['prod', 'prod_eu']],
+    ['one that continues into a suffix', ['a', 'a_API', 'a_DEFAULT']],
+    ['names of suffixes', ['TIER', 'API_URL', 'CA', 'PATTERNS', 'TOKEN_ID', 'FILE']],
+    [
+      'dots, dashes, upper case, digits',
+      ['disaster-recovery', 'Prod.EU-1', '7', '0x1', 'B', 'b', 'a--b..c_'],
+    ],
+    ['names of what every object has', ['constructor', 'toString', 'hasOwnProperty']],
+  ])('%s, from the environment and from .env', (_title, names) => {
+    const env = Object.fromEntries(
+      names.flatMap((name, index) => [
+        [`PROXMOX_CLUSTER_${name}_API_URL`, `node${index}`],
+        [`PROXMOX_CLUSTER_${name}_TOKEN_ID`, 'ops@pve!mcp'],
+        [`PROXMOX_CLUSTER_${name}_TOKEN_SECRET`, CANARY],
+        [`PROXMOX_CLUSTER_${name}_TIER`, `tier ${name}`],
+      ]),
+    );
+    const all = { PROXMOX_CLUSTERS: names.join(','), ...env };
+    const dotEnv = Object.entries(all).map(([name, value]) => `${name}='${value}'`);
+    for (const config of [load({ env: all }), load({ files: { '.env': dotEnv.join('\n') } })]) {
+      expect(config.clusters.map(({ name, tier, endpoints }) => [name, tier, endpoints[0]?.host])).toEqual(
+        names.map((name, index) => [name, `tier ${name}`, `node${index}`]),
+      );
+      expect(config.warnings).toEqual([]);
+    }
+  });
+
+  test('a cluster that is left out is no mistake of the one its name begins with', () => {
+    const { clusters, warnings } = load({ env: { ...several('prod', 'prod_eu'), PROXMOX_CLUSTERS: 'prod' } });
+    expect(clusters.map(({ name }) => name)).toEqual(['prod']);
+    expect(warnings).toHaveLength(3);
+    expect(warnings.join()).toContain('PROXMOX_CLUSTER_prod_eu_API_URL belongs to no cluster');
+  });
+
+  test('a slip is a problem of the longer name', () => {
+    const env = { ...several('prod', 'prod_eu'), PROXMOX_CLUSTER_prod_eu_TIRE: 'x' };
+    expect(refusal({ env }).problems).toMatchObject([
+      { cluster: 'prod_eu', field: 'PROXMOX_CLUSTER_prod_eu_TIRE' },
+    ]);
+  });
+});
+
+describe('two forms at once', () => {
+  test('PROXMOX_CLUSTERS counts before the form of a single cluster, which is named', () => {
+    const { clusters, warnings } = load({ env: { ...several('a'), ...SINGLE } });
+    expect(clusters.map(({ name }) => name)).toEqual(['a']);
+    expect(warnings).toEqual([
+      'PROXMOX_API_URL, PROXMOX_TOKEN_ID, PROXMOX_TOKEN_SECRET: ignored, because PROXMOX_CLUSTERS is set, and its ' +
+        'clusters have variables of their own',
+    ]);
+  });
+
+  test('without PROXMOX_CLUSTERS the single cluster counts, and the others are named', () => {
+    const { clusters, warnings } = load({ env: { ...SINGLE, PROXMOX_CLUSTER_a_API_URL: 'x' } });
+    expect(clusters.map(({ name }) => name)).toEqual(['default']);
+    expect(warnings.join()).toMatch(
+      /^PROXMOX_CLUSTER_a_API_URL: ignored, because PROXMOX_CLUSTERS.* is not set$/,
+    );
   });
 });
 
@@ -116,6 +218,62 @@ describe('variables that are wrong', () => {
     ['a name twice', { ...several('a'), PROXMOX_CLUSTERS: 'a,a' }, 'PROXMOX_CLUSTERS', 'twice'],
     ['no name', { PROXMOX_CLUSTERS: ' , ' }, 'PROXMOX_CLUSTERS', 'no name'],
     ['patterns', { ...several('a'), PROXMOX_CLUSTER_PATTERNS: 'x' }, 'PROXMOX_CLUSTER_PATTERNS', 'pairs'],
+    [
+      'a colon',
+      { ...several('a'), PROXMOX_CLUSTER_PATTERNS: '/^(?:x)/:a' },
+      'PROXMOX_CLUSTER_PATTERNS',
+      'JSON',
+    ],
+    [
+      'a key twice',
+      { ...several('a'), PROXMOX_CLUSTER_PATTERNS: '{"x":"a","x":"a"}' },
+      'PROXMOX_CLUSTER_PATTERNS',
+      'JSON',
+    ],
+    ['a pattern', { ...several('a'), PROXMOX_CLUSTER_PATTERNS: '/(/:a' }, 'PROXMOX_CLUSTER_PATTERNS', 'RE2'],
+    [
+      'its own pattern',
+      { ...several('a'), PROXMOX_CLUSTER_a_PATTERNS: '*' },
+      'PROXMOX_CLUSTER_a_PATTERNS',
+      'every',
+    ],
+    [
+      'a list that is none',
+      { ...several('a'), PROXMOX_CLUSTER_a_PATTERNS: '[1]' },
+      'PROXMOX_CLUSTER_a_PATTERNS',
+      'list',
+    ],
+    [
+      'a range',
+      { ...several('a'), PROXMOX_CLUSTER_a_VMIDS: '200-100' },
+      'PROXMOX_CLUSTER_a_VMIDS',
+      '200-100',
+    ],
+    ['a fallback', { ...several('a'), PROXMOX_CLUSTER_a_FALLBACK: 'b' }, 'PROXMOX_CLUSTER_a_FALLBACK', '"b"'],
+    [
+      'a fallback to itself',
+      { ...several('a'), PROXMOX_CLUSTER_a_FALLBACK: 'a' },
+      'PROXMOX_CLUSTER_a_FALLBACK',
+      'itself',
+    ],
+    [
+      'an endpoint',
+      { ...several('a'), PROXMOX_CLUSTER_a_ENDPOINTS: 'b=AA' },
+      'PROXMOX_CLUSTER_a_ENDPOINTS',
+      '64 hex',
+    ],
+    [
+      'a pattern twice',
+      { ...several('a', 'b'), PROXMOX_CLUSTER_PATTERNS: 'x-:a,X-*:b' },
+      'PROXMOX_CLUSTER_PATTERNS',
+      '"a" too',
+    ],
+    [
+      'VMIDs twice',
+      { ...several('a', 'b'), PROXMOX_CLUSTER_a_VMIDS: '100-300', PROXMOX_CLUSTER_b_VMIDS: '250-400' },
+      'PROXMOX_CLUSTER_b_VMIDS',
+      '250-300 lies in cluster "a" too',
+    ],
     [
       'an unknown target',
       { ...several('a'), PROXMOX_CLUSTER_PATTERNS: 'x:b' },

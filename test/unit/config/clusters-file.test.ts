@@ -98,18 +98,54 @@ describe('clusters.json', () => {
     expect(config.defaultCluster).toBeUndefined();
   });
 
-  test('keys of later versions are checked, kept out and warned of', () => {
+  test('what selects a cluster: patterns of both places, VMIDs, a fallback', () => {
     const config = load({
       files: {
         'clusters.json': {
-          clusters: { a: { ...ENTRY, patterns: ['a-*'], vmids: ['100-199', 300], fallback: 'b' }, b: ENTRY },
-          patterns: { 'prod-': 'a' },
+          clusters: {
+            a: { ...ENTRY, patterns: ['a-*', 'prod-'], vmids: ['100-199', 300], fallback: 'b' },
+            b: { ...ENTRY, patterns: 'b-', vmids: 200 },
+          },
+          patterns: { 'prod-': 'a', '/^x{1,2}:?$/': 'b' },
         },
       },
     });
-    expect(config.warnings).toHaveLength(4);
-    expect(config.warnings.join()).toContain('vmids is not used by this version yet');
-    expect(config.clusters[0]).not.toHaveProperty('vmids');
+    expect(config.warnings).toEqual([]);
+    expect(config.clusters).toMatchObject([
+      {
+        patterns: ['prod-', 'a-*'],
+        vmids: [
+          { from: 100, to: 199 },
+          { from: 300, to: 300 },
+        ],
+        fallback: 'b',
+      },
+      { patterns: ['/^x{1,2}:?$/', 'b-'], vmids: [{ from: 200, to: 200 }] },
+    ]);
+    expect(config.clusters[1]).not.toHaveProperty('fallback');
+  });
+
+  test.each([
+    [
+      'a pattern',
+      { patterns: 'x-' },
+      { patterns: ['y', 'X-'] },
+      'patterns',
+      '"X-" stands in cluster "a" too',
+    ],
+    [
+      'VMIDs',
+      { vmids: '100-300' },
+      { vmids: [150, '299-400'] },
+      'vmids',
+      '150, 299-300 lies in cluster "a" too',
+    ],
+  ])('%s that two clusters claim', (_title, a, b, field, message) => {
+    const clusters = { a: { ...ENTRY, ...a }, b: { ...ENTRY, ...b } };
+    const { problems } = refusal({ files: { 'clusters.json': { clusters } } });
+    expect(problems).toEqual([
+      { source: 'clusters.json', cluster: 'b', field, message: expect.stringContaining(message) },
+    ]);
   });
 
   test('other users may read it: a warning', () => {
@@ -163,7 +199,13 @@ describe('clusters.json that is wrong', () => {
     ['a SHA-1 fingerprint', { fingerprint: 'A1'.repeat(20) }, 'fingerprint', 'SHA-1'],
     ['no CA file', { ca_file: 'gone.pem' }, 'ca_file', 'ENOENT'],
     ['an endpoint', { endpoints: ['http://x'] }, 'endpoints', 'https'],
-    ['a VMID range', { vmids: ['1..2'] }, 'vmids.0', 'VMID'],
+    ['a VMID range', { vmids: ['1..2'] }, 'vmids', 'no VMID'],
+    ['a VMID that is none', { vmids: [99] }, 'vmids', 'from 100'],
+    ['a range backwards', { vmids: '300-200' }, 'vmids', 'before'],
+    ['VMIDs of another kind', { vmids: [true] }, 'vmids', 'must be VMIDs'],
+    ['a bad pattern', { patterns: ['/(/'] }, 'patterns', 'RE2'],
+    ['a pattern without end', { patterns: 'x'.repeat(300) }, 'patterns', 'longer'],
+    ['a pattern for all', { patterns: '*' }, 'patterns', 'every name'],
     ['a fallback to itself', { fallback: 'prod' }, 'fallback', 'itself'],
     ['an unknown fallback', { fallback: 'prd' }, 'fallback', 'Did you mean "prod"?'],
   ])('%s', (_title, changes, field, text) => {

@@ -197,3 +197,59 @@ test('loadAuth needs no cluster', () => {
   expect(loadAuth({ env: {}, cwd }).mode).toBe('shared-secret');
   expect(() => loadAuth({ env: { MCP_JWT_SECRET: 'short' }, cwd })).toThrow('MCP_JWT_SECRET');
 });
+
+describe('the clients of clusters', () => {
+  test('defaults, and what is given', () => {
+    expect(service({})).toMatchObject({ clusterTtlSeconds: 3600, clusterValidation: true });
+    const given = { CLUSTER_TTL_SECONDS: ' 60 ', CLUSTER_VALIDATION: 'no' };
+    expect(service(given)).toMatchObject({ clusterTtlSeconds: 60, clusterValidation: false });
+    expect(service({ CLUSTER_TTL_SECONDS: '2592000' }).clusterTtlSeconds).toBe(2_592_000);
+  });
+
+  test.each(['0', '-1', '1.5', '2592001', '1e3', 'x', '0x10', '9'.repeat(400)])('no %s seconds', (value) => {
+    expect(problemField({ MCP_JWT_SECRET: SECRET, CLUSTER_TTL_SECONDS: value })).toMatch(
+      /^CLUSTER_TTL_SECONDS: must be a whole number from 1 to 2592000$/,
+    );
+  });
+
+  test('CLUSTER_VALIDATION is true or false', () => {
+    expect(problemField({ MCP_JWT_SECRET: SECRET, CLUSTER_VALIDATION: 'maybe' })).toContain('true or false');
+  });
+
+  test('misspelt ones are named, those of other programs are not', () => {
+    const env = { CLUSTER_TTL: '1', CLUSTER_VALIDATE: 'no', CLUSTERS_FIEL: 'x', CLUSTER_NAME: 'k8s' };
+    expect(service(env).warnings).toEqual([
+      'CLUSTER_TTL is not a setting of this service: did you mean CLUSTER_TTL_SECONDS?',
+      'CLUSTER_VALIDATE is not a setting of this service: did you mean CLUSTER_VALIDATION?',
+      'CLUSTERS_FIEL is not a setting of this service: did you mean CLUSTERS_FILE?',
+    ]);
+  });
+});
+
+describe('the files of a configuration', () => {
+  const SINGLE = { PROXMOX_API_URL: 'pve1', PROXMOX_TOKEN_ID: 'ops@pve!mcp' };
+
+  test('all that were read, and those that would be', () => {
+    const folder = folderWith({
+      'clusters.json': fileWith({ token_secret: { file: 'secrets' } }),
+      secrets: CANARY,
+      jwt: SECRET,
+    });
+    const { files } = loadConfig({ env: { MCP_JWT_SECRET_FILE: 'jwt' }, cwd: folder });
+    expect(files.toSorted()).toEqual(
+      ['.env', 'clusters.json', 'jwt', 'secrets'].map((name) => join(folder, name)),
+    );
+  });
+
+  test('clusters.json counts as soon as it is there', () => {
+    const folder = folderWith({ secret: CANARY });
+    const env = { ...SINGLE, PROXMOX_TOKEN_SECRET_FILE: 'secret' };
+    const { files } = loadConfig({ env, cwd: folder, needsAuth: false });
+    expect(files.toSorted()).toEqual(['.env', 'clusters.json', 'secret'].map((name) => join(folder, name)));
+  });
+
+  test('a refused configuration names them too: one that is missing may come', () => {
+    const { files } = refusal({ env: { ...SINGLE, PROXMOX_TOKEN_SECRET_FILE: '/gone/secret' } });
+    expect(files).toContain('/gone/secret');
+  });
+});

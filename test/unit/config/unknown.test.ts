@@ -21,6 +21,8 @@ describe('a setting that nothing reads', () => {
     ['MCP_COMPLETELY_DIFFERENT_THING', ''],
     ['PROXMOX_VERIFY_SSL', ': did you mean PROXMOX_VERIFY?'],
     ['PROXMOX_READONLY', ': did you mean PROXMOX_READ_ONLY?'],
+    ['PROXMOX_USER', ': did you mean PROXMOX_USERNAME?'],
+    ['PROXMOX_TOKEN_VALUE', ': did you mean PROXMOX_TOKEN_SECRET?'],
     ['PROXMOX_CLUSTER', ': did you mean PROXMOX_CLUSTERS?'],
   ])('%s: a warning', (name, hint) => {
     const expected = [`${name} is not a setting of this service${hint}`];

@@ -10,6 +10,7 @@ describe('a fault is read from', () => {
     ['task-error:message=no space, none at all', { kind: 'task-error', message: 'no space, none at all' }],
     ['redirect:location=https://a:8006/x', { kind: 'redirect', location: 'https://a:8006/x' }],
     ['proxy-error:code=596', { kind: 'proxy-error', code: 596 }],
+    ['clock-skew:node=pve2,ahead=-90', { kind: 'clock-skew', node: 'pve2', ahead: -90 }],
     ['truncated-json:end=true', { kind: 'truncated-json', end: true }],
   ])('%s', (text, fault) => {
     expect(parseFault(text)).toEqual({ fault });
@@ -41,6 +42,7 @@ describe('a fault is refused', () => {
     ['hang:times=x', /times: .*number/i],
     ['hang:vmid=100', /vmid/],
     ['lock-held', /vmid/],
+    ['clock-skew:node=pve2', /ahead/],
     ['proxy-error:code=500', /code/],
     ['hang:', /ends in ':'/],
   ])('%s', (text, message) => {

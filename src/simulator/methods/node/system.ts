@@ -40,7 +40,8 @@ function offset(timezone: string, now: number): number {
 }
 
 function time(call: Call): unknown {
-  const now = call.state.clock();
+  const ahead = call.state.hazards.clocksAhead.get(hostOf(call).name) ?? 0;
+  const now = call.state.clock() + ahead * 1000;
   const { timezone } = settings(call);
   const seconds = Math.floor(now / 1000);
   return { timezone, time: seconds, localtime: seconds + offset(timezone, now) };

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { judgePrivileges, type Permissions } from '../../../src/cli/privileges.ts';
+import type { EffectivePermissions } from '../../../src/catalogue/permissions.ts';
+import { judgePrivileges } from '../../../src/clusters/privileges.ts';
 import { Secret } from '../../../src/config/secret.ts';
 
 const TOKEN = { kind: 'token', user: 'mcp@pve', tokenId: 'ai', secret: new Secret('s') } as const;
 const PASSWORD = { kind: 'password', user: 'root@pam', password: new Secret('p') } as const;
 
-const AUDITOR: Permissions = {
+const AUDITOR: EffectivePermissions = {
   '/': { 'Sys.Audit': 1, 'VM.Audit': 1, 'Datastore.Audit': 1 },
   '/nodes': { 'Sys.Audit': 1 },
   '/storage': { 'Datastore.Audit': 1 },
@@ -13,7 +14,7 @@ const AUDITOR: Permissions = {
 };
 
 function judge(
-  permissions: Permissions,
+  permissions: EffectivePermissions,
   readOnly = false,
   credentials: typeof TOKEN | typeof PASSWORD = TOKEN,
 ) {
@@ -26,13 +27,15 @@ describe('judgePrivileges', () => {
     expect(report).toEqual({
       held: ['Sys.Audit', 'VM.Audit', 'Datastore.Audit', 'VM.PowerMgmt'],
       partial: [],
+      missing: [],
       problems: [],
     });
   });
 
   it.each([{}, { '/': {} }])('tells a token without privileges from a small one: %j', (permissions) => {
-    const { problems } = judge(permissions);
+    const { problems, missing } = judge(permissions);
     expect(problems).toHaveLength(1);
+    expect(missing).toEqual(['Sys.Audit', 'VM.Audit', 'Datastore.Audit', 'VM.PowerMgmt']);
     expect(problems[0]?.message).toBe(
       'mcp@pve!ai has no privileges at all, so Proxmox VE shows it empty lists.',
     );

@@ -1,8 +1,6 @@
+import type { EffectivePermissions } from '../catalogue/permissions.ts';
 import type { ClusterConfig, ClusterCredentials } from '../config/config.ts';
 import { fittingRole } from '../proxmox/privileges.ts';
-
-/** What PVE answers to `GET /access/permissions`: path, privilege, and 1 where it is handed on to what is below. */
-export type Permissions = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 interface Need {
   privilege: string;
@@ -30,6 +28,8 @@ export interface PrivilegeReport {
   held: string[];
   /** Privileges held below some paths only: a token made for a part of the cluster. */
   partial: { privilege: string; paths: string[] }[];
+  /** Privileges held nowhere; `problems` says what comes of it. */
+  missing: string[];
   problems: Problem[];
 }
 
@@ -44,25 +44,30 @@ export interface Problem {
  * @param readOnly the service will not change anything here, so privileges for that are not missed
  */
 export function judgePrivileges(
-  permissions: Permissions,
+  permissions: EffectivePermissions,
   { credentials }: Pick<ClusterConfig, 'credentials'>,
   readOnly: boolean,
 ): PrivilegeReport {
+  const needs = NEEDS.filter(({ writes }) => !(writes && readOnly));
   if (Object.values(permissions).every((privileges) => Object.keys(privileges).length === 0)) {
-    return { held: [], partial: [], problems: [nothingAtAll(credentials)] };
+    const missing = needs.map(({ privilege }) => privilege);
+    return { held: [], partial: [], missing, problems: [nothingAtAll(credentials)] };
   }
-  const report: PrivilegeReport = { held: [], partial: [], problems: [] };
-  for (const need of NEEDS.filter(({ writes }) => !(writes && readOnly))) {
+  const report: PrivilegeReport = { held: [], partial: [], missing: [], problems: [] };
+  for (const need of needs) {
     const paths = pathsBelow(permissions, need);
     if (permissions[need.path]?.[need.privilege] !== undefined) report.held.push(need.privilege);
     else if (paths.length > 0) report.partial.push({ privilege: need.privilege, paths });
-    else report.problems.push(missing(need, credentials));
+    else {
+      report.missing.push(need.privilege);
+      report.problems.push(missing(need, credentials));
+    }
   }
   return report;
 }
 
 /** Guests and storages may also be granted one by one or through a pool. */
-function pathsBelow(permissions: Permissions, { privilege, path }: Need): string[] {
+function pathsBelow(permissions: EffectivePermissions, { privilege, path }: Need): string[] {
   const roots = path === '/nodes' ? [path] : [path, '/pool'];
   return Object.entries(permissions)
     .filter(([granted, privileges]) => {

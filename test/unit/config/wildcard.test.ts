@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { matchesWildcard } from '../../../src/tools/wildcard.ts';
+import { matchesWildcard } from '../../../src/config/wildcard.ts';
 
 describe('matchesWildcard', () => {
   it.each([

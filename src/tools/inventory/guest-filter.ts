@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import type { Backups, GuestRow } from '../../clusters/inventory.ts';
+import { wildcard } from '../../config/wildcard.ts';
+import { textParam } from '../params.ts';
+import { percentOf } from '../results.ts';
+
+const percentParam = z.number().min(0).max(100).optional();
+
+/** What find_guests filters by. */
+export const guestFilters = {
+  name: textParam().optional().describe('Name, with * and ? as wildcards; case does not matter.'),
+  tag: textParam().optional(),
+  pool: textParam().optional(),
+  node: textParam().optional(),
+  status: textParam().optional().describe('running, stopped, or unknown.'),
+  type: z.enum(['qemu', 'lxc']).optional().describe('qemu is a VM, lxc a container.'),
+  template: z.boolean().optional(),
+  min_cpu_percent: percentParam.describe('Usage now, of its own CPUs.'),
+  min_mem_percent: percentParam,
+  min_disk_percent: percentParam.describe(
+    'Containers only: Proxmox does not know how full disks of VMs are.',
+  ),
+  no_backup_days: z
+    .int()
+    .min(1)
+    .max(36_500)
+    .optional()
+    .describe('Guests without a backup in so many days; no templates.'),
+};
+
+const FILTERS = z.object(guestFilters);
+export type GuestFilters = z.output<typeof FILTERS>;
+
+/** What a guest was held against, and why some can't be judged. */
+export interface GuestCheck {
+  fits(guest: GuestRow, backups: Backups | undefined): boolean;
+  /** Whether a guest that fits in all else was left out because nothing is known of it. */
+  unknown: { disks: number; backups: number };
+}
+
+/** Makes one test of all filters. */
+export function guestCheck(filters: GuestFilters, now: number): GuestCheck {
+  const unknown = { disks: 0, backups: 0 };
+  const tag = filters.tag?.toLowerCase();
+  const { name, min_disk_percent: disk, no_backup_days: days } = filters;
+  const isNamed = name === undefined ? undefined : wildcard(name);
+  const since = days === undefined ? undefined : now - days * 86_400_000;
+  const fits = (guest: GuestRow, backups: Backups | undefined): boolean => {
+    if (!isSame(guest, filters)) return false;
+    if (tag !== undefined && !guest.tags.includes(tag)) return false;
+    if (isNamed !== undefined && !isNamed(guest.name ?? '')) return false;
+    if (!reaches(cpuPercent(guest), filters.min_cpu_percent)) return false;
+    if (!reaches(memPercent(guest), filters.min_mem_percent)) return false;
+    if (disk !== undefined) {
+      if (guest.type === 'qemu') unknown.disks++;
+      if (!reaches(diskPercent(guest), disk)) return false;
+    }
+    if (since === undefined) return true;
+    if (guest.template || (backups?.newest.get(guest.vmid) ?? 0) >= since) return false;
+    if (!backups?.hidden?.has(guest.vmid)) return true;
+    unknown.backups++;
+    return false;
+  };
+  return { fits, unknown };
+}
+
+export function cpuPercent({ cpuFraction }: GuestRow): number | undefined {
+  return percentOf(cpuFraction, 1);
+}
+
+export function memPercent({ memBytes, maxMemBytes }: GuestRow): number | undefined {
+  return percentOf(memBytes, maxMemBytes);
+}
+
+/** For a VM Proxmox always says 0, which is no figure. */
+export function diskPercent({ type, diskBytes, maxDiskBytes }: GuestRow): number | undefined {
+  return type === 'qemu' ? undefined : percentOf(diskBytes, maxDiskBytes);
+}
+
+function isSame(guest: GuestRow, { type, node, status, pool, template }: GuestFilters): boolean {
+  return (
+    (type === undefined || guest.type === type) &&
+    (node === undefined || guest.node === node) &&
+    (status === undefined || guest.status === status) &&
+    (pool === undefined || guest.pool === pool) &&
+    (template === undefined || guest.template === template)
+  );
+}
+
+function reaches(percent: number | undefined, least: number | undefined): boolean {
+  return least === undefined || (percent !== undefined && percent >= least);
+}

@@ -1,0 +1,205 @@
+import { z } from 'zod';
+import type { Inventory, StorageRow } from '../../clusters/inventory.ts';
+import { matchesWildcard } from '../../config/wildcard.ts';
+import { defineTool } from '../define.ts';
+import { fleetFields, fleetSelection, withoutFailed } from '../fleet.ts';
+import {
+  askInventories,
+  asOf,
+  asOfField,
+  freshParam,
+  isoTime,
+  noted,
+  nothingSeen,
+  sourcesOf,
+  totalOf,
+} from '../inventories.ts';
+import { checkCursor, pageOf, pagingFields, pagingParams } from '../paging.ts';
+import { clusterParam, fieldsParam, limitParam, textParam } from '../params.ts';
+import { compact, count, percentOf } from '../results.ts';
+
+const storageRow = z
+  .object({
+    cluster: z.string(),
+    storage: z.string(),
+    type: z.string(),
+    content: z.array(z.string()),
+    shared: z.boolean(),
+    nodes: z.array(z.string()).describe('A shared storage is one row, a local one a row per node.'),
+    status: z.string(),
+    used_bytes: z.number(),
+    total_bytes: z.number(),
+    used_percent: z.number(),
+  })
+  .partial();
+
+const SORTS = ['storage', 'used_percent', 'used_bytes', 'free_bytes', 'total_bytes'] as const;
+
+const input = z.strictObject({
+  cluster: clusterParam,
+  name: textParam().optional().describe('Name, with * and ? as wildcards.'),
+  node: textParam().optional().describe('Only what this node reaches.'),
+  content: textParam().optional().describe('images, rootdir, backup, iso, vztmpl, import or snippets.'),
+  type: textParam().optional().describe('For example dir, nfs, lvmthin, zfspool, rbd, pbs.'),
+  shared: z.boolean().optional(),
+  min_used_percent: z.number().min(0).max(100).optional(),
+  sort: z.enum(SORTS).default('storage'),
+  ...pagingParams,
+  fields: fieldsParam,
+  limit: limitParam(100, 500),
+  fresh: freshParam,
+});
+
+type Filters = z.output<typeof input>;
+
+/** A storage: a shared one once, with every node that reaches it. */
+interface Shown {
+  id: string;
+  row: StorageRow;
+  nodes: readonly string[];
+}
+
+const COLUMNS = Object.keys(storageRow.shape);
+
+export const listStorage = defineTool({
+  name: 'list_storage',
+  title: 'List storage',
+  description:
+    'Lists storages with type, content, nodes and how full they are: of all clusters, or of one. Finds what runs full (min_used_percent) or where there is room (sort free_bytes).',
+  toolset: 'inventory',
+  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  calls: [
+    ['GET', '/cluster/resources'],
+    ['GET', '/access/permissions'],
+  ],
+  withoutCluster: 'all',
+  input,
+  output: z.object({
+    ...fleetFields,
+    storages: z.array(storageRow),
+    total: z.int().describe('Storages that match, of which `storages` may be a part.'),
+    clusters: z
+      .array(
+        z.object({
+          cluster: z.string(),
+          matching: z.int(),
+          used_bytes: z.number(),
+          total_bytes: z.number(),
+          as_of: z.string(),
+        }),
+      )
+      .optional()
+      .describe('Totals of what matches in each cluster.'),
+    ...asOfField,
+    ...pagingFields,
+  }),
+  async run(args, context) {
+    checkCursor(args);
+    const fleet = context.fleet(args.cluster);
+    const { answers, failed } = await askInventories(fleet, context, args.fresh);
+    const { isAll } = fleet;
+    const clusters: ReturnType<typeof totalsOf>[] = [];
+    const sources = sourcesOf(answers, (inventory, cluster) => {
+      const fitting = storagesOf(inventory).filter((storage) => matches(storage, args));
+      clusters.push(totalsOf(cluster, inventory, fitting));
+      return fitting;
+    });
+    const { rows, next_cursor, note } = pageOf(
+      sources,
+      { value: ({ row }) => sortValue(row, args.sort), id: ({ id }) => id, descending: args.descending },
+      { args, isAll, columns: COLUMNS, beside: { failed, totals: clusters } },
+      shown,
+    );
+    return {
+      ...fleetSelection(fleet, failed),
+      storages: rows,
+      total: totalOf(sources),
+      ...(isAll ? { clusters } : {}),
+      ...asOf(answers),
+      ...(next_cursor === undefined ? {} : { next_cursor }),
+      ...noted(nothingSeen(answers), note),
+    };
+  },
+  summary({ cluster, storages, total, clusters, failed, next_cursor, note }) {
+    const where = cluster ?? count(clusters?.length ?? 0, 'cluster');
+    const shownHere = storages.length < total ? `, showing ${storages.length}` : '';
+    const more = next_cursor === undefined ? '' : '; go on with next_cursor';
+    return `${where}: ${count(total, 'storage')}${shownHere}${more}.${withoutFailed(failed)}${note ? ` ${note}` : ''}`;
+  },
+});
+
+/** The figures of a shared storage are those of a node where it is available. */
+function storagesOf({ storages }: Inventory): Shown[] {
+  const local: Shown[] = [];
+  const shared = new Map<string, { row: StorageRow; nodes: string[] }>();
+  for (const row of storages) {
+    if (!row.shared) {
+      local.push({ id: row.id, row, nodes: [row.node] });
+      continue;
+    }
+    const known = shared.get(row.storage);
+    if (known === undefined) shared.set(row.storage, { row, nodes: [row.node] });
+    else {
+      known.nodes.push(row.node);
+      if (known.row.status !== 'available') known.row = row;
+    }
+  }
+  return [...local, ...[...shared].map(([name, { row, nodes }]) => ({ id: `shared/${name}`, row, nodes }))];
+}
+
+function matches({ row, nodes }: Shown, wanted: Filters): boolean {
+  const { name, node, content, type, shared, min_used_percent: least } = wanted;
+  const used = percentOf(row.usedBytes, row.totalBytes);
+  return (
+    (name === undefined || matchesWildcard(name, row.storage)) &&
+    (node === undefined || nodes.includes(node)) &&
+    (content === undefined || row.content.includes(content)) &&
+    (type === undefined || row.pluginType === type) &&
+    (shared === undefined || row.shared === shared) &&
+    (least === undefined || (used !== undefined && used >= least))
+  );
+}
+
+function totalsOf(cluster: string, inventory: Inventory, fitting: readonly Shown[]) {
+  const sum = (figure: 'usedBytes' | 'totalBytes') =>
+    fitting.reduce((total, { row }) => total + (row[figure] ?? 0), 0);
+  return {
+    cluster,
+    matching: fitting.length,
+    used_bytes: sum('usedBytes'),
+    total_bytes: sum('totalBytes'),
+    as_of: isoTime(inventory.asOf),
+  };
+}
+
+function sortValue(
+  { storage, usedBytes, totalBytes }: StorageRow,
+  sort: (typeof SORTS)[number],
+): string | number | null {
+  switch (sort) {
+    case 'storage':
+      return storage;
+    case 'used_percent':
+      return percentOf(usedBytes, totalBytes) ?? null;
+    case 'used_bytes':
+      return usedBytes ?? null;
+    case 'free_bytes':
+      return usedBytes === undefined || totalBytes === undefined ? null : totalBytes - usedBytes;
+    case 'total_bytes':
+      return totalBytes ?? null;
+  }
+}
+
+function shown({ row, nodes }: Shown): z.output<typeof storageRow> {
+  return compact({
+    storage: row.storage,
+    type: row.pluginType,
+    content: [...row.content],
+    shared: row.shared,
+    nodes: [...nodes],
+    status: row.status,
+    used_bytes: row.usedBytes,
+    total_bytes: row.totalBytes,
+    used_percent: percentOf(row.usedBytes, row.totalBytes),
+  });
+}

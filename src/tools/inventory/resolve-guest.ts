@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import type { GuestRow } from '../../clusters/inventory.ts';
+import { defineTool } from '../define.ts';
+import { fleetFields, withoutFailed } from '../fleet.ts';
+import { resolveGuest as resolve } from '../guest.ts';
+import { isoTime } from '../inventories.ts';
+import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
+import { compact } from '../results.ts';
+
+const guestFields = z.object({
+  vmid: z.int(),
+  name: z.string().optional(),
+  type: z.enum(['qemu', 'lxc']),
+  node: z.string(),
+  status: z.string(),
+  template: z.boolean(),
+  tags: z.array(z.string()).optional(),
+  pool: z.string().optional(),
+  lock: z.string().optional(),
+});
+
+export const resolveGuest = defineTool({
+  name: 'resolve_guest',
+  title: 'Find a guest',
+  description:
+    'Says in which cluster and on which node a VM or container is, by `name` (whole, any case), `vmid` or both. Without `cluster`, name patterns and VMID maps decide; where none does, all clusters are asked, and several matches are an error that lists them.',
+  toolset: 'inventory',
+  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  calls: [['GET', '/cluster/resources']],
+  withoutCluster: 'all',
+  input: z.strictObject({
+    cluster: clusterParam,
+    name: textParam().optional().describe('Name of the guest.'),
+    vmid: z.int().min(100).max(999_999_999).optional(),
+  }),
+  output: z.object({
+    ...selectedFields,
+    guest: guestFields,
+    as_of: z.string(),
+    failed: fleetFields.failed.describe('Clusters that could not be asked, and may have one like it.'),
+  }),
+  async run(args, context) {
+    const { cluster, guest, asOf, unasked } = await resolve(context, args, { uncertain: 'say' });
+    return {
+      ...selectionOf(cluster),
+      guest: guestOf(guest),
+      as_of: isoTime(asOf),
+      ...(unasked.length === 0 ? {} : { failed: [...unasked] }),
+    };
+  },
+  summary({ cluster, selected_by, matched, guest, failed }) {
+    const { vmid, name, type, node, status } = guest;
+    const what = `${type === 'qemu' ? 'VM' : 'Container'} ${vmid}${name === undefined ? '' : ` (${name})`}`;
+    const why = REASONS[selected_by] ?? '';
+    const rule = matched === undefined ? '' : ` ${JSON.stringify(matched)}`;
+    return `${what} is ${status} on ${node} of ${cluster}${why}${rule}.${withoutFailed(failed)}`;
+  },
+});
+
+/** Why its cluster was looked in, where that is not plain. */
+const REASONS: Readonly<Record<string, string>> = {
+  pattern: ', selected by the pattern',
+  vmid: ', selected by the VMID range',
+  lookup: ', the only cluster found to have it',
+};
+
+function guestOf({ vmid, name, type, node, status, template, tags, pool, lock }: GuestRow) {
+  return {
+    vmid,
+    type,
+    node,
+    status,
+    template,
+    ...compact({ name, pool, lock }),
+    ...(tags.length === 0 ? {} : { tags: [...tags] }),
+  };
+}
