@@ -10,6 +10,7 @@ import { type ApiPath, facadePath } from '../proxmox/api-path.ts';
 import { HTTP_METHODS, type HttpMethod, type ProxmoxReply } from '../proxmox/call.ts';
 import type { EndpointState } from '../proxmox/endpoint-state.ts';
 import { CallError, toCallError } from '../proxmox/errors.ts';
+import { ConnectFailure } from '../proxmox/tls.ts';
 import { toParameters } from './parameters.ts';
 import { decide } from './policy.ts';
 import type { Principal } from './principal.ts';
@@ -147,7 +148,9 @@ export class Gate {
     try {
       return await this.#pass(cluster, origin, request);
     } catch (error) {
-      if (!isUnreachable(error) || fallback === undefined || !mayFallBack(request)) throw error;
+      if (!isUnreachable(error)) throw error;
+      if (request.method !== 'GET') throw unsent(error, fallback !== undefined);
+      if (fallback === undefined || !mayFallBack(request)) throw error;
       const { risks } = riskOfRequest(await fallback.catalogue(origin.signal), request);
       if (risks.some((risk) => risk !== 'read')) throw error;
       return this.#fromFallback(error, fallback, served, () => this.#pass(fallback, origin, request));
@@ -258,6 +261,19 @@ interface Served {
 
 function isUnreachable(error: unknown): error is CallError {
   return error instanceof CallError && error.code === 'CLUSTER_UNREACHABLE';
+}
+
+/** Tells who wonders whether a write was carried out; `error` itself where more than connecting failed. */
+function unsent(error: CallError, hasFallback: boolean): CallError {
+  if (!(error.cause instanceof ConnectFailure)) return error;
+  const { code, message, hint, cluster, retryable, cause } = error;
+  const noFallback = hasFallback ? '; a fallback never takes writes' : '';
+  return new CallError(code, `${message} Nothing was sent${noFallback}.`, {
+    hint,
+    ...(cluster === undefined ? {} : { cluster }),
+    retryable,
+    cause,
+  });
 }
 
 /** Writes never; nor what is about a task, which another cluster can't know of. */

@@ -90,8 +90,8 @@ function jsonSummary(output: string, usual: string, migration: Migration): strin
   const inProcess = migration.unused.filter(({ source }) => source !== '.env').map(({ name }) => name);
   return summary(output, migration, [
     ...(output === usual ? [] : [`Name the file where the service starts: CLUSTERS_FILE=${output}`]),
-    ...(inDotEnv.length === 0 ? [] : [`Delete from .env what counts no longer: ${inDotEnv.join(', ')}`]),
-    ...(inProcess.length === 0 ? [] : [`Unset in the environment: ${inProcess.join(', ')}`]),
+    ...listed('Delete from .env what counts no longer:', inDotEnv),
+    ...listed('Unset in the environment:', inProcess),
   ]);
 }
 
@@ -101,11 +101,14 @@ function envSummary(output: string, clustersFile: string, migration: Migration):
   return summary(output, migration, [
     ...(basename(output) === '.env' ? [] : ['Start the service in a folder where this file is called .env.']),
     `Move ${clustersFile} away, and unset CLUSTERS_FILE where it is set: a clusters.json counts before variables.`,
-    ...(unused.length === 0 ? [] : [`Delete what only clusters.json needed: ${unused.join(', ')}`]),
-    ...(inProcess.length === 0
-      ? []
-      : [`Unset in the environment, which counts before .env: ${inProcess.join(', ')}`]),
+    ...listed('Delete what only clusters.json needed:', unused),
+    ...listed('Unset in the environment, which counts before .env:', inProcess),
   ]);
+}
+
+/** A step about names, of which there may be twenty: a line each. */
+function listed(step: string, names: readonly string[]): string[] {
+  return names.length === 0 ? [] : [step, ...names.map((name) => `  ${name}`)];
 }
 
 function summary(

@@ -24,6 +24,9 @@ function cells({ name, value, origin }: EffectiveValue): string[] {
   return [name, value, origin];
 }
 
+/** Of a column in plain lines. */
+const MOST_WIDTH = 60;
+
 const BY: Readonly<Record<Selects['by'], string>> = {
   single: 'single cluster',
   pattern: 'name pattern',
@@ -43,8 +46,23 @@ function selectionText(selection: readonly Selects[], isTerminal: boolean): stri
   ].join('\n');
 }
 
+/** Pads all columns but the last; a value that is very long moves its own line alone. */
+function aligned(rows: string[][]): string {
+  const widths = (rows[0] ?? []).map((_cell, column) =>
+    Math.max(0, ...rows.map((row) => row[column]?.length ?? 0).filter((length) => length <= MOST_WIDTH)),
+  );
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
 function table(head: string[], rows: string[][], isTerminal: boolean): string {
-  if (!isTerminal) return rows.map((row) => row.join('  ')).join('\n');
+  if (!isTerminal) return aligned(rows);
   const drawn = new Table({ head, style: { head: [], border: [], compact: true } });
   drawn.push(...rows);
   return drawn.toString();

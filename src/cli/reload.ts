@@ -55,7 +55,8 @@ export class Reloading {
     const before = this.#inUse;
     try {
       // All of it is synchronous, so that no two of them overlap.
-      const next = loadConfig(source);
+      // Some editors and copies take a file away for a moment, and an old `.env` may describe other clusters.
+      const next = loadConfig({ ...source, clustersFile: before.clustersFile });
       const change = core.apply(next);
       this.#inUse = next;
       this.#files.follow(next.files);

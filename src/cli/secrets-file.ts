@@ -37,7 +37,7 @@ export function readSecretsFile(path: string): SecretsFile {
   const problems: ConfigProblem[] = [];
   const text = readText(path);
   const parsed = parseClustersFile(withoutBom(text), basename(path), problems);
-  if (parsed === undefined) throw new ConfigError(problems);
+  if (parsed === undefined || problems.length > 0) throw new ConfigError(problems);
   const secrets = Object.entries(parsed.clusters).flatMap(([cluster, entry]) =>
     SECRET_KEYS.flatMap((key) => {
       const source = entry[key];

@@ -29,6 +29,11 @@ export function readSettings(options: { file?: string; keyFile?: string }): Sett
   return { file, key };
 }
 
+/** Whether the commands find a key without --key-file. */
+export function hasKey(): boolean {
+  return new Environment(process.env, process.cwd(), []).has('CLUSTERS_KEY');
+}
+
 /** The clusters.json to work on, where no key is needed. @throws ConfigError for a `.env` that can't be read */
 export function clustersPath(file: string | undefined): string {
   const problems: ConfigProblem[] = [];

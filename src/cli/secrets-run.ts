@@ -8,7 +8,7 @@ import { CliError, usageError } from './failure.ts';
 import { print, styled } from './output.ts';
 import type { OpenOptions, RotateOptions, SecretsOptions } from './secrets.ts';
 import { readSecretsFile, replaceSecrets, type SecretsFile, type StoredSecret } from './secrets-file.ts';
-import { makeKeyFile, makeOne, readKeyFile, readSettings } from './secrets-key.ts';
+import { hasKey, makeKeyFile, makeOne, readKeyFile, readSettings } from './secrets-key.ts';
 import { selfCommand } from './self-command.ts';
 
 type Sealed = Extract<StoredSecret, { kind: 'sealed' }>;
@@ -17,6 +17,7 @@ type Plain = Extract<StoredSecret, { kind: 'plain' }>;
 export function runKey(path: string): void {
   const { id } = makeKeyFile(path);
   const self = selfCommand();
+  const oldKey = hasKey() ? '' : ' --key-file OLD.key';
   print(
     [
       `Wrote the key ${id} to ${resolve(path)} (mode 600).`,
@@ -25,7 +26,7 @@ export function runKey(path: string): void {
       styled('bold', 'Next'),
       `  ${self} secrets seal --key-file ${path}`,
       `or, where secrets are sealed with another key already:`,
-      `  ${self} secrets rotate --new-key-file ${path}`,
+      `  ${self} secrets rotate${oldKey} --new-key-file ${path}`,
     ].join('\n'),
   );
 }

@@ -3,7 +3,7 @@ import { EXIT } from './failure.ts';
 import { print, printAside, printJson } from './output.ts';
 import type { StatusOptions } from './secrets.ts';
 import { readSecretsFile, type StoredSecret } from './secrets-file.ts';
-import { clustersPath } from './secrets-key.ts';
+import { clustersPath, hasKey } from './secrets-key.ts';
 import { selfCommand } from './self-command.ts';
 
 /** One secret as it is reported: what it is, never what it holds. */
@@ -33,7 +33,8 @@ export function runStatus({ file, json, requireSealed }: StatusOptions): void {
   else print(rows.length === 0 ? `${path} holds no secret.` : inLines(rows));
   if (open.length === 0) return;
   if (!json && open.some(({ state }) => state === 'plain')) {
-    printAside(`To seal what is plain: ${selfCommand()} secrets seal`);
+    const keyFile = hasKey() ? '' : ' --key-file clusters.key';
+    printAside(`To seal what is plain: ${selfCommand()} secrets seal${keyFile}`);
   }
   if (requireSealed) process.exitCode = EXIT.failed;
 }

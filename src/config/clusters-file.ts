@@ -46,7 +46,9 @@ export function readClustersFile(
   );
   const openSealed = sealedOpener(environment, names);
   const clusters = described.flatMap(({ name, entry }) => {
-    if (!CLUSTER_NAME.test(name)) problem('clusters', `the name ${CLUSTER_NAME_RULE}`, name);
+    if (!CLUSTER_NAME.test(name)) {
+      problems.push({ source, cluster: name, message: `the name ${CLUSTER_NAME_RULE}` });
+    }
     const context: EntryContext = {
       name,
       folder: dirname(path),
@@ -125,6 +127,7 @@ function readText(
  * Parses the text of a clusters.json and checks its form; what is wrong goes into `problems`.
  *
  * @param source what the file is called in problems
+ * @returns what is known of it, unknown keys left out; undefined where a value has a wrong form
  */
 export function parseClustersFile(
   text: string,
@@ -141,7 +144,19 @@ export function parseClustersFile(
   const result = clustersFile.safeParse(parsed.value, { error: plainWords });
   if (result.success) return result.data;
   for (const issue of result.error.issues) problems.push(...issueProblems(issue, source));
-  return undefined;
+  for (const issue of result.error.issues) dropUnknown(issue, parsed.value);
+  return clustersFile.safeParse(parsed.value).data;
+}
+
+/** Takes the keys out that the issue says are unknown, so that what is known can be checked as well. */
+function dropUnknown(issue: z.core.$ZodIssue, value: unknown): void {
+  if (issue.code !== 'unrecognized_keys') return;
+  const holder = issue.path.reduce((inner, key) => (isRecord(inner) ? inner[String(key)] : undefined), value);
+  if (isRecord(holder)) for (const key of issue.keys) delete holder[key];
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }
 
 /** zod's texts in words of the operator; none repeats a value. */

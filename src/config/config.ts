@@ -19,6 +19,8 @@ export interface Config {
   clusterTtlSeconds: number;
   /** CLUSTER_VALIDATION: whether the start asks every cluster whether it answers. */
   clusterValidation: boolean;
+  /** Absolute path of the clusters.json that describes the clusters; absent where variables do. */
+  clustersFile?: string;
   /** Absolute paths of every file that was read, or would be if it were there: a change of one is a new configuration. */
   files: string[];
   /** What the operator should know: a world-readable file, a setting that another one hides. No secrets. */

@@ -2,9 +2,30 @@ import { type Node, type ParseError, parseTree, printParseErrorCode } from 'json
 
 export type JsonProblem = { line: number; column: number; path: readonly string[]; message: string };
 
+/** What the parser's codes mean to who wrote the file. */
+const WORDS: Readonly<Record<string, string>> = {
+  InvalidSymbol: 'a text needs double quotes, and true, false and null are the only words',
+  InvalidNumberFormat: 'this is no number',
+  PropertyNameExpected: 'a key in double quotes is missing, or a comma is one too many',
+  ValueExpected: 'a value is missing, or a comma is one too many',
+  ColonExpected: 'a : is missing',
+  CommaExpected: 'a , is missing',
+  CloseBraceExpected: 'a } is missing',
+  CloseBracketExpected: 'a ] is missing',
+  EndOfFileExpected: 'there is more behind the end',
+  InvalidCommentToken: 'comments are not allowed',
+  UnexpectedEndOfComment: 'comments are not allowed',
+  UnexpectedEndOfString: 'the " at the end of a text is missing',
+  UnexpectedEndOfNumber: 'this is no number',
+  InvalidUnicode: 'this is no \\u and four digits',
+  InvalidEscapeCharacter: 'a backslash in a text is written \\\\',
+  InvalidCharacter: 'a text holds a line break or another control character',
+};
+
 /**
  * Parses JSON and finds what `JSON.parse` hides: a key that stands twice in one object silently takes its last value,
- * and in a file of clusters that is a cluster lost. Comments and trailing commas are refused as JSON does.
+ * and in a file of clusters that is a cluster lost. So is one called `__proto__`, which zod's records leave out.
+ * Comments and trailing commas are refused as JSON does.
  *
  * @returns the value, or the problems with their place; messages quote key names alone.
  */
@@ -15,20 +36,23 @@ export function parseStrictJson(text: string): { value: unknown } | { problems: 
   if (tree === undefined || first !== undefined) {
     const offset = first?.offset ?? 0;
     const kind = first === undefined ? 'ValueExpected' : printParseErrorCode(first.error);
-    return { problems: [{ ...place(text, offset), path: [], message: `is not valid JSON (${kind})` }] };
+    const message = `is not valid JSON: ${WORDS[kind] ?? 'what stands here does not belong here'}`;
+    return { problems: [{ ...place(text, offset), path: [], message }] };
   }
-  const duplicates = [...duplicateKeys(tree, [])].map(({ offset, path }) => ({
+  const lost = [...lostKeys(tree, [])].map(({ offset, ...problem }) => ({
     ...place(text, offset),
-    path,
-    message: 'stands twice; remove one of the two',
+    ...problem,
   }));
-  if (duplicates.length > 0) return { problems: duplicates };
+  if (lost.length > 0) return { problems: lost };
   return { value: JSON.parse(text) };
 }
 
-function* duplicateKeys(node: Node, path: readonly string[]): Generator<{ offset: number; path: string[] }> {
+function* lostKeys(
+  node: Node,
+  path: readonly string[],
+): Generator<{ offset: number; path: string[]; message: string }> {
   if (node.type !== 'object') {
-    for (const item of node.children ?? []) yield* duplicateKeys(item, path);
+    for (const item of node.children ?? []) yield* lostKeys(item, path);
     return;
   }
   const seen = new Set<string>();
@@ -36,9 +60,11 @@ function* duplicateKeys(node: Node, path: readonly string[]): Generator<{ offset
     const [keyNode, valueNode] = property.children ?? [];
     if (keyNode === undefined) continue;
     const key = String(keyNode.value);
-    if (seen.has(key)) yield { offset: keyNode.offset, path: [...path, key] };
+    const found = { offset: keyNode.offset, path: [...path, key] };
+    if (seen.has(key)) yield { ...found, message: 'stands twice; remove one of the two' };
+    if (key === '__proto__') yield { ...found, message: 'is a name that can’t be used' };
     seen.add(key);
-    if (valueNode !== undefined) yield* duplicateKeys(valueNode, [...path, key]);
+    if (valueNode !== undefined) yield* lostKeys(valueNode, [...path, key]);
   }
 }
 

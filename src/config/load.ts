@@ -20,6 +20,8 @@ export interface LoadOptions {
   cwd: string;
   /** False for commands that no client connects to (stdio, check): `auth` is then `none` and its settings unread. */
   needsAuth?: boolean;
+  /** The clusters.json that the configuration in use comes from: it must not give way to variables unnoticed. */
+  clustersFile?: string | undefined;
 }
 
 /** A configuration with what it was made from. */
@@ -47,7 +49,7 @@ export function loadConfig(options: LoadOptions): Config {
 export function explainConfig(options: LoadOptions): ExplainedConfig {
   const problems: ConfigProblem[] = [];
   const environment = new Environment(options.env, options.cwd, problems);
-  const file = clustersPath(environment, options.cwd);
+  const file = clustersPath(environment, options);
   const clusters =
     file === undefined
       ? loadVariables(environment, options.cwd, problems)
@@ -63,6 +65,7 @@ export function explainConfig(options: LoadOptions): ExplainedConfig {
     ...service,
     clusters: clusters.clusters,
     ...(defaultCluster === undefined ? {} : { defaultCluster }),
+    ...(file === undefined ? {} : { clustersFile: file }),
     files,
     warnings: [...warnings, ...unknown.map(({ name, message }) => `${name} ${message}`)],
   };
@@ -74,7 +77,7 @@ function readService(
   environment: Environment,
   { cwd, needsAuth }: Omit<LoadOptions, 'env'>,
   warnings: string[],
-): Omit<Config, 'clusters' | 'defaultCluster' | 'files' | 'warnings'> {
+): Omit<Config, 'clusters' | 'defaultCluster' | 'clustersFile' | 'files' | 'warnings'> {
   const http = readHttp(environment, warnings);
   const cacheDir = readCacheDir(environment, cwd);
   return {
@@ -131,12 +134,18 @@ function readTtl(environment: Environment): number {
   return environment.integer('CLUSTER_TTL_SECONDS', 1, MOST_TTL_SECONDS) ?? DEFAULT_TTL_SECONDS;
 }
 
-/** The clusters.json to use. One that was named has to be there: falling back to other clusters would be a surprise. */
-function clustersPath(environment: Environment, cwd: string): string | undefined {
+/**
+ * The clusters.json to use. One that was named, or that is in use, has to be there: falling back to other clusters would
+ * be a surprise.
+ */
+function clustersPath(
+  environment: Environment,
+  { cwd, clustersFile: inUse }: LoadOptions,
+): string | undefined {
   const named = environment.text('CLUSTERS_FILE');
   const path = resolve(cwd, named ?? DEFAULT_FILE);
   environment.noteFile(path);
-  return named !== undefined || existsSync(path) ? path : undefined;
+  return named !== undefined || path === inUse || existsSync(path) ? path : undefined;
 }
 
 function loadFile(path: string, environment: Environment, problems: ConfigProblem[]): ClusterSet {

@@ -55,6 +55,8 @@ export class HeldClusters implements ClusterDirectory {
   #hold(cluster: Cluster): Cluster {
     const known = this.#held.get(cluster.name);
     if (known !== undefined) return known;
+    // A tool may go on for a while after its deadline: a lease that it took then would never be given back.
+    if (this.#leases.disposed) throw new Error('the call is over: no more clusters are held for it');
     this.#leases.use(cluster.lease());
     this.#held.set(cluster.name, cluster);
     return cluster;

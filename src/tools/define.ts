@@ -106,6 +106,12 @@ interface ToolAnswer {
   summary: string;
 }
 
+/** The text tells what the cluster has that answered; that this is a fallback stands in front of it. */
+function asServed<Result extends Record<string, unknown>>(result: Result): Result {
+  const { served_by: fallback } = result;
+  return fallback === undefined ? result : { ...result, cluster: fallback };
+}
+
 /** Defines a tool. Keep one per file; copy a neighbour to add one. */
 export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(
   definition: ToolDefinition<Input, Output>,
@@ -127,7 +133,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
         deadlineSeconds: definition.deadlineSeconds?.(parsed),
         async run(context) {
           const structured = await definition.run(parsed, context);
-          return { structured, summary: definition.summary(structured) };
+          return { structured, summary: definition.summary(asServed(structured)) };
         },
       };
     },

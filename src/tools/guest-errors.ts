@@ -2,6 +2,7 @@ import type { GatedCluster } from '../access/gate.ts';
 import type { GuestRow } from '../clusters/inventory.ts';
 import { CallError } from '../proxmox/errors.ts';
 import { type FleetFailure, someOf } from './fleet.ts';
+import { whySelected } from './params.ts';
 
 /** A guest as a caller names it: by its name, its VMID or both, in a cluster or anywhere. */
 export interface GuestWanted {
@@ -42,29 +43,45 @@ export function disagreeing(others: readonly PlacedGuest[], { name, vmid }: Gues
   );
 }
 
-/** The one cluster that was looked in does not have it. */
+/** The one cluster that was looked in does not have it, or its fallback does not. */
 export function notThere(cluster: GatedCluster, wanted: GuestWanted): CallError {
-  const { name, selectedBy, matched, servedBy } = cluster;
-  const source = servedBy === undefined ? '' : `, as its fallback ${servedBy} says`;
-  const rule = selectedBy === 'pattern' ? 'pattern' : 'VMID range';
-  const why = matched === undefined ? '' : ` It was selected by the ${rule} ${JSON.stringify(matched)}.`;
+  const { name, matched, servedBy } = cluster;
+  const guest = `guest ${wantedText(wanted)}`;
+  if (servedBy !== undefined) return notKnown(name, servedBy, `a ${guest}`);
   const elsewhere =
     matched === undefined ? '' : ' The other clusters were not asked; pass `cluster` to look in one.';
-  return new CallError('NOT_FOUND', `${name} has no guest ${wantedText(wanted)}${source}.${why}`, {
+  return new CallError('NOT_FOUND', `${name} has no ${guest}.${whySelected(cluster)}`, {
     cluster: name,
     hint: `A guest that the cluster's token may not see counts as absent.${elsewhere}`,
   });
+}
+
+/**
+ * What an unreachable cluster has is not known, whatever its fallback has.
+ *
+ * @param what `a guest with VMID 100`
+ */
+export function notKnown(cluster: string, fallback: string, what: string): CallError {
+  return new CallError(
+    'CLUSTER_UNREACHABLE',
+    `${cluster} can't be reached, so it is not known whether it has ${what}; its fallback ${fallback} has none.`,
+    { cluster, hint: `Repeat once ${cluster} answers; cluster_health says what is wrong.` },
+  );
 }
 
 /** None of the clusters that answered has it. */
 export function nowhere(asked: number, failed: readonly FleetFailure[], wanted: GuestWanted): CallError {
   const missing =
     failed.length === 0 ? '' : ` These could not be asked, and may have it: ${clustersText(failed)}.`;
+  const parts =
+    wanted.name === undefined
+      ? ''
+      : ' A name has to be given as a whole; find_guests takes a part of one, as in name=*part*.';
   return new CallError(
     'NOT_FOUND',
     `No guest ${wantedText(wanted)} in ${asked} ${asked === 1 ? 'cluster' : 'clusters'}.${missing}`,
     {
-      hint: 'A guest that its cluster’s token may not see counts as absent. A name has to be given as a whole; get_cluster_resources finds parts of one with *.',
+      hint: `A guest that its cluster’s token may not see counts as absent.${parts}`,
       retryable: failed.length > 0,
     },
   );

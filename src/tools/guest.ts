@@ -25,7 +25,8 @@ export interface ResolvedGuest {
 export interface ResolveOptions {
   /**
    * What a search does that finds the guest in one cluster and could not ask another, which may have one of the same
-   * name: `refuse` (the default), or `say`, for what only reads and hands `unasked` on.
+   * name: `refuse` (the default), or `say`, for what only reads and hands `unasked` on. Where it is `refuse`, no
+   * fallback answers for an unreachable cluster.
    */
   uncertain?: 'refuse' | 'say';
 }
@@ -47,7 +48,7 @@ interface Found {
  *
  * @throws CallError INVALID_ARGUMENTS where neither name nor VMID is given, where they belong to different guests, or
  *   where one cluster has several guests of that name; CLUSTER_AMBIGUOUS where several clusters have it;
- *   CLUSTER_UNREACHABLE where `uncertain` refuses; NOT_FOUND
+ *   CLUSTER_UNREACHABLE where `uncertain` refuses, or where but a fallback answered and has none; NOT_FOUND
  */
 export async function resolveGuest(
   context: ToolContext,
@@ -60,15 +61,23 @@ export async function resolveGuest(
     });
   }
   const since = context.now();
-  const cluster = context.claimant(wanted);
-  if (cluster === undefined) return searched(context, wanted, since, options);
-  const kept = pick(cluster.name, await cluster.inventory(), wanted);
-  const found = mayBeNews(kept, since)
-    ? pick(cluster.name, await cluster.inventory({ fresh: true }), wanted)
-    : kept;
+  const claimant = context.claimant(wanted);
+  if (claimant === undefined) return searched(context, wanted, since, options);
+  // Another cluster's guest of the same name or number is none to act on.
+  const cluster = options.uncertain === 'say' ? claimant : claimant.alone();
+  const kept = await lookIn(cluster, wanted, false);
+  const found = mayBeNews(kept, since) ? await lookIn(cluster, wanted, true) : kept;
   const one = theOne([found], wanted);
   if (one === undefined) throw notThere(cluster, wanted);
   return { cluster, guest: one.guest, asOf: one.asOf, unasked: [] };
+}
+
+async function lookIn(cluster: GatedCluster, wanted: GuestWanted, fresh: boolean): Promise<Found> {
+  const inventory = await cluster.inventory({ fresh });
+  const { name, servedBy } = cluster;
+  if (servedBy === undefined) return pick(name, inventory, wanted);
+  // That a fallback has the name and the VMID apart says nothing about this cluster.
+  return { ...pick(servedBy, inventory, wanted), others: [] };
 }
 
 async function searched(
@@ -82,7 +91,8 @@ async function searched(
   if (one === undefined) throw nowhere(answers.length, failed, wanted);
   const { guest, cluster, asOf } = one;
   if (failed.length > 0 && uncertain === 'refuse') throw unsure(one, failed);
-  return { cluster: context.found(cluster), guest, asOf, unasked: failed };
+  const holder = context.found(cluster);
+  return { cluster: uncertain === 'say' ? holder : holder.alone(), guest, asOf, unasked: failed };
 }
 
 /** Asks all at once; where none has it, those again whose answer was an old one. */

@@ -5,10 +5,13 @@ import type { SelectedBy } from '../clusters/cluster.ts';
 /**
  * A text argument. It is bounded because it is held against every row of an answer, and what is refused must cost
  * less than what is served.
+ *
+ * @param most characters
+ * @param otherwise what is said of a value that is no text
  */
-export function textParam(most = 256) {
+export function textParam(most = 256, otherwise?: string) {
   return z
-    .string()
+    .string(otherwise)
     .min(1)
     .refine((text) => text.length <= most, `is longer than ${most} characters`);
 }
@@ -52,6 +55,14 @@ export const selectedFields = {
   matched: z.string().optional(),
   served_by: z.string().optional().describe('The fallback that answered.'),
 };
+
+/** Why a call that names no cluster went to this one, as a sentence behind another; empty where no rule says so. */
+export function whySelected({ selectedBy, matched }: Pick<GatedCluster, 'selectedBy' | 'matched'>): string {
+  if (selectedBy === 'default') return ' It was selected as the default cluster.';
+  if (matched === undefined) return '';
+  const rule = selectedBy === 'pattern' ? 'pattern' : 'VMID range';
+  return ` It was selected by the ${rule} ${JSON.stringify(matched)}.`;
+}
 
 /** Which cluster an answer is about, and why. Call it once the cluster was asked: only then a fallback is known. */
 export function selectionOf({ name, selectedBy, matched, servedBy }: GatedCluster) {

@@ -18,7 +18,7 @@ export function sizeOf(text: string): number | undefined {
 
 /** A size argument, as text with a unit; `sizeOf` reads it. */
 export function sizeParam(description: string) {
-  return textParam(20)
+  return textParam(20, 'needs a unit, such as 512M, 8G or 1T')
     .refine((text) => sizeOf(text) !== undefined, 'is no size with a unit, such as 512M, 8G or 1T')
     .optional()
     .describe(description);

@@ -80,6 +80,19 @@ describe('secrets seal', () => {
     expect(folder.read()).not.toContain(CANARY);
   });
 
+  it('gets hints that work as they are, with a key in the service’s settings and without', async () => {
+    const folder = offline();
+    folder.makeKey('clusters.key');
+    const hint = async (more = {}) =>
+      /To seal what is plain: .*(secrets seal.*)/.exec(
+        (await folder.run('secrets status', more)).stderr,
+      )?.[1];
+    expect(await hint()).toBe('secrets seal --key-file clusters.key');
+    expect(await hint({ CLUSTERS_KEY: folder.read('clusters.key') })).toBe('secrets seal');
+    const made = await folder.run('secrets key new.key');
+    expect(made.stdout).toContain('secrets rotate --key-file OLD.key --new-key-file new.key');
+  });
+
   it('leaves what is sealed and what stands elsewhere, and is content when run again', async () => {
     const folder = sealedFolder();
     const once = folder.read();

@@ -76,6 +76,11 @@ async function start(
   await client.listTools();
 }
 
+async function textOf(args: Record<string, unknown>): Promise<string> {
+  const { content } = await client.callTool({ name: 'cluster_capacity', arguments: args });
+  return (content as { text: string }[])[0]?.text ?? '';
+}
+
 async function capacity(args: Record<string, unknown> = {}): Promise<Answer> {
   const result = await client.callTool({ name: 'cluster_capacity', arguments: args });
   return result.structuredContent as unknown as Answer;
@@ -195,6 +200,7 @@ describe('the figures of cluster_capacity', () => {
     const answer = await capacity({ memory: '1G' });
     expect(answer.note).toContain('staging');
     expect(answer.note).toContain('Sys.Audit');
+    expect(await textOf({})).toContain('Sums are without');
     const staging = answer.nodes.filter(({ cluster }) => cluster === 'staging');
     expect(staging).toHaveLength(2);
     for (const node of staging) expect(node).not.toHaveProperty('free_mem_bytes');

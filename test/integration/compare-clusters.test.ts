@@ -69,6 +69,11 @@ async function compare(args: Record<string, unknown> = {}): Promise<Answer> {
   return result.structuredContent as unknown as Answer;
 }
 
+async function textOf(args: Record<string, unknown>): Promise<string> {
+  const { content } = await client.callTool({ name: 'compare_clusters', arguments: args });
+  return (content as { text: string }[])[0]?.text ?? '';
+}
+
 const rowOf = ({ rows }: Answer, aspect: string, item: string) =>
   rows.find((row) => row.aspect === aspect && row.item === item);
 
@@ -129,6 +134,13 @@ describe('compare_clusters over the estate', () => {
       expect(rows.filter(({ status }) => status === 'only_some')).toHaveLength(only_some);
     }
     expect(brief.aspects).toEqual(whole.aspects);
+  });
+
+  it('says what a list of aspects looks like', async () => {
+    await start();
+    expect(await textOf({ aspects: 'storages' })).toContain(
+      'aspects: must be a list, such as ["storages"], of: versions, ',
+    );
   });
 
   it('recognises one export under two names, from what the clusters themselves say', async () => {
@@ -242,6 +254,9 @@ describe('compare_clusters with less than all', () => {
     expect(storages.length).toBeGreaterThan(0);
     expect(storages.every(({ missing = [] }) => !missing.includes('staging'))).toBe(true);
     expect(answer.findings?.join()).not.toContain('staging has no backup job');
+    expect(await textOf({ aspects: ['storages'], clusters: ['staging', 'disaster-recovery'] })).toContain(
+      'Not read, or not whole: storages of staging.',
+    );
   });
 
   it('loses one node alone where the node does not answer for itself', async () => {

@@ -70,6 +70,31 @@ describe('a read of an unreachable cluster', () => {
     const raw = await call('proxmox_api_call', { cluster: 'production', path: '/cluster/status' });
     expect(raw.answer).toMatchObject({ cluster: 'production', served_by: 'staging' });
     expect(JSON.stringify(raw.answer.data)).toContain('stg1');
+    expect(raw.text).toBe(
+      'production is unreachable; its fallback staging answered: GET /cluster/status on staging succeeded.',
+    );
+    expect((await call('resolve_guest', { cluster: 'production', vmid: 200 })).text).toMatch(
+      /^production is unreachable; its fallback staging answered: Container 200 .* of staging\.$/,
+    );
+  });
+
+  it.each([
+    ['proxmox_api_call', { path: '/nodes/{node}/qemu/999/config' }, 'a guest 999'],
+    ['resolve_guest', { vmid: 999 }, 'a guest with VMID 999'],
+    ['resolve_guest', { name: 'web-01' }, 'a guest named "web-01"'],
+    ['resolve_guest', { name: 'web-01', vmid: 200 }, 'a guest named "web-01" and with VMID 200'],
+  ])('%s %j: that the fallback has none says nothing of the cluster', async (tool, args, what) => {
+    await production().stop();
+    const call = await connect();
+    const { answer } = await call(tool, { cluster: 'production', ...args });
+    expect(answer).toMatchObject({
+      error: {
+        code: 'CLUSTER_UNREACHABLE',
+        message: `production can't be reached, so it is not known whether it has ${what}; its fallback staging has none.`,
+        cluster: 'production',
+        retryable: true,
+      },
+    });
   });
 
   it('comes from the cluster itself again once that answers', async () => {
@@ -116,6 +141,8 @@ describe('what never goes to the fallback', () => {
   const UPID = 'UPID:pve1:00001000:00002000:65000000:qmstart:100:root@pam:';
   it.each([
     ['a write', { path: '/nodes/stg1/qemu/200/status/start', method: 'POST' }],
+    ['where a guest is that a write is for', { path: '/nodes/{node}/qemu/200/status/start', method: 'POST' }],
+    ['whether there is one', { path: '/nodes/{node}/qemu/999/status/start', method: 'POST' }],
     ['a change of options', { path: '/cluster/options', method: 'PUT', data: { keyboard: 'de' } }],
     ['a delete', { path: '/pools', method: 'DELETE', data: { poolid: 'x' } }],
     ['the state of a task', { path: `/nodes/pve1/tasks/${UPID}/status` }],
@@ -126,8 +153,25 @@ describe('what never goes to the fallback', () => {
     const call = await connect();
     const { answer } = await call('proxmox_api_call', { cluster: 'production', ...args });
     expect(answer).toMatchObject({ error: { code: 'CLUSTER_UNREACHABLE', cluster: 'production' } });
-    expect(JSON.stringify(answer)).not.toContain('fallback');
+    expect(JSON.stringify(answer)).not.toContain('Its fallback');
     expect(asked(staging())).toEqual([]);
+  });
+
+  it('a write, and its error says that nothing was sent', async () => {
+    await Promise.all([production().stop(), staging().stop()]);
+    const call = await connect();
+    const sent = { path: '/nodes/pve1/qemu/100/status/start', method: 'POST' };
+    const messageOf = async (args: object) => {
+      const { answer } = await call('proxmox_api_call', { ...sent, ...args });
+      return (answer.error as { message: string }).message;
+    };
+    for (let attempt = 0; attempt < 8; attempt++) {
+      expect(await messageOf({ cluster: 'production' })).toMatch(
+        / Nothing was sent; a fallback never takes writes\.$/,
+      );
+    }
+    expect(await messageOf({ cluster: 'staging' })).toMatch(/\. Nothing was sent\.$/);
+    expect(await messageOf({ cluster: 'staging', method: 'GET' })).not.toContain('Nothing was sent');
   });
 
   it('a call that a cluster answered, whatever it answered', async () => {

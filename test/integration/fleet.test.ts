@@ -73,6 +73,16 @@ describe('find_guests', () => {
     expect(total).toBe(expected.length);
   });
 
+  it.each(['web', '/^web.*/'])('says of %j that a name is whole where nothing has it', async (name) => {
+    expect((await fleet.call('find_guests', { name })).note).toBe(
+      'name is a whole name or a glob such as *web*.',
+    );
+  });
+
+  it.each([{ name: 'nobody*' }, { name: 'web-01' }, { tag: 'none' }])('and nothing for %j', async (args) => {
+    expect(await fleet.call('find_guests', args)).not.toHaveProperty('note');
+  });
+
   it('filters by usage, in percent', async () => {
     const { guests: all } = await fleet.call('find_guests', { status: 'running' });
     const measured = (all as { name: string; mem_percent: number; cpu_percent: number }[]).sort(
@@ -267,6 +277,26 @@ describe('list_storage', () => {
     expect(total).toBe((storages as Row[]).length);
   });
 
+  it.each([{}, { min_used_percent: 30 }, { shared: true }, { node: 'pve2' }])(
+    'totals over %j are those of the rows',
+    async (filter) => {
+      const { storages, clusters } = await fleet.call('list_storage', filter);
+      const rows = storages as { cluster: string; used_bytes: number; total_bytes: number }[];
+      const totals = clusters as {
+        cluster: string;
+        matching: number;
+        used_bytes: number;
+        total_bytes: number;
+      }[];
+      for (const { cluster, matching, used_bytes, total_bytes } of totals) {
+        const own = rows.filter((row) => row.cluster === cluster);
+        expect(matching).toBe(own.length);
+        expect(used_bytes).toBe(own.reduce((sum, row) => sum + row.used_bytes, 0));
+        expect(total_bytes).toBe(own.reduce((sum, row) => sum + row.total_bytes, 0));
+      }
+    },
+  );
+
   it('sorts by room, the most first', async () => {
     const { storages } = await fleet.call('list_storage', { sort: 'free_bytes', descending: true });
     const free = (storages as { total_bytes: number; used_bytes: number }[]).map(
@@ -299,6 +329,12 @@ describe('get_cluster_resources', () => {
 });
 
 describe('list_tasks', () => {
+  it('shows what a time looks like', async () => {
+    expect(await fleet.call('list_tasks', { since: 'yesterday' })).toMatchObject({
+      error: { message: expect.stringContaining('since: must be a time such as 2026-') },
+    });
+  });
+
   it('lists the tasks of all clusters, newest first, page by page', async () => {
     for (const [cluster, node] of [
       ['production', 'pve1'],
@@ -335,6 +371,19 @@ describe('list_tasks', () => {
       cursor = page.next_cursor;
     } while (cursor !== undefined);
     expect(seen).toEqual(tasks.map(({ upid }) => upid));
+  });
+
+  it('says where a log is longer than what was read of it', async () => {
+    const { tasks } = simulator.cluster('disaster-recovery').state;
+    for (let round = 0; round < 501; round++) {
+      tasks.archive({ node: 'dr1', type: 'vzdump', id: '300', owner: 'root@pam' }, 1_700_000_000, 1, []);
+    }
+    const there = tasks.list().filter(({ node }) => node === 'dr1').length;
+    const { total, note } = await fleet.call('list_tasks', { cluster: 'disaster-recovery', node: 'dr1' });
+    expect(total).toBe(500);
+    expect(note).toContain(`Only the newest 500 of ${there} tasks on dr1 of disaster-recovery were read`);
+    const few = await fleet.call('list_tasks', { cluster: 'disaster-recovery', node: 'dr1', vmid: 100 });
+    expect(few).not.toHaveProperty('note');
   });
 
   it('of a node asks the clusters that have it', async () => {

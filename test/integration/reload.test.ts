@@ -96,6 +96,27 @@ describe('a change of the configuration files', () => {
     expect((await ask(client, '/version')).isError).toBe(false);
   });
 
+  it('that takes clusters.json away: an old .env with other clusters does not take its place', async () => {
+    const site = await start(both(), { default_cluster: 'staging' });
+    const { client } = await site.connect('http');
+    const { url, user, tokenId, tokenSecret, fingerprint } = recovery;
+    const variables = { API_URL: url, TOKEN_ID: `${user}!${tokenId}`, TOKEN_SECRET: tokenSecret };
+    const lines = Object.entries({ ...variables, FINGERPRINT: fingerprint });
+    site.writeEnv(lines.map(([name, value]) => `PROXMOX_${name}=${value}\n`).join(''));
+    await vi.waitFor(() => expect(site.said('configuration reloaded')).toHaveLength(1), SOON);
+
+    unlinkSync(join(site.folder, 'clusters.json'));
+    await vi.waitFor(() => expect(site.said('the configuration in use stays')).toHaveLength(1), SOON);
+    expect(JSON.stringify(site.said('the configuration in use stays'))).toMatch(/clusters\.json.*ENOENT/);
+    expect((await ask(client, '/version')).data).toMatchObject({
+      cluster: 'staging',
+      selected_by: 'default',
+    });
+    site.write(both(), { default_cluster: 'production' });
+    await vi.waitFor(() => expect(site.said('configuration reloaded')).toHaveLength(2), SOON);
+    expect((await ask(client, '/version')).data).toMatchObject({ cluster: 'production' });
+  });
+
   it('of other settings: some count at once, for open sessions too, others are named as waiting', async () => {
     const site = await start(both(), { default_cluster: 'staging' });
     const { client } = await site.connect('http');

@@ -116,6 +116,22 @@ describe('proxmox_api_call without a cluster', () => {
     ]);
   });
 
+  it('says who was asked and why where the guest is not there', async () => {
+    const { call } = await connect('/mcp', 'north');
+    const hintOf = async (args: Structured) => {
+      const { error } = await call('proxmox_api_call', args);
+      expect(error).toMatchObject({ code: 'NOT_FOUND' });
+      return (error as { hint: string }).hint;
+    };
+    expect(await hintOf({ path: '/nodes/east1/qemu/198/config' })).toContain(
+      'east was asked. It was selected by the VMID range "100-199". Pass `cluster` if another one is meant.',
+    );
+    expect(await hintOf({ path: '/nodes/north1/qemu/998/config' })).toContain(
+      'north was asked. It was selected as the default cluster.',
+    );
+    expect(await hintOf({ cluster: 'east', path: '/nodes/east1/qemu/198/config' })).not.toContain('asked');
+  });
+
   it('creates a guest where its name belongs, whatever its VMID says', async () => {
     const { call } = await connect();
     const create = { path: '/nodes/west1/qemu', method: 'POST', data: { vmid: 150, name: 'stg-new' } };
@@ -212,6 +228,17 @@ describe('{node} and {storage} in the path of proxmox_api_call', () => {
     });
     expect(gone.error).toMatchObject({ code: 'NOT_FOUND', cluster: 'east' });
     expect(asked().some((request) => request.includes('POST'))).toBe(false);
+  });
+
+  it('a guest that is about to be made goes to the default node, though its VMID is given', async () => {
+    const { call } = await connect();
+    const made = await call('proxmox_api_call', {
+      path: '/nodes/{node}/qemu',
+      method: 'POST',
+      data: { vmid: 150, name: 'prod-new' },
+    });
+    expect(made).toMatchObject({ cluster: 'east', path: '/nodes/east1/qemu', task: { cluster: 'east' } });
+    expect(asked()).toEqual(['east POST /nodes/east1/qemu']);
   });
 
   it.each([

@@ -2,6 +2,8 @@ import type { ClusterSettings, GatedCluster } from '../../access/gate.ts';
 import type { Target } from '../../clusters/cluster.ts';
 import { ApiPath } from '../../proxmox/api-path.ts';
 import { CallError } from '../../proxmox/errors.ts';
+import { notKnown } from '../guest-errors.ts';
+import { whySelected } from '../params.ts';
 
 /** The places of a path that the settings of a cluster can fill. */
 const DEFAULTS = {
@@ -17,12 +19,13 @@ const VMID = /^[1-9]\d{2,8}$/;
  * one that it will be.
  */
 export function targetOf(
-  { segments }: ApiPath,
+  path: ApiPath,
   method: string,
   data: Readonly<Record<string, unknown>> = {},
 ): Target {
-  const [nodes, , kind, vmid, ...rest] = segments;
-  if (nodes !== 'nodes' || (kind !== 'qemu' && kind !== 'lxc')) return {};
+  const { segments } = path;
+  const [, , kind, vmid, ...rest] = segments;
+  if (!isGuestPath(path)) return {};
   if (vmid !== undefined) return { vmid: vmidOf(vmid) };
   if (method !== 'POST' || rest.length > 0) return {};
   const name = kind === 'qemu' ? data.name : data.hostname;
@@ -31,19 +34,22 @@ export function targetOf(
 
 /**
  * Puts the defaults of the cluster where the path has `{node}` and `{storage}`, as describe_api prints paths. The node
- * of a guest is where that is, whatever the default.
+ * of a guest is where that is, whatever the default; one that is about to be made is nowhere yet.
  *
  * @returns the path to send, and a sentence about what was put in
  * @throws CallError INVALID_ARGUMENTS where there is no default, or another place is left open; INVALID_PATH
  */
 export async function filledPath(
   path: ApiPath,
+  method: string,
   cluster: GatedCluster,
-  { vmid }: Target,
 ): Promise<{ path: ApiPath; note?: string }> {
   if (!path.segments.some((segment) => PLACEHOLDER.test(segment))) return { path };
   const open = path.segments.filter((segment) => PLACEHOLDER.test(segment) && !isFillable(segment));
   if (open.length > 0) throw leftOpen(open, cluster, 'no default is for that');
+  const vmid = vmidOf(path.segments[3]);
+  // What a fallback says of its own guests must decide nothing about a write.
+  const holder = method === 'GET' ? cluster : cluster.alone();
   const notes: string[] = [];
   const segments: string[] = [];
   for (const [index, segment] of path.segments.entries()) {
@@ -52,8 +58,8 @@ export async function filledPath(
       continue;
     }
     const { key, of } = DEFAULTS[segment];
-    const isNodeOfGuest = index === 1 && segment === '{node}' && vmid !== undefined;
-    const value = isNodeOfGuest ? await nodeOf(cluster, vmid) : of(cluster.settings);
+    const isNodeOfGuest = index === 1 && segment === '{node}' && isGuestPath(path) && vmid !== undefined;
+    const value = isNodeOfGuest ? await nodeOf(holder, vmid) : of(cluster.settings);
     if (value === undefined) throw leftOpen([segment], cluster, `the cluster has no ${key}`);
     segments.push(value);
     notes.push(
@@ -63,6 +69,10 @@ export async function filledPath(
     );
   }
   return { path: ApiPath.ofSegments(segments), note: notes.join(' ') };
+}
+
+function isGuestPath({ segments: [nodes, , kind] }: ApiPath): boolean {
+  return nodes === 'nodes' && (kind === 'qemu' || kind === 'lxc');
 }
 
 function isFillable(segment: string): segment is keyof typeof DEFAULTS {
@@ -75,10 +85,16 @@ async function nodeOf(cluster: GatedCluster, vmid: number): Promise<string> {
     const guest = guests.find((row) => row.vmid === vmid);
     if (guest !== undefined) return guest.node;
   }
-  throw new CallError('NOT_FOUND', `${cluster.name} has no guest ${vmid}, so {node} stays open.`, {
-    cluster: cluster.name,
-    hint: 'Check the VMID, or write the node in place of {node}. The call was not sent.',
-  });
+  const { name, servedBy } = cluster;
+  if (servedBy !== undefined) throw notKnown(name, servedBy, `a guest ${vmid}`);
+  throw new CallError(
+    'NOT_FOUND',
+    `${name} has no guest ${vmid}, so {node} stays open.${whySelected(cluster)}`,
+    {
+      cluster: name,
+      hint: 'Check the VMID, or write the node in place of {node}. The call was not sent.',
+    },
+  );
 }
 
 function leftOpen(places: readonly string[], cluster: GatedCluster, why: string): CallError {

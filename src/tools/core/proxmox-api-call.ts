@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { GatedCluster } from '../../access/gate.ts';
 import { isObject } from '../../catalogue/json.ts';
 import { parseApiPath } from '../../proxmox/api-path.ts';
 import { HTTP_METHODS, type ProxmoxReply } from '../../proxmox/call.ts';
@@ -6,7 +7,7 @@ import { CallError } from '../../proxmox/errors.ts';
 import { isUpid } from '../../proxmox/upid.ts';
 import { bound } from '../bounded.ts';
 import { defineTool } from '../define.ts';
-import { clusterParam, fieldsParam, selectedFields, selectionOf, textParam } from '../params.ts';
+import { clusterParam, fieldsParam, selectedFields, selectionOf, textParam, whySelected } from '../params.ts';
 import { fieldsNowhere, rowsOf } from '../results.ts';
 import { filledPath, targetOf } from './call-target.ts';
 
@@ -67,10 +68,11 @@ export const proxmoxApiCall = defineTool({
     if (method !== 'GET' && (args.offset !== undefined || args.limit !== undefined))
       throw partOfAWrite(method);
     const asked = parseApiPath(args.path);
-    const target = targetOf(asked, method, args.data);
-    const cluster = context.cluster({ cluster: args.cluster, ...target });
-    const { path, note: filled } = await filledPath(asked, cluster, target);
-    const reply = await cluster.request({ method, path, data: args.data });
+    const cluster = context.cluster({ cluster: args.cluster, ...targetOf(asked, method, args.data) });
+    const { path, note: filled } = await filledPath(asked, method, cluster);
+    const reply = await cluster.request({ method, path, data: args.data }).catch((error: unknown) => {
+      throw saidWhere(error, cluster);
+    });
     const note = noteOn(reply, args.fields, filled);
     const started = method !== 'GET' && typeof reply.data === 'string' && isUpid(reply.data);
     return {
@@ -105,6 +107,20 @@ function noteOn(
   const rows = Array.isArray(data) ? rowsOf(data) : isObject(data) ? [data] : [];
   const notes = [filled, page, fieldsNowhere(rows, fields)].filter((sentence) => sentence !== undefined);
   return notes.length === 0 ? undefined : notes.join(' ');
+}
+
+/** What is not in this cluster may be in another: where a rule chose it, the caller has to know. */
+function saidWhere(error: unknown, cluster: GatedCluster): unknown {
+  const why = whySelected(cluster);
+  if (!(error instanceof CallError) || error.code !== 'NOT_FOUND' || why === '') return error;
+  const { code, message, hint, status, retryable, cause } = error;
+  return new CallError(code, message, {
+    hint: `${hint} ${cluster.name} was asked.${why} Pass \`cluster\` if another one is meant.`,
+    cluster: cluster.name,
+    ...(status === undefined ? {} : { status }),
+    retryable,
+    cause,
+  });
 }
 
 function partOfAWrite(method: string): CallError {

@@ -104,7 +104,9 @@ export function byName(a: string, b: string): number {
 }
 
 function nodeCapacity(row: NodeRow, guests: readonly GuestRow[]): NodeCapacity {
-  const { node, status, cpuFraction, cpus, memBytes, maxMemBytes } = row;
+  const { node, status } = row;
+  // For minutes PVE goes on telling what a node that is offline had (PVE::API2Tools, extract_node_stats): nobody has it.
+  const { cpuFraction, cpus, memBytes, maxMemBytes }: Partial<NodeRow> = status === 'offline' ? {} : row;
   const allocation = allocationOf(guests);
   const told = maxMemBytes !== undefined && memBytes !== undefined;
   return {

@@ -63,7 +63,9 @@ export const clusterCapacity = defineTool({
   input,
   output: z.object({
     ...fleetFields,
-    totals: bytesOrCount.describe('Over all clusters; a storage that two clusters see counts in each.'),
+    totals: bytesOrCount.describe(
+      'Over all clusters, guests without templates; a storage that two clusters see counts in each.',
+    ),
     clusters: z.array(z.looseObject({ cluster: z.string(), as_of: z.string() })),
     nodes: z.array(z.looseObject({})),
     nodes_total: z.int(),
@@ -105,11 +107,11 @@ export const clusterCapacity = defineTool({
       ...noted(nothingSeen(told), mute(answers), found.note, isCut ? CUT : undefined),
     };
   },
-  summary({ cluster, clusters, totals, fits: best, fits_total, nearest, failed }) {
+  summary({ cluster, clusters, totals, fits: best, fits_total, nearest, failed, note }) {
     const whose = cluster ?? count(clusters.length, 'cluster');
     const [memory, free] = [totals.max_mem_bytes ?? 0, totals.free_mem_bytes ?? 0];
     const figures = `${count(totals.nodes ?? 0, 'node')}, ${totals.cpus ?? 0} CPUs, ${inWords(free)} of ${inWords(memory)} memory and ${inWords(totals.storage_free_bytes ?? 0)} of ${inWords(totals.storage_total_bytes ?? 0)} storage free`;
-    return `${whose}: ${figures}.${verdict(best, fits_total, nearest)}${withoutFailed(failed)}`;
+    return `${whose}: ${figures}.${verdict(best, fits_total, nearest)}${withoutFailed(failed)}${note ? ` ${note}` : ''}`;
   },
 });
 

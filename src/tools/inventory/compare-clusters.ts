@@ -2,7 +2,14 @@ import { z } from 'zod';
 import { CallError } from '../../proxmox/errors.ts';
 import { bound } from '../bounded.ts';
 import { defineTool, type Fleet, type ToolContext } from '../define.ts';
-import { askFleet, type FleetAnswer, type FleetFailure, fleetFields, withoutFailed } from '../fleet.ts';
+import {
+  askFleet,
+  type FleetAnswer,
+  type FleetFailure,
+  fleetFields,
+  someOf,
+  withoutFailed,
+} from '../fleet.ts';
 import { limitParam, textParam } from '../params.ts';
 import { count, rowsOf } from '../results.ts';
 import { type ClusterRead, readCluster } from './compare-sources.ts';
@@ -17,7 +24,11 @@ const MOST_NOTES = 30;
 
 const input = z.strictObject({
   clusters: z.array(textParam()).min(2).max(10).optional().describe('Names; all of them by default.'),
-  aspects: z.array(z.enum(ASPECTS)).min(1).max(ASPECTS.length).optional(),
+  aspects: z
+    .array(z.enum(ASPECTS), `must be a list, such as ["storages"], of: ${ASPECTS.join(', ')}`)
+    .min(1)
+    .max(ASPECTS.length)
+    .optional(),
   details: z.boolean().default(false).describe('Show what is alike too.'),
   limit: limitParam(100, 500),
   offset: z.int().min(0).default(0).describe('`next_offset` of the answer before.'),
@@ -94,7 +105,7 @@ export const compareClusters = defineTool({
       ...(failed.length === 0 ? {} : { failed }),
     };
   },
-  summary({ clusters, aspects, rows, total, next_offset, same_storages, findings, failed }) {
+  summary({ clusters, aspects, rows, total, next_offset, same_storages, findings, unread, failed }) {
     const differing = aspects.filter(({ differ, only_some }) => differ + only_some > 0);
     const where = differing
       .map(({ aspect, differ, only_some }) => `${aspect} ${differ + only_some}`)
@@ -105,9 +116,16 @@ export const compareClusters = defineTool({
       next_offset === undefined
         ? ''
         : ` Showing ${rows.length} of ${total}; go on with offset ${next_offset}.`;
-    return `${clusters.join(', ')}: ${where === '' ? 'no differences' : `differences in ${where}`}.${same}${found}${more}${withoutFailed(failed)}`;
+    return `${clusters.join(', ')}: ${where === '' ? 'no differences' : `differences in ${where}`}.${same}${found}${more}${notRead(unread)}${withoutFailed(failed)}`;
   },
 });
+
+/** That no difference was found in what could not be read says nothing. */
+function notRead(unread: readonly { cluster: string; aspect: string }[] | undefined): string {
+  if (unread === undefined) return '';
+  const parts = new Set(unread.map(({ cluster, aspect }) => `${aspect} of ${cluster}`));
+  return ` Not read, or not whole: ${someOf([...parts])}.`;
+}
 
 /** The clusters to compare, and no fallback in the place of any: it would be compared with itself. */
 function chosen(names: readonly string[] | undefined, context: ToolContext): Fleet {

@@ -78,6 +78,7 @@ export const findGuests = defineTool({
       clusters.push({ cluster, ...totalsOf(inventory, rows.length) });
       return { cluster, rows };
     });
+    const total = totalOf(sources);
     const known = new Map(answers.map(({ cluster, answer }) => [cluster.name, answer.backups]));
     const { rows, next_cursor, note } = pageOf(
       sources,
@@ -88,11 +89,16 @@ export const findGuests = defineTool({
     return {
       ...fleetSelection(fleet, failed),
       guests: rows,
-      total: totalOf(sources),
+      total,
       ...(fleet.isAll ? { clusters } : {}),
       ...asOf(answers),
       ...(next_cursor === undefined ? {} : { next_cursor }),
-      ...noted(nothingSeen(answers), ...unjudged(check, answers), note),
+      ...noted(
+        nothingSeen(answers),
+        ...unjudged(check, answers),
+        total === 0 ? wholeName(args) : undefined,
+        note,
+      ),
     };
   },
   summary({ cluster, guests, total, clusters, failed, next_cursor, note }) {
@@ -119,6 +125,12 @@ async function tellWithBackups(
 function totalsOf({ guests, asOf: askedAt }: Inventory, matching: number) {
   const running = guests.reduce((sum, { status }) => sum + (status === 'running' ? 1 : 0), 0);
   return { guests: guests.length, running, matching, as_of: isoTime(askedAt) };
+}
+
+/** `patterns` of the configuration take a prefix or an expression as well, so people try them here. */
+function wholeName({ name }: Arguments): string | undefined {
+  if (name === undefined || (/[*?]/.test(name) && !name.startsWith('/'))) return undefined;
+  return 'name is a whole name or a glob such as *web*.';
 }
 
 /** Says which guests could not be judged, so that their absence does not read as an answer. */

@@ -48,11 +48,12 @@ export const resolveGuest = defineTool({
       ...(unasked.length === 0 ? {} : { failed: [...unasked] }),
     };
   },
-  summary({ cluster, selected_by, matched, guest, failed }) {
+  summary({ cluster, selected_by, matched, served_by, guest, failed }) {
     const { vmid, name, type, node, status } = guest;
     const what = `${type === 'qemu' ? 'VM' : 'Container'} ${vmid}${name === undefined ? '' : ` (${name})`}`;
-    const why = REASONS[selected_by] ?? '';
-    const rule = matched === undefined ? '' : ` ${JSON.stringify(matched)}`;
+    // What selected a cluster did not select its fallback.
+    const why = served_by === undefined ? (REASONS[selected_by] ?? '') : '';
+    const rule = why === '' || matched === undefined ? '' : ` ${JSON.stringify(matched)}`;
     return `${what} is ${status} on ${node} of ${cluster}${why}${rule}.${withoutFailed(failed)}`;
   },
 });

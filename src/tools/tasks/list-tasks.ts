@@ -4,7 +4,7 @@ import { apiPath } from '../../proxmox/api-path.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { cursorParam } from '../cursor.ts';
 import { defineTool } from '../define.ts';
-import { askFleet, fleetFields, fleetSelection, withoutFailed } from '../fleet.ts';
+import { askFleet, type FleetFailure, fleetFields, fleetSelection, withoutFailed } from '../fleet.ts';
 import { noted } from '../inventories.ts';
 import { checkCursor, type Order, pageOf, pagingFields } from '../paging.ts';
 import { clusterParam, fieldsParam, limitParam, textParam } from '../params.ts';
@@ -20,7 +20,7 @@ const input = z.strictObject({
   type: textParam().optional().describe('Task type, for example qmstart, vzdump, qmclone.'),
   status: z.enum(['running', 'ok', 'warnings', 'failed']).optional(),
   since: z.iso
-    .datetime({ offset: true })
+    .datetime({ offset: true, error: 'must be a time such as 2026-11-21T08:00:00Z' })
     .optional()
     .describe('Only tasks started at this time or later, such as 2026-11-21T08:00:00Z.'),
   cursor: cursorParam,
@@ -76,11 +76,14 @@ export const listTasks = defineTool({
       return tasksOf(cluster, args, signal);
     });
     const told = answers.flatMap(({ cluster, answer }) => (answer ? [{ cluster, answer }] : []));
-    if (told.length === 0) throw noSuchNode(args.node);
-    const all = told.flatMap(({ answer }) => answer);
-    const clusters = told.map(({ cluster, answer }) => ({ cluster: cluster.name, ...totalsOf(answer) }));
+    if (told.length === 0) throw noSuchNode(args.node, failed);
+    const all = told.flatMap(({ answer }) => answer.tasks);
+    const clusters = told.map(({ cluster, answer }) => ({
+      cluster: cluster.name,
+      ...totalsOf(answer.tasks),
+    }));
     const { rows, next_cursor, note } = pageOf(
-      told.map(({ cluster, answer }) => ({ cluster: cluster.name, rows: answer })),
+      told.map(({ cluster, answer }) => ({ cluster: cluster.name, rows: answer.tasks })),
       NEWEST_FIRST,
       { args, isAll, columns: COLUMNS, beside: { failed, totals: clusters } },
       (row) => row,
@@ -92,23 +95,36 @@ export const listTasks = defineTool({
       ...(isAll ? { clusters } : {}),
       as_of: new Date(askedAt).toISOString(),
       ...(next_cursor === undefined ? {} : { next_cursor }),
-      ...noted(note),
+      ...noted(...told.map(({ cluster, answer }) => uncounted(cluster.name, args.node, answer)), note),
     };
   },
-  summary({ cluster, tasks, total, running, failed_tasks, clusters, failed, next_cursor }) {
+  summary({ cluster, tasks, total, running, failed_tasks, clusters, failed, next_cursor, note }) {
     const where = cluster ?? count(clusters?.length ?? 0, 'cluster');
     const shown = tasks.length < total ? `, showing ${tasks.length}` : '';
     const more = next_cursor === undefined ? '' : ' Go on with next_cursor.';
-    return `${where}: ${count(total, 'task')}${shown}; ${running} running, ${failed_tasks} failed.${more}${withoutFailed(failed)}`;
+    return `${where}: ${count(total, 'task')}${shown}; ${running} running, ${failed_tasks} failed.${more}${withoutFailed(failed)}${note ? ` ${note}` : ''}`;
   },
 });
 
-async function tasksOf(cluster: GatedCluster, args: Filters, signal: AbortSignal): Promise<TaskRow[]> {
+/** The tasks of one cluster that fit, of the `read` newest of the `there` that its node has. */
+interface Told {
+  tasks: TaskRow[];
+  read: number;
+  there: number;
+}
+
+async function tasksOf(cluster: GatedCluster, args: Filters, signal: AbortSignal): Promise<Told> {
   const request = args.node === undefined ? { path: apiPath`/cluster/tasks` } : ofNode(args.node, args);
-  const { data } = await cluster.request({ method: 'GET', ...request, signal });
-  return rowsOf(data)
-    .map((row) => taskOf(row, textOf(row.status)))
-    .filter((task) => fits(task, args));
+  const { data, total } = await cluster.request({ method: 'GET', ...request, signal });
+  const rows = rowsOf(data);
+  const tasks = rows.map((row) => taskOf(row, textOf(row.status))).filter((task) => fits(task, args));
+  return { tasks, read: rows.length, there: total ?? rows.length };
+}
+
+/** Totals over a part of a log must not read as if they were those of the whole. */
+function uncounted(cluster: string, node: string | undefined, { read, there }: Told): string | undefined {
+  if (node === undefined || read >= there) return undefined;
+  return `Only the newest ${read} of ${there} tasks on ${node} of ${cluster} were read: pass vmid, type or a later \`since\` to narrow them.`;
 }
 
 /** Names of nodes are alike in many clusters; one that lacks the node has nothing to say, and does not fail. */
@@ -147,8 +163,14 @@ function fits(task: TaskRow, { vmid, type, status, since }: Filters): boolean {
   );
 }
 
-function noSuchNode(node: string | undefined): CallError {
-  return new CallError('NOT_FOUND', `No cluster that answered has a node ${JSON.stringify(node)}.`, {
-    hint: 'list_nodes gives the nodes of all clusters.',
-  });
+function noSuchNode(node: string | undefined, failed: readonly FleetFailure[]): CallError {
+  const missing = withoutFailed(failed);
+  return new CallError(
+    'NOT_FOUND',
+    `No cluster that answered has a node ${JSON.stringify(node)}.${missing}`,
+    {
+      hint: 'list_nodes gives the nodes of all clusters.',
+      retryable: failed.length > 0,
+    },
+  );
 }

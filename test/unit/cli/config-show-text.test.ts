@@ -32,6 +32,23 @@ it('prints plain lines elsewhere', () => {
   );
 });
 
+it('aligns the columns of plain lines, but for a value that would move all others', () => {
+  const long = 'x'.repeat(200);
+  const values = [
+    { name: 'url', value: 'pve1', origin: 'clusters.json' },
+    { name: 'verify_ssl', value: 'false', origin: 'default' },
+    { name: 'patterns', value: long, origin: 'clusters.json' },
+  ];
+  const text = textOf({ ...SHOWN, clusters: [{ name: 'prod', values }] }, false);
+  expect(text.split('\n')).toEqual(
+    expect.arrayContaining([
+      'prod  url         pve1   clusters.json',
+      'prod  verify_ssl  false  default',
+      `prod  patterns    ${long}  clusters.json`,
+    ]),
+  );
+});
+
 it('says that there is no default, and nothing of it where there is one', () => {
   const rule = 'There is no default: what no pattern and no VMID selects has to name its cluster.';
   expect(textOf(SHOWN, false)).toContain(rule);

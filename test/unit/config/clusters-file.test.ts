@@ -246,11 +246,39 @@ describe('clusters.json that is wrong', () => {
     expect(problems).toMatchObject([{ cluster: 'prod', field: 'ca_file' }]);
   });
 
+  test('an unknown key does not hide what else is wrong', () => {
+    const problems = problemsOf(
+      { colour: 'red', vmids: '7' },
+      { shape: 'round', default_cluster: 'nowhere' },
+    );
+    expect(problems.map(({ field }) => field).toSorted()).toEqual([
+      'colour',
+      'default_cluster',
+      'shape',
+      'vmids',
+    ]);
+  });
+
+  test('a name that can’t be one is the cluster’s, and no field of it', () => {
+    const { message } = refusal({
+      files: { 'clusters.json': JSON.stringify({ clusters: { 'a b': ENTRY } }) },
+    });
+    expect(message).toContain('clusters.json, cluster "a b": the name must begin with');
+  });
+
   test('a syntax error has line and column, and no text of the file', () => {
     const error = refusal({
       files: { 'clusters.json': `{\n "clusters": {"a": {"token_secret": "${CANARY}" "url": 1}}}` },
     });
     expect(error.message).toMatch(/line 2, column \d+: is not valid JSON/);
+  });
+
+  test('a cluster called __proto__ is refused: left out, it would make the other one the single cluster', () => {
+    const entry = JSON.stringify(ENTRY);
+    const error = refusal({
+      files: { 'clusters.json': `{"clusters":{"prod":${entry},"__proto__":${entry}}}` },
+    });
+    expect(error.problems).toMatchObject([{ cluster: '__proto__' }]);
   });
 
   test('a duplicate cluster and a duplicate key are named', () => {

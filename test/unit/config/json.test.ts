@@ -16,6 +16,16 @@ describe('parseStrictJson', () => {
     expect(parseStrictJson(text)).toMatchObject({ problems: [{ message: expect.stringContaining('JSON') }] });
   });
 
+  test.each([
+    ['{"a":{"b":1}', 'a } is missing'],
+    ['{"a":[1', 'a ] is missing'],
+    ['{"a":1,}', 'a comma is one too many'],
+    ['{"a" 1}', 'a : is missing'],
+    ["{'a':1}", 'double quotes'],
+  ])('says in words what is wrong with %s', (text, words) => {
+    expect(parseStrictJson(text)).toMatchObject({ problems: [{ message: expect.stringContaining(words) }] });
+  });
+
   test('finds keys that stand twice, also under an escape, and in every depth', () => {
     const text = '{"clusters":{\n"a":{"url":1,"u\\u0072l":2},\n"a":{}},"x":[{"k":1,"k":2}]}';
     expect(parseStrictJson(text)).toMatchObject({
@@ -25,6 +35,15 @@ describe('parseStrictJson', () => {
         { path: ['x', 'k'], line: 3 },
       ],
     });
+  });
+
+  test('finds a key that objects lose', () => {
+    expect(parseStrictJson('{"clusters":{\n"b":{},"__proto__":{}}}')).toMatchObject({
+      problems: [
+        { path: ['clusters', '__proto__'], line: 2, message: expect.stringContaining('can’t be used') },
+      ],
+    });
+    expect(parseStrictJson('{"constructor":{},"a":"__proto__"}')).toHaveProperty('value');
   });
 
   test('the same key in two objects is no duplicate', () => {

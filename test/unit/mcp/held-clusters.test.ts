@@ -57,6 +57,14 @@ describe('HeldClusters', () => {
     expect(open).toBe(0);
   });
 
+  it('takes no lease for a call that is over, as nobody would give it back', async () => {
+    const { manager, leases, sut } = setUp('a', 'b');
+    leases.dispose();
+    expect(() => sut.select({ cluster: 'a' })).toThrow('the call is over');
+    expect(() => sut.list()).toThrow('the call is over');
+    await Promise.all(manager.list().map((cluster) => cluster.retire()));
+  });
+
   it('holds no cluster that the call does not ask for', async () => {
     const { manager, sut } = setUp('a', 'b');
     sut.select({ cluster: 'a' });

@@ -105,11 +105,8 @@ describe('a saved cluster', () => {
   );
 });
 
-test('a large estate has as many guests as asked, and is built in seconds', () => {
+test('a large estate has as many guests as asked', () => {
   const [spec] = largeEstate({ guests: 10_000 }) as [ClusterSpec];
-  const before = performance.now();
-  const state = buildState(spec, options);
-  expect(state.guests.size).toBe(10_000);
-  expect(performance.now() - before).toBeLessThan(10_000);
+  expect(buildState(spec, options).guests.size).toBe(10_000);
   expect(readEstate([spec])).toHaveLength(1);
 });

@@ -17,6 +17,8 @@ interface Site {
   /** What a second question finds, where the first is from what is kept. */
   later?: Record<number, string>;
   down?: boolean;
+  /** What its fallback has, which answers where it is down. */
+  fallback?: Record<number, string>;
   rules?: Partial<ClusterConfig>;
 }
 
@@ -39,13 +41,15 @@ function estate(sites: Record<string, Site>, defaultCluster?: string) {
     names.map((name) => clusterConfig({ name, ...sites[name]?.rules })),
     defaultCluster,
   );
-  const open = (name: string, selectedBy: string, matched?: string) => {
-    const site = sites[name] ?? {};
+  const open = (name: string, selectedBy: string, matched?: string, isAlone = false): GatedCluster => {
+    const { fallback, ...own } = sites[name] ?? {};
+    const site = own.down && fallback && !isAlone ? { guests: fallback } : own;
     const gated: Partial<GatedCluster> = {
       name,
       selectedBy: selectedBy as GatedCluster['selectedBy'],
       matched,
-      servedBy: undefined,
+      servedBy: own.down && fallback && !isAlone ? `fallback of ${name}` : undefined,
+      alone: () => open(name, selectedBy, matched, true),
       async inventory({ fresh = false } = {}) {
         asked.push(fresh ? `${name}!` : name);
         if (site.down) throw new CallError('CLUSTER_UNREACHABLE', `${name} is down.`, { hint: 'Wait.' });
@@ -187,6 +191,38 @@ describe('resolveGuest with a cluster that cannot be asked', () => {
     });
     expect(await resolve({ name: 'web' }, { uncertain: 'say' })).toEqual(['a', 'lookup', 100, 'web', ['b']]);
     expect(await resolve({ cluster: 'a', name: 'web' })).toEqual(['a', 'explicit', 100, 'web', []]);
+  });
+
+  it('takes no guest of a fallback for one to act on', async () => {
+    const { resolve } = estate({ a: { down: true, fallback: { 100: 'web' } }, b: {} });
+    await expect(resolve({ cluster: 'a', name: 'web' })).rejects.toMatchObject({
+      code: 'CLUSTER_UNREACHABLE',
+    });
+    expect(await resolve({ cluster: 'a', name: 'web' }, { uncertain: 'say' })).toEqual([
+      'a',
+      'explicit',
+      100,
+      'web',
+      [],
+    ]);
+  });
+
+  it('does not take for an answer what a fallback has not', async () => {
+    const { resolve } = estate({ a: { down: true, fallback: { 100: 'web', 101: 'db' } }, b: {} });
+    for (const target of [{ name: 'nope' }, { name: 'web', vmid: 101 }]) {
+      await expect(resolve({ cluster: 'a', ...target }, { uncertain: 'say' })).rejects.toMatchObject({
+        code: 'CLUSTER_UNREACHABLE',
+        message: expect.stringContaining('its fallback fallback of a has none'),
+        retryable: true,
+      });
+    }
+  });
+
+  it('sends to find_guests who may have a part of a name, and nobody who has a number', async () => {
+    const { resolve } = estate(THREE);
+    const part = expect.stringContaining('find_guests');
+    await expect(resolve({ name: 'we' })).rejects.toMatchObject({ hint: part });
+    await expect(resolve({ vmid: 999 })).rejects.not.toMatchObject({ hint: part });
   });
 
   it('says who could not be asked where there is none', async () => {

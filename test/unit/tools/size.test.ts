@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { inWords, sizeOf } from '../../../src/tools/size.ts';
+import { inWords, sizeOf, sizeParam } from '../../../src/tools/size.ts';
 
 describe('sizeOf', () => {
   it.each([
@@ -28,6 +28,13 @@ describe('sizeOf', () => {
         return bytes === undefined || (Number.isSafeInteger(bytes) && bytes > 0);
       }),
     );
+  });
+});
+
+describe('sizeParam', () => {
+  it.each([50, '50', '8 gigs'])('says of %j that a unit is missing', (value) => {
+    const [issue] = sizeParam('its disk').safeParse(value).error?.issues ?? [];
+    expect(issue?.message).toMatch(/unit, such as 512M, 8G or 1T$/);
   });
 });
 

@@ -109,6 +109,26 @@ describe('capacityOf', () => {
     expect(sums).toMatchObject({ cpus_busy: 1, cpu_overcommit: 2, mem_overcommit: 1.6, nodes_offline: 0 });
   });
 
+  it('counts nothing of a node that is offline, whatever Proxmox still tells of it', () => {
+    const node = (name: string, status: string, memBytes?: number) => ({
+      node: name,
+      status,
+      cpus: 8,
+      maxMemBytes: 32 * GIB,
+      ...(memBytes === undefined ? {} : { memBytes, cpuFraction: 0.5 }),
+    });
+    const guest = { type: 'qemu' as const, node: 'pve1', tags: [], cpus: 8, maxMemBytes: 32 * GIB };
+    const { sums } = capacityOf({
+      nodes: [node('pve1', 'online', 8 * GIB), node('pve2', 'offline')],
+      guests: [{ ...guest, id: 'qemu/100', vmid: 100, status: 'running', template: false }],
+      storages: [],
+      rows: [],
+      asOf: 0,
+    });
+    expect(sums).toMatchObject({ nodes: 2, nodes_offline: 1, cpus: 8, cpu_overcommit: 1, mem_overcommit: 1 });
+    expect(sums).toMatchObject({ max_mem_bytes: 32 * GIB, free_mem_bytes: 24 * GIB });
+  });
+
   it('lets the node that sees a shared storage speak for it', () => {
     const row = { storage: 'nas', shared: true, content: ['images'] };
     const { storages } = capacityOf({
