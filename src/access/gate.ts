@@ -11,10 +11,13 @@ import { HTTP_METHODS, type HttpMethod, type ProxmoxReply } from '../proxmox/cal
 import type { EndpointState } from '../proxmox/endpoint-state.ts';
 import { CallError, toCallError } from '../proxmox/errors.ts';
 import { ConnectFailure } from '../proxmox/tls.ts';
-import { toParameters } from './parameters.ts';
-import { decide } from './policy.ts';
+import type { AskPerson } from './approvals/approvals.ts';
+import { type Asking, judge, refusal } from './judge.ts';
+import { Passage, type PassageOptions } from './passage.ts';
+import type { Decision, UsableTool } from './policy/policy.ts';
+import { tenantBackups, tenantInventory, visibleVmids } from './policy/tenant-view.ts';
 import type { Principal } from './principal.ts';
-import { riskOfRequest, verified } from './verification.ts';
+import { riskOfRequest } from './verification.ts';
 
 /** Who calls, through what, and with which limits: made once per tool call by the dispatcher. */
 export interface CallOrigin {
@@ -23,7 +26,17 @@ export interface CallOrigin {
   requestId: string;
   tool: string;
   door: string;
+  /** Of the client, where its door has sessions. */
+  session?: string | undefined;
+  /** The request came with X-MCP-Readonly: nothing but GET leaves. */
+  readOnly?: boolean | undefined;
   signal: AbortSignal;
+  /** Says of each line whose call it belongs to. */
+  log?: Logger | undefined;
+  /** Takes the call's place on a cluster before it is asked anything. @throws CallError RATE_LIMITED */
+  enter?: (cluster: string) => void;
+  /** Puts a plan to the person at the client; absent where the client can't. */
+  ask?: AskPerson | undefined;
 }
 
 export interface GateRequest {
@@ -35,6 +48,10 @@ export interface GateRequest {
   deadlineMs?: number | undefined;
   /** Ends the call, in place of the signal of the tool call; has to be made from that one. */
   signal?: AbortSignal | undefined;
+  /** The handle of a plan that this caller may apply itself. */
+  planHandle?: string | undefined;
+  /** The name that the guest of the call must have: a VMID may belong to another guest by now. */
+  expectName?: string | undefined;
 }
 
 /** A cluster as a tool holds it. Every request through it, typed or raw, is judged and recorded. */
@@ -74,25 +91,45 @@ export type ClusterSettings = Pick<
   'defaultNode' | 'defaultStorage' | 'defaultBridge' | 'region' | 'tier' | 'readOnly' | 'fallback'
 >;
 
-export interface GateOptions {
-  /** MCP_READ_ONLY; read anew for each request, as a reload may change it. */
-  readonly readOnly: boolean;
-  logger: Logger;
-  /** Epoch milliseconds. */
-  clock?: () => number;
-}
+export type GateOptions = PassageOptions;
+
+/** What the service asks on behalf of a caller, for whom it is judged as the same read of its own would be. */
+const READS = {
+  version: '/version',
+  status: '/cluster/status',
+  resources: '/cluster/resources',
+  permissions: '/access/permissions',
+};
 
 /**
- * The one way from a tool to a cluster: normalised path, policy, record, engine, record. Curated tools and
- * `proxmox_api_call` both stand above it, so that no tool can forget it.
+ * The one way from a tool to a cluster. Curated tools and `proxmox_api_call` both stand above it, so that no tool can
+ * forget it.
  */
 export class Gate {
   readonly #options: GateOptions;
-  readonly #clock: () => number;
+  readonly #passage: Passage;
 
   constructor(options: GateOptions) {
     this.#options = options;
-    this.#clock = options.clock ?? Date.now;
+    this.#passage = new Passage(options);
+  }
+
+  /** Whether a caller may read anything of a cluster: one that it may not is none of its clusters. */
+  sees(cluster: Cluster, asking: Asking): boolean {
+    return this.#judgeRead(cluster, asking, READS.version).allowed;
+  }
+
+  /** @throws CallError POLICY_DENIED with the reason, for a caller who sees none of these clusters */
+  requireSight(clusters: readonly Cluster[], asking: Asking): void {
+    for (const cluster of clusters) {
+      const decision = this.#judgeRead(cluster, asking, READS.version);
+      if (!decision.allowed) throw refusal(decision, cluster.name);
+    }
+  }
+
+  /** Whether a tool is of any use to a principal: one that is not is not listed. */
+  mayUse(principal: Principal, tool: UsableTool): boolean {
+    return this.#options.policy.mayUse(principal, tool);
   }
 
   open(selection: Selection, origin: CallOrigin): GatedCluster {
@@ -102,6 +139,10 @@ export class Gate {
       this.#ask(selection, origin, wanted, served);
     const read = <T>(what: (from: Cluster) => Promise<T>): Promise<T> =>
       this.#read(selection, origin, what, served);
+    const held = (): Promise<EffectivePermissions> =>
+      this.#shown(selection, cluster, origin, READS.permissions, () => cluster.permissions(signal));
+    const mayRead = (path: string): Decision => this.#mayRead(cluster, origin, path);
+    const { signal } = origin;
     return {
       name: cluster.name,
       selectedBy,
@@ -111,27 +152,35 @@ export class Gate {
       },
       settings: cluster.config,
       request,
-      catalogue: () => cluster.catalogue(origin.signal),
-      permissions: () => {
-        this.#mayRead(cluster, origin);
-        return cluster.permissions(origin.signal);
-      },
+      catalogue: () => cluster.catalogue(signal),
+      permissions: held,
       rights: async () => {
-        this.#mayRead(cluster, origin);
-        const held = await cluster.permissions(origin.signal);
-        return judgePrivileges(held, cluster.config, this.#options.readOnly || cluster.config.readOnly);
+        const isReadOnly = this.#options.readOnly || cluster.config.readOnly;
+        return judgePrivileges(await held(), cluster.config, isReadOnly);
       },
       alone: () => this.open({ cluster, selectedBy, ...(matched === undefined ? {} : { matched }) }, origin),
       health: async () => {
-        this.#mayRead(cluster, origin);
-        return cluster.health(origin.signal);
+        mayRead(READS.version);
+        return cluster.health(signal);
       },
       endpoints: () => {
-        this.#mayRead(cluster, origin);
+        mayRead(READS.status);
         return cluster.endpoints();
       },
-      inventory: (options) => read((from) => from.inventory({ signal: origin.signal, ...options })),
-      backups: (options) => read((from) => from.backups({ signal: origin.signal, ...options })),
+      inventory: (options) =>
+        read(async (from) => {
+          const inventory = await from.inventory({ signal, ...options });
+          const tenant = this.#options.policy.tenantOf(origin.principal);
+          return tenant === undefined ? inventory : tenantInventory(inventory, tenant);
+        }),
+      backups: (options) =>
+        read(async (from) => {
+          const backups = await from.backups({ signal, ...options });
+          const tenant = this.#options.policy.tenantOf(origin.principal);
+          if (tenant === undefined) return backups;
+          const { guests } = await from.inventory({ signal });
+          return tenantBackups(backups, visibleVmids(guests, tenant), tenant);
+        }),
       get api() {
         return typedFacade(request);
       },
@@ -140,37 +189,63 @@ export class Gate {
 
   /** Sends a request; where it only reads and the cluster can't be reached, to the fallback. */
   async #ask(
-    { cluster, fallback }: Selection,
+    { cluster, fallback, selectedBy, matched }: Selection,
     origin: CallOrigin,
     request: GateRequest,
     served: Served,
   ): Promise<ProxmoxReply> {
+    const passing = { selectedBy, matched, origin, request };
     try {
-      return await this.#pass(cluster, origin, request);
+      return await this.#passage.pass({ ...passing, cluster });
     } catch (error) {
       if (!isUnreachable(error)) throw error;
       if (request.method !== 'GET') throw unsent(error, fallback !== undefined);
       if (fallback === undefined || !mayFallBack(request)) throw error;
       const { risks } = riskOfRequest(await fallback.catalogue(origin.signal), request);
       if (risks.some((risk) => risk !== 'read')) throw error;
-      return this.#fromFallback(error, fallback, served, () => this.#pass(fallback, origin, request));
+      return this.#fromFallback(error, fallback, served, () =>
+        this.#passage.pass({ ...passing, cluster: fallback, selectedBy: 'fallback' }),
+      );
     }
   }
 
   async #read<T>(
-    { cluster, fallback }: Selection,
+    selection: Selection,
     origin: CallOrigin,
     what: (from: Cluster) => Promise<T>,
     served: Served,
   ): Promise<T> {
-    this.#mayRead(cluster, origin);
+    const { cluster, fallback } = selection;
+    const shown = (from: Cluster): Promise<T> =>
+      this.#shown(selection, from, origin, READS.resources, async () => {
+        origin.enter?.(from.name);
+        return what(from);
+      });
     try {
-      return await what(cluster);
+      return await shown(cluster);
     } catch (error) {
       if (!isUnreachable(error) || fallback === undefined) throw error;
-      this.#mayRead(fallback, origin);
-      return this.#fromFallback(error, fallback, served, () => what(fallback));
+      this.#mayRead(fallback, origin, READS.resources);
+      return this.#fromFallback(error, fallback, served, () => shown(fallback));
     }
+  }
+
+  /** What the service has read itself is judged and recorded as the same read of the caller's own would be. */
+  async #shown<T>(
+    { cluster, selectedBy, matched }: Selection,
+    from: Cluster,
+    origin: CallOrigin,
+    path: string,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const decision = this.#mayRead(from, origin, path);
+    const passing = {
+      cluster: from,
+      selectedBy: from === cluster ? selectedBy : 'fallback',
+      matched,
+      origin,
+    };
+    return this.#passage.shown(passing, path, decision, work);
   }
 
   /** @throws CallError that names both clusters, where the fallback can't serve it either */
@@ -198,59 +273,17 @@ export class Gate {
     }
   }
 
-  async #pass(cluster: Cluster, origin: CallOrigin, request: GateRequest): Promise<ProxmoxReply> {
-    const { method, path, deadlineMs } = request;
-    const record = this.#record(cluster, origin, request);
-    try {
-      const catalogue = await cluster.catalogue(origin.signal);
-      const { risks, reasons } = riskOfRequest(catalogue, request);
-      const serverReadOnly = this.#options.readOnly;
-      decide({ principal: origin.principal, method, risks, reasons, cluster, serverReadOnly });
-      const parameters = cluster.config.validate ? verified(catalogue, request) : toParameters(request.data);
-      record.begin(risks, Object.keys(parameters));
-      try {
-        const reply = await cluster.send({
-          method,
-          path,
-          parameters,
-          signal: request.signal ?? origin.signal,
-          ...(deadlineMs === undefined ? {} : { deadlineMs }),
-        });
-        record.end('ok', reply.endpoint);
-        return reply;
-      } finally {
-        // Also where it failed: a write that timed out may have been carried out.
-        if (method !== 'GET') cluster.changed();
-      }
-    } catch (error) {
-      record.end(origin.signal.aborted ? 'cancelled' : toCallError(error).code);
-      throw error;
-    }
+  /** @throws CallError POLICY_DENIED */
+  #mayRead(cluster: Cluster, origin: CallOrigin, path: string): Decision {
+    const decision = this.#judgeRead(cluster, origin, path);
+    if (!decision.allowed) throw refusal(decision, cluster.name);
+    return decision;
   }
 
-  #mayRead(cluster: Cluster, { principal }: CallOrigin): void {
-    const serverReadOnly = this.#options.readOnly;
-    decide({ principal, method: 'GET', risks: ['read'], reasons: [], cluster, serverReadOnly });
-  }
-
-  /** Values of parameters stay out of the log: a password is a parameter like any other. */
-  #record(cluster: Cluster, origin: CallOrigin, { method, path }: GateRequest) {
-    const startedAt = this.#clock();
-    const log = this.#options.logger.child({
-      request_id: origin.requestId,
-      subject: origin.principal.subject,
-      door: origin.door,
-      tool: origin.tool,
-      cluster: cluster.name,
-      method,
-      path: path.toString(),
-    });
-    return {
-      begin: (risks: readonly string[], parameters: string[]) =>
-        log.info({ risks, parameters }, 'proxmox call begins'),
-      end: (outcome: string, endpoint?: string) =>
-        log.info({ outcome, endpoint, duration_ms: this.#clock() - startedAt }, 'proxmox call ended'),
-    };
+  #judgeRead(cluster: Cluster, asking: Asking, path: string): Decision {
+    const { policy, readOnly } = this.#options;
+    const asked = { method: 'GET', path, risks: ['read'], reasons: [] } as const;
+    return judge(policy, asking, cluster, readOnly, asked);
   }
 }
 

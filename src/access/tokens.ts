@@ -1,15 +1,43 @@
-import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify, SignJWT } from 'jose';
+import { createHash, createSecretKey, type KeyObject, randomUUID } from 'node:crypto';
+import {
+  decodeProtectedHeader,
+  errors,
+  type JWTPayload,
+  type JWTVerifyOptions,
+  jwtVerify,
+  SignJWT,
+} from 'jose';
+import type { Logger } from 'pino';
 import type { AuthConfig } from '../config/config.ts';
 import type { Secret } from '../config/secret.ts';
-import { LOCAL_PRINCIPAL, type Principal, parseScopes } from './principal.ts';
+import { API_KEY_PREFIX, keyPrincipal } from './api-keys.ts';
+import {
+  CLOCK_TOLERANCE_SECONDS,
+  checkHeader,
+  principalOf,
+  TokenRefusedError,
+  TokenUncheckedError,
+} from './claims.ts';
+import type { Credentials } from './credentials.ts';
+import { RemoteKeys, type RemoteKeysOptions } from './jwks.ts';
+import { LOCAL_PRINCIPAL, type Principal } from './principal.ts';
+import type { SigningKey } from './signing-keys.ts';
 
-/** Why a token was refused, in words for the client. Never holds the token or a part of it. */
-export class TokenRefusedError extends Error {
-  override readonly name = 'TokenRefusedError';
-}
-
-/** Checks a bearer token. @throws TokenRefusedError */
+/**
+ * Checks a bearer token or an API key.
+ *
+ * @throws TokenRefusedError where it is not accepted; TokenUncheckedError where that could not be found out.
+ */
 export type TokenVerifier = (token: string) => Promise<Principal>;
+
+export interface VerifierParts {
+  /** Own signing keys, API keys and revocations; without them only what is configured is accepted. */
+  credentials?: Credentials;
+  logger?: Logger;
+  /** Milliseconds since the epoch. */
+  clock?: () => number;
+  fetch?: RemoteKeysOptions['fetch'];
+}
 
 /** A longer token is refused unread. */
 const MAX_TOKEN_LENGTH = 8192;
@@ -29,24 +57,68 @@ const ASYMMETRIC = [
   'Ed25519',
 ];
 
+/** Verifies signature, expiry, audience and issuer. */
+type Check = (token: string) => Promise<{ payload: JWTPayload }>;
+
 /**
- * Makes the check for the configured kind of token. The algorithm is pinned to the kind of key: HS256 for the shared
- * secret, asymmetric ones for a key set (RFC 8725, section 3.1). Expiry, subject and audience are required.
+ * Makes the check of what clients show. The algorithm is pinned to the kind of key: HS256 for the shared secret,
+ * asymmetric ones for a key set, its own for each of our signing keys (RFC 8725, section 3.1). Expiry, subject and
+ * audience are required, and whatever was revoked is refused.
  */
-export function createTokenVerifier(auth: AuthConfig): TokenVerifier {
+export function createTokenVerifier(auth: AuthConfig, parts: VerifierParts = {}): TokenVerifier {
   if (auth.mode === 'none') return async () => LOCAL_PRINCIPAL;
-  const required: JWTVerifyOptions = {
-    audience: auth.audience,
-    requiredClaims: ['exp', 'sub', 'aud'],
-    clockTolerance: 5,
-    ...(auth.issuer === undefined ? {} : { issuer: auth.issuer }),
-  };
-  if (auth.mode === 'shared-secret') {
-    const key = keyOf(auth.secret);
-    return refusing((token) => jwtVerify(token, key, { ...required, algorithms: ['HS256'] }));
+  const { credentials, clock = Date.now } = parts;
+  const configured = configuredCheck(auth, parts);
+
+  async function verifyJwt(jwtAuth: JwtAuth, token: string): Promise<Principal> {
+    if (token.length > MAX_TOKEN_LENGTH) throw new TokenRefusedError('the token is too long');
+    const header = decodeProtectedHeader(token);
+    checkHeader(header);
+    const { kid } = header;
+    const own = kid === undefined ? undefined : fromState(() => credentials?.keys.find(kid));
+    if (own && !credentials?.keys.verifies(own))
+      throw new TokenRefusedError('the key of the token is retired');
+    const check = own ? ownCheck(jwtAuth, own, clock) : configured;
+    if (!check) throw new TokenRefusedError('the token is not valid');
+    const { payload } = await check(token);
+    const issuer = own ? localIssuer(jwtAuth) : (payload.iss ?? '');
+    const { groupsClaim } = jwtAuth;
+    return principalOf(payload, { token, issuer, groupsClaim, now: clock() / 1000 });
   }
-  const keys = createRemoteJWKSet(new URL(auth.jwksUrl));
-  return refusing((token) => jwtVerify(token, keys, { ...required, algorithms: ASYMMETRIC }));
+
+  function verifyKey(shown: string): Principal {
+    const key = fromState(() => credentials?.apiKeys.check(shown));
+    if (!key) throw new TokenRefusedError('the API key is not valid');
+    if (key.expiresAt * 1000 <= clock()) throw new TokenRefusedError('the API key has expired');
+    return keyPrincipal(key, localIssuer(auth));
+  }
+
+  return async (token) => {
+    try {
+      const principal = token.startsWith(API_KEY_PREFIX) ? verifyKey(token) : await verifyJwt(auth, token);
+      if (fromState(() => credentials?.revocations.isRevoked(principal))) {
+        throw new TokenRefusedError('it was revoked');
+      }
+      return principal;
+    } catch (error) {
+      if (error instanceof TokenRefusedError || error instanceof TokenUncheckedError) throw error;
+      throw new TokenRefusedError(reasonOf(error), { cause: error });
+    }
+  };
+}
+
+/** Where the state fails nobody is let in, and no token is blamed. */
+function fromState<T>(ask: () => T): T {
+  try {
+    return ask();
+  } catch (cause) {
+    throw new TokenUncheckedError('the state file can not be read', { cause });
+  }
+}
+
+/** The issuer of what is issued here. Under a key set it is nobody's: an issuer's `alice` is not ours. */
+export function localIssuer(auth: AuthConfig): string {
+  return auth.mode === 'shared-secret' || auth.mode === 'own-keys' ? (auth.issuer ?? '') : '';
 }
 
 export interface TokenRequest {
@@ -58,39 +130,63 @@ export interface TokenRequest {
   issuer?: string | undefined;
   /** Epoch seconds. */
   issuedAt?: number;
+  /** Unique; a random one where absent. */
+  jti?: string;
 }
 
-/** Signs a token with the shared secret, for those who run no authorization server. */
-export function issueToken(secret: Secret, request: TokenRequest): Promise<string> {
+/** Signs a token with the shared secret, or with a key of our own, for those who run no authorization server. */
+export function issueToken(signer: Secret | SigningKey, request: TokenRequest): Promise<string> {
   const now = request.issuedAt ?? Math.floor(Date.now() / 1000);
+  const { kid, algorithm, key } = 'kid' in signer ? signer : sharedKey(signer);
   const jwt = new SignJWT({ scope: request.scope })
-    .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+    .setProtectedHeader({ alg: algorithm, typ: 'JWT', kid })
     .setSubject(request.subject)
     .setAudience(request.audience)
+    .setJti(request.jti ?? randomUUID())
     .setIssuedAt(now)
     .setExpirationTime(now + request.lifetimeSeconds);
   if (request.issuer !== undefined) jwt.setIssuer(request.issuer);
-  return jwt.sign(keyOf(secret));
+  return jwt.sign(key);
 }
 
-function refusing(verify: (token: string) => Promise<{ payload: JWTPayload }>): TokenVerifier {
-  return async (token) => {
-    if (token.length > MAX_TOKEN_LENGTH) throw new TokenRefusedError('the token is too long');
-    try {
-      const { payload } = await verify(token);
-      return principalOf(payload);
-    } catch (error) {
-      throw error instanceof TokenRefusedError
-        ? error
-        : new TokenRefusedError(reasonOf(error), { cause: error });
-    }
+type JwtAuth = Exclude<AuthConfig, { mode: 'none' }>;
+
+function configuredCheck(auth: JwtAuth, { logger, clock, fetch }: VerifierParts): Check | undefined {
+  if (auth.mode === 'own-keys') return undefined;
+  if (auth.mode === 'shared-secret') {
+    const key = keyOf(auth.secret);
+    return (token) => jwtVerify(token, key, { ...required(auth, clock), algorithms: ['HS256'] });
+  }
+  const keys = new RemoteKeys(auth.jwksUrl, {
+    ...(logger ? { logger } : {}),
+    ...(clock ? { clock } : {}),
+    ...(fetch ? { fetch } : {}),
+  });
+  return (token) => jwtVerify(token, keys.find, { ...required(auth, clock), algorithms: ASYMMETRIC });
+}
+
+function ownCheck(auth: JwtAuth, { verifier, algorithm }: SigningKey, clock: () => number): Check {
+  const issuer = localIssuer(auth) || undefined;
+  const options = { ...required({ audience: auth.audience, issuer }, clock), algorithms: [algorithm] };
+  return (token) => jwtVerify(token, verifier, options);
+}
+
+function required(
+  { audience, issuer }: { audience: string; issuer?: string | undefined },
+  clock: () => number = Date.now,
+): JWTVerifyOptions {
+  return {
+    audience,
+    requiredClaims: ['exp', 'sub', 'aud'],
+    clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    currentDate: new Date(clock()),
+    ...(issuer === undefined ? {} : { issuer }),
   };
 }
 
-function principalOf({ sub, iss, scope, scp }: JWTPayload): Principal {
-  if (!sub) throw new TokenRefusedError('the token names no subject');
-  const scopes = typeof scope === 'string' ? scope : Array.isArray(scp) ? scp.join(' ') : '';
-  return { id: JSON.stringify([iss ?? '', sub]), subject: sub, scopes: parseScopes(scopes) };
+/** Whether a token was refused for its age alone: a good signature, and a time that is over. */
+export function hasExpired(refusal: unknown): boolean {
+  return refusal instanceof TokenRefusedError && refusal.cause instanceof errors.JWTExpired;
 }
 
 function reasonOf(error: unknown): string {
@@ -98,10 +194,16 @@ function reasonOf(error: unknown): string {
   if (error instanceof errors.JWTClaimValidationFailed)
     return `the claim "${error.claim}" is missing or wrong`;
   if (error instanceof errors.JOSEAlgNotAllowed) return 'the algorithm of the token is not allowed';
-  if (error instanceof errors.JWKSTimeout) return 'the key set could not be loaded';
   return 'the token is not valid';
 }
 
-function keyOf(secret: Secret): Uint8Array {
-  return new TextEncoder().encode(secret.reveal());
+function sharedKey(secret: Secret): Pick<SigningKey, 'kid' | 'algorithm' | 'key'> {
+  const key = keyOf(secret);
+  // Tells tokens of an earlier secret from those of this one. A token gives as much away to who guesses secrets.
+  const kid = `hs-${createHash('sha256').update('kid').update(key.export()).digest('hex').slice(0, 8)}`;
+  return { kid, algorithm: 'HS256', key };
+}
+
+function keyOf(secret: Secret): KeyObject {
+  return createSecretKey(Buffer.from(secret.reveal(), 'utf8'));
 }

@@ -80,9 +80,8 @@ function printAnswer(answer: ServiceAnswer, { json }: CallOptions): void {
     printAside(`${styled('red', `${error.code}:`, process.stderr)} ${error.message}\n${error.hint}`);
     return;
   }
-  // For clients without structured answers the service repeats them as a text.
-  const once = JSON.stringify(structured);
-  for (const text of texts.filter((candidate) => candidate !== once)) print(text);
+  // For clients without structured answers the service repeats them behind the sentence that says what was done.
+  for (const text of structured === undefined ? texts : texts.slice(0, 1)) print(text);
   if (structured !== undefined) print(JSON.stringify(structured, null, process.stdout.isTTY ? 2 : 0));
 }
 

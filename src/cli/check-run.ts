@@ -49,7 +49,7 @@ async function check(config: Config, only: string | undefined): Promise<CheckRep
 function checkAuth(): Pick<CheckReport, 'problems' | 'notes'> {
   const source = { env: process.env, cwd: process.cwd() };
   const environment = new Environment(source.env, source.cwd, []);
-  if (!['MCP_AUTH', 'MCP_JWT_SECRET', 'MCP_JWKS_URL'].some((name) => environment.has(name))) {
+  if (!['MCP_AUTH', 'MCP_JWT_SECRET', 'MCP_JWKS_URL', 'STATE_FILE'].some((name) => environment.has(name))) {
     return { problems: [], notes: ['MCP_JWT_SECRET is not set: `serve` needs it, `stdio` does not'] };
   }
   try {

@@ -7,7 +7,7 @@ import { showText } from './config-show-text.ts';
 import { print, printJson } from './output.ts';
 
 /** What decides whether clients authenticate at all; `stdio` needs none of them. */
-const AUTH = ['MCP_AUTH', 'MCP_JWT_SECRET', 'MCP_JWKS_URL'];
+const AUTH = ['MCP_AUTH', 'MCP_JWT_SECRET', 'MCP_JWKS_URL', 'STATE_FILE'];
 /** Read from the system, and no settings of the service. */
 const SYSTEM = new Set(['HOME', 'XDG_CACHE_HOME']);
 /** Read with the clusters and not with the service. */

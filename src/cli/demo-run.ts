@@ -9,6 +9,7 @@ import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { createLogger } from '../observability/logging.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
+import { redactionOf } from './compose.ts';
 import type { DemoOptions } from './demo.ts';
 import { type Demo, demoText } from './demo-text.ts';
 import { print, printJson } from './output.ts';
@@ -19,6 +20,8 @@ import { stopOnSignal } from './shutdown.ts';
 import { accessOf, clustersFileOf } from './simulated.ts';
 
 const USUAL_PORT = 8000;
+/** What an operator would set too: keys can be revoked, and every call is on record. */
+const FILES = 'CACHE_DIR=cache\nSTATE_FILE=state.db\nAUDIT_FILE=audit.jsonl\n';
 const TOKEN_SECONDS = 30 * 86_400;
 
 /**
@@ -56,12 +59,17 @@ async function start(
     env: {
       MCP_PORT: port,
       LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
+      // Scripts that try things out are no attackers, and nothing here is worth an attack: no limits unless wanted.
+      MCP_RATE_LIMIT_PER_ADDRESS: process.env.MCP_RATE_LIMIT_PER_ADDRESS ?? '0',
+      MCP_RATE_LIMIT_PER_PRINCIPAL: process.env.MCP_RATE_LIMIT_PER_PRINCIPAL ?? '0',
+      MCP_FAILED_LOGINS_PER_MINUTE: process.env.MCP_FAILED_LOGINS_PER_MINUTE ?? '0',
     },
     cwd: folder,
   };
   const config = loadConfig(source);
-  const logger = createLogger(() => config.logLevel);
-  const service = await startService(config, logger);
+  const redaction = redactionOf(config);
+  const logger = createLogger(() => config.logLevel, redaction);
+  const service = await startService(config, logger, redaction);
   undo.push(() => service.stop());
   const reloading = new Reloading({ source, config, core: service.core, logger, onHangUp });
   undo.push(() => reloading.close());
@@ -70,6 +78,7 @@ async function start(
     sse_url: `${service.url}/sse`,
     token: await demoToken(config, 'demo-admin', 'proxmox:admin'),
     read_only_token: await demoToken(config, 'demo-reader', 'proxmox:read'),
+    approver_token: await demoToken(config, 'demo-approver', 'proxmox:approve'),
     clusters: simulator.clusters,
     folder,
     taskSeconds,
@@ -89,7 +98,7 @@ async function writeFolder(simulator: Simulator): Promise<string> {
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   await writeFile(join(folder, 'clusters.json'), `${clustersFileOf(simulator.clusters)}\n`, { mode: 0o600 });
   const secret = randomBytes(48).toString('base64url');
-  await writeFile(join(folder, '.env'), `MCP_JWT_SECRET=${secret}\nCACHE_DIR=cache\n`, { mode: 0o600 });
+  await writeFile(join(folder, '.env'), `MCP_JWT_SECRET=${secret}\n${FILES}`, { mode: 0o600 });
   return folder;
 }
 

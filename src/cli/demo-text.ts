@@ -10,6 +10,8 @@ export interface Demo {
   sse_url: string;
   token: string;
   read_only_token: string;
+  /** Approves what the others have planned. */
+  approver_token: string;
   clusters: readonly SimulatedCluster[];
   /** Where clusters.json and .env of this demo are. */
   folder: string;
@@ -29,6 +31,7 @@ export function demoText(demo: Demo): string {
     `  HTTP+SSE           ${styled('cyan', demo.sse_url)}`,
     `  Token, all rights  ${demo.token}`,
     `  Token, read-only   ${demo.read_only_token}`,
+    `  Token, approver    ${demo.approver_token}`,
     '',
     ...clusterLines(demo),
     '',
@@ -99,6 +102,12 @@ function commandLines({ url, token, folder, taskSeconds }: Demo): string[] {
     `  ${apiCall} --arg method=POST --arg path=${status}/start`,
     `  ${wait}; ${apiCall} --arg path=${status}/current --arg 'fields=["name","status","uptime"]'`,
     `  CLUSTERS_FILE=${folder}/clusters.json ${self} check`,
+    '',
+    styled(
+      'bold',
+      'What destroys or executes waits for a person: a call such as DELETE answers with a plan, then',
+    ),
+    `  MCP_APPROVER_TOKEN=<approver's token> ${self} approvals list --url ${new URL('/', url).origin}`,
   ];
 }
 

@@ -1,14 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/problems.ts';
+import { Redaction } from '../observability/redaction.ts';
+import { addApprovals } from './approvals.ts';
+import { addAudit } from './audit.ts';
 import { addCall } from './call.ts';
 import { addCheck } from './check.ts';
 import { addConfig } from './config.ts';
 import { addDemo } from './demo.ts';
 import { CliError, EXIT } from './failure.ts';
 import { addInit } from './init.ts';
+import { addKeys } from './keys.ts';
 import { examples } from './options.ts';
 import { printAside, styled } from './output.ts';
+import { addPolicy } from './policy.ts';
 import { addSecrets } from './secrets.ts';
 import { addServe } from './serve.ts';
 import { addSimulate } from './simulate.ts';
@@ -53,7 +58,11 @@ export function buildProgram(): Command {
     addCheck,
     addConfig,
     addToken,
+    addPolicy,
+    addKeys,
     addSecrets,
+    addApprovals,
+    addAudit,
     addCall,
   ]) {
     add(program);
@@ -63,22 +72,22 @@ export function buildProgram(): Command {
 
 /** Says what went wrong on standard error. @returns the exit code */
 function report(error: unknown): number {
+  const withoutSecrets = new Redaction();
   if (error instanceof CommanderError) {
     // Commander has printed its message, or the help that was asked for.
     return error.exitCode === 0 ? 0 : EXIT.usage;
   }
   if (error instanceof ConfigError) {
-    printAside(error.message);
+    printAside(withoutSecrets.text(error.message));
     return EXIT.usage;
   }
   if (error instanceof CliError) {
-    printAside(`${styled('red', 'error:', process.stderr)} ${error.message}`);
+    printAside(`${styled('red', 'error:', process.stderr)} ${withoutSecrets.text(error.message)}`);
     if (error.fix !== undefined) printAside(error.fix);
     return error.exitCode;
   }
-  printAside(
-    `unexpected failure: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-  );
+  const details = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  printAside(withoutSecrets.text(`unexpected failure: ${details}`));
   return EXIT.failed;
 }
 

@@ -106,6 +106,7 @@ type Settings = Readonly<Record<string, (config: Config) => unknown>>;
 const LIVE: Settings = {
   default_cluster: (config) => config.defaultCluster,
   MCP_READ_ONLY: (config) => config.readOnly,
+  POLICY_FILE: (config) => JSON.stringify(config.policy),
   LOG_LEVEL: (config) => config.logLevel,
   CLUSTER_TTL_SECONDS: (config) => config.clusterTtlSeconds,
 };
@@ -117,11 +118,20 @@ const AT_START: Settings = {
   MCP_PUBLIC_URL: ({ http }) => http.publicUrl,
   MCP_ALLOWED_HOSTS: ({ http }) => http.allowedHosts.join(),
   MCP_ALLOWED_ORIGINS: ({ http }) => http.allowedOrigins.join(),
+  MCP_TRUSTED_PROXIES: ({ http }) => http.trustedProxies.join(),
+  MCP_RATE_LIMIT_PER_ADDRESS: ({ http }) => http.limits.perAddress,
+  MCP_RATE_LIMIT_PER_PRINCIPAL: ({ http }) => http.limits.perPrincipal,
+  MCP_FAILED_LOGINS_PER_MINUTE: ({ http }) => http.limits.failedLogins,
   MCP_AUTH: ({ auth }) => auth.mode === 'none',
   MCP_JWT_SECRET: ({ auth }) => ('secret' in auth ? auth.secret.reveal() : undefined),
   MCP_JWKS_URL: ({ auth }) => ('jwksUrl' in auth ? auth.jwksUrl : undefined),
   MCP_JWT_ISSUER: ({ auth }) => ('issuer' in auth ? auth.issuer : undefined),
   MCP_JWT_AUDIENCE: ({ auth }) => ('audience' in auth ? auth.audience : undefined),
+  MCP_JWT_GROUPS_CLAIM: ({ auth }) => ('groupsClaim' in auth ? auth.groupsClaim : undefined),
+  AUDIT_FILE: ({ audit }) => audit?.path,
+  AUDIT_KEY: ({ audit }) => audit?.key?.reveal(),
+  AUDIT_MAX_BYTES: ({ audit }) => audit?.maxBytes,
+  STATE_FILE: (config) => config.stateFile,
   CACHE_DIR: (config) => config.cacheDir,
 };
 

@@ -14,20 +14,28 @@ export function addServe(program: Command): void {
 }
 
 async function serve(): Promise<void> {
-  const [{ loadConfig }, { createLogger }, { startService }, { Reloading }, { stopOnSignal }] =
-    await Promise.all([
-      import('../config/load.ts'),
-      import('../observability/logging.ts'),
-      import('./service.ts'),
-      import('./reload.ts'),
-      import('./shutdown.ts'),
-    ]);
+  const [
+    { loadConfig },
+    { createLogger },
+    { redactionOf },
+    { startService },
+    { Reloading },
+    { stopOnSignal },
+  ] = await Promise.all([
+    import('../config/load.ts'),
+    import('../observability/logging.ts'),
+    import('./compose.ts'),
+    import('./service.ts'),
+    import('./reload.ts'),
+    import('./shutdown.ts'),
+  ]);
   const source = { env: process.env, cwd: process.cwd() };
   const config = loadConfig(source);
   let { logLevel } = config;
-  const logger = createLogger(() => logLevel);
+  const redaction = redactionOf(config);
+  const logger = createLogger(() => logLevel, redaction);
   for (const warning of config.warnings) logger.warn(warning);
-  const service = await startService(config, logger);
+  const service = await startService(config, logger, redaction);
   const reloading = new Reloading({
     source,
     config,
@@ -38,12 +46,13 @@ async function serve(): Promise<void> {
     },
     onHangUp: () => ending.close(),
   });
-  const ending = stopOnSignal(async () => {
+  const stop = async () => {
     logger.info('stopping: calls in flight may end');
     await reloading.close();
     await service.stop();
     logger.info('stopped');
-  }, ['SIGHUP']);
+  };
+  const ending = stopOnSignal(stop, ['SIGHUP'], redaction);
   logger.info({ mcp: `${service.url}/mcp`, sse: `${service.url}/sse`, auth: config.auth.mode }, 'listening');
   await service.validated;
 }

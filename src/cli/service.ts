@@ -2,7 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config, HttpConfig } from '../config/config.ts';
 import { formatEndpoint } from '../config/endpoint.ts';
-import { type Core, composeApp, composeCore } from './compose.ts';
+import { openAudit } from './audit-record.ts';
+import { type Core, composeApp, composeCore, redactionOf } from './compose.ts';
 import { CliError } from './failure.ts';
 import { validateClusters } from './validate-clusters.ts';
 
@@ -23,13 +24,18 @@ export interface Service {
  *
  * @throws CliError that names the setting to change when the address can't be listened on
  */
-export async function startService(config: Config, logger: Logger): Promise<Service> {
-  const core = composeCore(config, logger);
+export async function startService(
+  config: Config,
+  logger: Logger,
+  redaction = redactionOf(config),
+): Promise<Service> {
+  const audit = await openAudit(config.audit, logger);
+  const core = composeCore(config, { logger, redaction, audit });
   const app = await composeApp(config, core, logger);
   try {
     await app.listen({ host: config.http.host, port: config.http.port });
   } catch (error) {
-    await Promise.allSettled([app.close(), core.clusters.close()]);
+    await Promise.allSettled([app.close(), core.close()]);
     throw listenError(error, config.http);
   }
   const validated = config.clusterValidation ? validateClusters(core.clusters, logger) : Promise.resolve();
@@ -44,7 +50,9 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
 
   async function stop(): Promise<void> {
     await app.close();
-    await core.clusters.close();
+    const head = core.audit?.head();
+    if (head !== undefined) logger.info({ head }, 'audit record closes');
+    await core.close();
   }
 }
 

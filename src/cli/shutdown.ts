@@ -1,4 +1,5 @@
 import closeWithGrace from 'close-with-grace';
+import { Redaction } from '../observability/redaction.ts';
 import { printAside } from './output.ts';
 
 /** Above the service's own bound for a drain, so that this one only strikes when something hangs. */
@@ -14,6 +15,7 @@ const LIMIT_MS = 15_000;
 export function stopOnSignal(
   stop: () => Promise<void>,
   others: readonly 'SIGHUP'[] = [],
+  redaction = new Redaction(),
 ): { close(): void; uninstall(): void } {
   return closeWithGrace(
     {
@@ -25,7 +27,7 @@ export function stopOnSignal(
       onTimeout: () => printAside(`Not everything ended within ${LIMIT_MS / 1000} s: ending at once.`),
     },
     async ({ err }) => {
-      if (err) printAside(`unexpected failure: ${err.stack ?? err.message}`);
+      if (err) printAside(redaction.text(`unexpected failure: ${err.stack ?? err.message}`));
       await stop();
     },
   );

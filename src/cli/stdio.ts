@@ -18,10 +18,11 @@ async function stdio(): Promise<void> {
   const [
     { loadConfig },
     { createLogger },
-    { composeCore },
+    { composeCore, redactionOf },
     { openStdioDoor },
     { LOCAL_PRINCIPAL },
     { Reloading },
+    { openAudit },
     shutdown,
   ] = await Promise.all([
     import('../config/load.ts'),
@@ -30,15 +31,18 @@ async function stdio(): Promise<void> {
     import('../mcp/stdio.ts'),
     import('../access/principal.ts'),
     import('./reload.ts'),
+    import('./audit-record.ts'),
     import('./shutdown.ts'),
   ]);
   const source = { env: process.env, cwd: process.cwd(), needsAuth: false };
   const config = loadConfig(source);
   let { logLevel } = config;
   // Standard output is the protocol; the logger writes to standard error.
-  const logger = createLogger(() => logLevel);
+  const redaction = redactionOf(config);
+  const logger = createLogger(() => logLevel, redaction);
   for (const warning of config.warnings) logger.warn(warning);
-  const core = composeCore(config, logger);
+  const audit = await openAudit(config.audit, logger);
+  const core = composeCore(config, { logger, redaction, audit });
   const { clusters, dispatcher } = core;
   const caller = { principal: LOCAL_PRINCIPAL, door: 'stdio' as const, directory: clusters };
   const door = openStdioDoor(dispatcher, caller, logger);
@@ -55,7 +59,7 @@ async function stdio(): Promise<void> {
   const ending = shutdown.stopOnSignal(async () => {
     await reloading.close();
     await door.close();
-    await clusters.close();
+    await core.close();
   }, ['SIGHUP']);
   // The client is gone when it closes its end (MCP, "stdio", shutdown).
   finished(process.stdin, { writable: false }, () => ending.close());

@@ -1,3 +1,4 @@
+import type { PolicyFile } from './policy-schema.ts';
 import type { Secret } from './secret.ts';
 
 /** The validated configuration of one process. Made by `loadConfig`, never changed afterwards. */
@@ -12,6 +13,14 @@ export interface Config {
    * Absent where the user has no home: nothing is then kept over a restart.
    */
   cacheDir?: string;
+  /** STATE_FILE: absolute path of the file for keys, revocations and approvals. Without one nothing outlives the process. */
+  stateFile?: string;
+  /** POLICY_FILE: absolute path. Without one the scopes of a token alone say what it allows. */
+  policyFile?: string;
+  /** What stands in it, checked. */
+  policy?: PolicyFile;
+  /** AUDIT_FILE and what goes with it; without one, calls stand in the log alone. */
+  audit?: AuditConfig;
   clusters: ClusterConfig[];
   /** The cluster used when a call names none; only set where one is certain. */
   defaultCluster?: string;
@@ -23,6 +32,8 @@ export interface Config {
   clustersFile?: string;
   /** Absolute paths of every file that was read, or would be if it were there: a change of one is a new configuration. */
   files: string[];
+  /** Every secret that a variable held, also those of no other field, such as CLUSTERS_KEY: for the redaction. */
+  secrets?: readonly Secret[];
   /** What the operator should know: a world-readable file, a setting that another one hides. No secrets. */
   warnings: string[];
 }
@@ -38,12 +49,44 @@ export interface HttpConfig {
   /** Allowed Host headers: `host`, `host:port`, `host:*`, `*.domain`. */
   allowedHosts: string[];
   allowedOrigins: string[];
+  /** MCP_TRUSTED_PROXIES: addresses and networks whose X-Forwarded-For says where a request comes from. */
+  trustedProxies: string[];
+  limits: RateLimits;
 }
 
+/** Requests a minute; 0 is without a limit. */
+export interface RateLimits {
+  /** MCP_RATE_LIMIT_PER_ADDRESS: those without a credential that is known to be good. */
+  perAddress: number;
+  /** MCP_RATE_LIMIT_PER_PRINCIPAL */
+  perPrincipal: number;
+  /** MCP_FAILED_LOGINS_PER_MINUTE: refused credentials of one address, until it is told no more than to wait. */
+  failedLogins: number;
+}
+
+export interface AuditConfig {
+  /** AUDIT_FILE: absolute path. */
+  path: string;
+  /** AUDIT_KEY: keys the chain, 32 bytes or more. */
+  key?: Secret;
+  /** AUDIT_MAX_BYTES: of one file. */
+  maxBytes?: number;
+}
+
+/** How clients prove who they are. All but `none` also take what the state file knows: own tokens and API keys. */
 export type AuthConfig =
   | { mode: 'none' }
-  | { mode: 'shared-secret'; secret: Secret; issuer?: string; audience: string }
-  | { mode: 'jwks'; jwksUrl: string; issuer?: string; audience: string };
+  | ({ mode: 'shared-secret'; secret: Secret; issuer?: string } & ClaimConfig)
+  | ({ mode: 'jwks'; jwksUrl: string; issuer: string } & ClaimConfig)
+  /** Neither of the two is configured: own tokens and API keys alone. */
+  | ({ mode: 'own-keys'; issuer?: string } & ClaimConfig);
+
+export interface ClaimConfig {
+  /** MCP_JWT_AUDIENCE: what a token's `aud` must hold. */
+  audience: string;
+  /** MCP_JWT_GROUPS_CLAIM: the claim with the groups, or a path such as `realm_access.roles`; else `groups`. */
+  groupsClaim?: string;
+}
 
 export interface ClusterConfig {
   name: string;

@@ -61,15 +61,21 @@ const SETTINGS: Readonly<Record<string, (config: Config) => string | undefined>>
   MCP_PUBLIC_URL: ({ http }) => http.publicUrl,
   MCP_ALLOWED_HOSTS: ({ http }) => http.allowedHosts.join(', '),
   MCP_ALLOWED_ORIGINS: ({ http }) => http.allowedOrigins.join(', ') || 'none',
+  MCP_TRUSTED_PROXIES: ({ http }) => http.trustedProxies.join(', ') || 'none',
+  MCP_RATE_LIMIT_PER_ADDRESS: ({ http }) => String(http.limits.perAddress),
+  MCP_RATE_LIMIT_PER_PRINCIPAL: ({ http }) => String(http.limits.perPrincipal),
+  MCP_FAILED_LOGINS_PER_MINUTE: ({ http }) => String(http.limits.failedLogins),
   MCP_READ_ONLY: ({ readOnly }) => String(readOnly),
   LOG_LEVEL: ({ logLevel }) => logLevel,
   CACHE_DIR: ({ cacheDir }) => cacheDir,
+  STATE_FILE: ({ stateFile }) => stateFile,
   CLUSTER_TTL_SECONDS: ({ clusterTtlSeconds }) => String(clusterTtlSeconds),
   CLUSTER_VALIDATION: ({ clusterValidation }) => String(clusterValidation),
 };
 const DEFAULTS: Readonly<Record<string, string>> = {
   MCP_AUTH: 'jwt',
   MCP_JWT_AUDIENCE: 'proxmox-mcp',
+  MCP_JWT_GROUPS_CLAIM: 'groups',
   CLUSTERS_FILE: 'clusters.json',
 };
 /** Beside those that were asked for as secrets: settings of authentication may be unread. */

@@ -28,6 +28,7 @@ export class Environment {
   readonly #problems: ConfigProblem[];
   readonly #asked = new Set<string>();
   readonly #secrets = new Set<string>();
+  readonly #read: Secret[] = [];
   readonly #files = new Set<string>();
   readonly #drafts: ReadonlyMap<string, string>;
   /** Whether the working directory has a `.env`. */
@@ -70,7 +71,10 @@ export class Environment {
   secret(name: string): Secret | undefined {
     this.#secrets.add(name);
     const value = this.text(name);
-    return value === undefined ? undefined : new Secret(value);
+    if (value === undefined) return undefined;
+    const secret = new Secret(value);
+    this.#read.push(secret);
+    return secret;
   }
 
   /** true/false, 1/0, yes/no in any case; anything else is recorded as a problem. */
@@ -119,6 +123,11 @@ export class Environment {
   /** Whether the value was asked for as a secret. */
   isSecret(name: string): boolean {
     return this.#secrets.has(name);
+  }
+
+  /** Every secret that was read from a variable so far. */
+  secrets(): readonly Secret[] {
+    return [...this.#read];
   }
 
   /** Absolute paths of the files that were read so far, or would have been if they were there. */

@@ -1,4 +1,4 @@
-import { type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
+import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
 
 export type JsonProblem = { line: number; column: number; path: readonly string[]; message: string };
 
@@ -66,6 +66,23 @@ function* lostKeys(
     seen.add(key);
     if (valueNode !== undefined) yield* lostKeys(valueNode, [...path, key]);
   }
+}
+
+/**
+ * Where a value of a JSON text stands, for messages. A key that is not there leads to the object that lacks it.
+ *
+ * @param path keys and indices from the top
+ * @returns the line, the first being 1; undefined where the text is no JSON
+ */
+export function lineOfJson(text: string, path: readonly (string | number)[]): number | undefined {
+  const tree = parseTree(text);
+  if (tree === undefined) return undefined;
+  for (let length = path.length; length >= 0; length--) {
+    const node = findNodeAtLocation(tree, path.slice(0, length));
+    if (node === undefined) continue;
+    return place(text, node.parent?.type === 'property' ? node.parent.offset : node.offset).line;
+  }
+  return undefined;
 }
 
 function place(text: string, offset: number): { line: number; column: number } {

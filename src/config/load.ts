@@ -7,8 +7,9 @@ import { readClustersFile } from './clusters-file.ts';
 import type { AuthConfig, Config } from './config.ts';
 import type { ClusterSet } from './described.ts';
 import { Environment, type EnvironmentVariables } from './environment.ts';
+import { readPolicyFile, readPolicyPath } from './policy-file.ts';
 import { ConfigError, type ConfigProblem } from './problems.ts';
-import { readAuth, readHttp, readLogLevel } from './service.ts';
+import { readAudit, readAuth, readHttp, readLogLevel, readStateFile } from './service.ts';
 import { type UnknownSetting, unknownSettings } from './unknown.ts';
 
 const DEFAULT_FILE = 'clusters.json';
@@ -56,6 +57,8 @@ export function explainConfig(options: LoadOptions): ExplainedConfig {
       : loadFile(file, environment, problems);
   const { defaultCluster, warnings } = clusters;
   const service = readService(environment, options, warnings);
+  const policy =
+    service.policyFile === undefined ? undefined : readPolicyFile(service.policyFile, environment, problems);
   const unknown = unknownSettings(environment, serviceSettings());
   const files = environment.files();
   if (problems.length > 0) {
@@ -63,10 +66,12 @@ export function explainConfig(options: LoadOptions): ExplainedConfig {
   }
   const config = {
     ...service,
+    ...(policy === undefined ? {} : { policy }),
     clusters: clusters.clusters,
     ...(defaultCluster === undefined ? {} : { defaultCluster }),
     ...(file === undefined ? {} : { clustersFile: file }),
     files,
+    secrets: environment.secrets(),
     warnings: [...warnings, ...unknown.map(({ name, message }) => `${name} ${message}`)],
   };
   return { config, clusters, environment };
@@ -77,9 +82,12 @@ function readService(
   environment: Environment,
   { cwd, needsAuth }: Omit<LoadOptions, 'env'>,
   warnings: string[],
-): Omit<Config, 'clusters' | 'defaultCluster' | 'clustersFile' | 'files' | 'warnings'> {
+): Omit<Config, 'clusters' | 'defaultCluster' | 'clustersFile' | 'files' | 'warnings' | 'policy'> {
   const http = readHttp(environment, warnings);
   const cacheDir = readCacheDir(environment, cwd);
+  const stateFile = readStateFile(environment, cwd);
+  const audit = readAudit(environment, cwd);
+  const policyFile = readPolicyPath(environment, cwd);
   return {
     http,
     auth: needsAuth === false ? { mode: 'none' } : readAuth(environment, http.host),
@@ -88,6 +96,9 @@ function readService(
     clusterTtlSeconds: readTtl(environment),
     clusterValidation: environment.boolean('CLUSTER_VALIDATION') ?? true,
     ...(cacheDir === undefined ? {} : { cacheDir }),
+    ...(stateFile === undefined ? {} : { stateFile }),
+    ...(audit === undefined ? {} : { audit }),
+    ...(policyFile === undefined ? {} : { policyFile }),
   };
 }
 
@@ -108,7 +119,7 @@ export function serviceSettings(): Iterable<string> {
  */
 function nearMisses(unknown: readonly UnknownSetting[], clustersInVariables: boolean): ConfigProblem[] {
   return unknown
-    .filter(({ isNear, name }) => isNear && (clustersInVariables || /^MCP_/i.test(name)))
+    .filter(({ isNear, name }) => isNear && (clustersInVariables || /^(?:MCP|POLICY)_/i.test(name)))
     .map(({ source, name, message }) => ({ source, field: name, message }));
 }
 
@@ -117,11 +128,21 @@ function nearMisses(unknown: readonly UnknownSetting[], clustersInVariables: boo
  *
  * @throws ConfigError as `loadConfig` does.
  */
-export function loadAuth({ env, cwd }: LoadOptions): AuthConfig {
+export function loadAuth(options: LoadOptions): AuthConfig {
+  return loadCredentialSettings(options).auth;
+}
+
+/**
+ * As `loadAuth`, with the file that remembers what was issued.
+ *
+ * @throws ConfigError as `loadConfig` does.
+ */
+export function loadCredentialSettings({ env, cwd }: LoadOptions): Pick<Config, 'auth' | 'stateFile'> {
   const problems: ConfigProblem[] = [];
   const environment = new Environment(env, cwd, problems);
   const auth = readAuth(environment, readHttp(environment, []).host);
-  if (problems.length === 0) return auth;
+  const stateFile = readStateFile(environment, cwd);
+  if (problems.length === 0) return { auth, ...(stateFile === undefined ? {} : { stateFile }) };
   const unknown = unknownSettings(environment, serviceSettings());
   throw new ConfigError([...problems, ...nearMisses(unknown, false)]);
 }

@@ -1,14 +1,25 @@
 import { isIPv4 } from 'node:net';
-import { type AuthConfig, type HttpConfig, LOG_LEVELS, type LogLevel } from './config.ts';
+import { resolve } from 'node:path';
+import {
+  type AuditConfig,
+  type AuthConfig,
+  type ClaimConfig,
+  type HttpConfig,
+  LOG_LEVELS,
+  type LogLevel,
+} from './config.ts';
 import type { Environment } from './environment.ts';
+import { readLimits, readTrustedProxies } from './limits.ts';
 
 const MIN_SECRET_BYTES = 32;
+const LEAST_AUDIT_BYTES = 64 * 1024;
+const MOST_AUDIT_BYTES = 4 * 1024 ** 3;
 const LOCAL_HOSTS = ['localhost:*', '127.0.0.1:*', '[::1]:*'];
 /** `host`, `host:port`, `host:*`, `*.domain`; IPv6 in brackets. */
 const HOST_PATTERN =
   /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::(?:\d{1,5}|\*))?$/i;
 
-/** The HTTP settings: MCP_HOST, MCP_PORT, MCP_PUBLIC_URL, MCP_ALLOWED_HOSTS, MCP_ALLOWED_ORIGINS. */
+/** The HTTP settings: MCP_HOST, MCP_PORT, MCP_PUBLIC_URL, MCP_ALLOWED_HOSTS, MCP_ALLOWED_ORIGINS, and the limits. */
 export function readHttp(environment: Environment, warnings: string[]): HttpConfig {
   const host = environment.text('MCP_HOST')?.trim() ?? '127.0.0.1';
   const publicUrl = readPublicUrl(environment);
@@ -33,11 +44,14 @@ export function readHttp(environment: Environment, warnings: string[]): HttpConf
       ...(publicUrl === undefined ? [] : [new URL(publicUrl).host]),
     ],
     allowedOrigins: readOrigins(environment),
+    trustedProxies: readTrustedProxies(environment),
+    limits: readLimits(environment),
   };
 }
 
 /**
- * The authentication settings: MCP_AUTH, MCP_JWT_SECRET or MCP_JWKS_URL, MCP_JWT_ISSUER, MCP_JWT_AUDIENCE.
+ * The authentication settings: MCP_AUTH, MCP_JWT_SECRET or MCP_JWKS_URL, MCP_JWT_ISSUER, MCP_JWT_AUDIENCE,
+ * MCP_JWT_GROUPS_CLAIM. Where there is neither secret nor key set, STATE_FILE has to be there.
  *
  * @param host the address that the service binds to: `none` is for loopback alone
  */
@@ -68,7 +82,11 @@ function readJwt(environment: Environment): AuthConfig | undefined {
   const secret = environment.secret('MCP_JWT_SECRET');
   const jwksUrl = environment.text('MCP_JWKS_URL');
   const issuer = environment.text('MCP_JWT_ISSUER');
-  const audience = environment.text('MCP_JWT_AUDIENCE') ?? 'proxmox-mcp';
+  const common = {
+    audience: environment.text('MCP_JWT_AUDIENCE') ?? 'proxmox-mcp',
+    ...readGroupsClaim(environment),
+  };
+  const named = issuer === undefined ? {} : { issuer };
   if (secret !== undefined && jwksUrl !== undefined) {
     environment.problem('MCP_JWKS_URL', 'is set beside MCP_JWT_SECRET; keep one');
     return undefined;
@@ -77,25 +95,72 @@ function readJwt(environment: Environment): AuthConfig | undefined {
     if (Buffer.byteLength(secret.reveal()) < MIN_SECRET_BYTES) {
       environment.problem('MCP_JWT_SECRET', `is shorter than ${MIN_SECRET_BYTES} bytes; ${MAKE_A_SECRET}`);
     }
-    return { mode: 'shared-secret', secret, ...(issuer === undefined ? {} : { issuer }), audience };
+    return { mode: 'shared-secret', secret, ...named, ...common };
   }
-  if (jwksUrl === undefined) {
-    if (environment.has('MCP_JWT_SECRET') || environment.has('MCP_JWKS_URL')) return undefined;
-    environment.problem(
-      'MCP_JWT_SECRET',
-      `is missing: clients need a token. ${environment.hasDotEnv ? '' : NO_DOT_ENV}Set it (${MAKE_A_SECRET}), or ` +
-        'MCP_JWKS_URL, or MCP_AUTH=none on a loopback address',
-    );
-    return undefined;
-  }
+  if (jwksUrl !== undefined) return readJwks(environment, jwksUrl, issuer, common);
+  if (environment.has('MCP_JWT_SECRET') || environment.has('MCP_JWKS_URL')) return undefined;
+  if (environment.has('STATE_FILE')) return { mode: 'own-keys', ...named, ...common };
+  environment.problem(
+    'MCP_JWT_SECRET',
+    `is missing: clients need a token. ${environment.hasDotEnv ? '' : NO_DOT_ENV}Set it (${MAKE_A_SECRET}), or ` +
+      'MCP_JWKS_URL, or STATE_FILE for keys of its own, or MCP_AUTH=none on a loopback address',
+  );
+  return undefined;
+}
+
+function readJwks(
+  environment: Environment,
+  jwksUrl: string,
+  issuer: string | undefined,
+  common: ClaimConfig,
+): AuthConfig | undefined {
   if (!isKeyUrl(jwksUrl)) {
     environment.problem(
       'MCP_JWKS_URL',
       'must be an https URL without user and password (http on loopback only)',
     );
   }
-  if (issuer === undefined) environment.problem('MCP_JWT_ISSUER', 'is missing; MCP_JWKS_URL needs it');
-  return { mode: 'jwks', jwksUrl, ...(issuer === undefined ? {} : { issuer }), audience };
+  if (issuer === undefined) {
+    environment.problem('MCP_JWT_ISSUER', 'is missing; MCP_JWKS_URL needs it');
+    return undefined;
+  }
+  return { mode: 'jwks', jwksUrl, issuer, ...common };
+}
+
+function readGroupsClaim(environment: Environment): { groupsClaim?: string } {
+  const groupsClaim = environment.text('MCP_JWT_GROUPS_CLAIM')?.trim();
+  if (groupsClaim === undefined) return {};
+  if (!/^[\x21-\x7e]{1,200}$/.test(groupsClaim)) {
+    environment.problem(
+      'MCP_JWT_GROUPS_CLAIM',
+      'must be the name of a claim, such as groups or realm_access.roles',
+    );
+  }
+  return { groupsClaim };
+}
+
+/** AUDIT_FILE with AUDIT_KEY and AUDIT_MAX_BYTES; relative paths start at the working directory. */
+export function readAudit(environment: Environment, cwd: string): AuditConfig | undefined {
+  const path = environment.text('AUDIT_FILE');
+  const key = environment.secret('AUDIT_KEY');
+  const maxBytes = environment.integer('AUDIT_MAX_BYTES', LEAST_AUDIT_BYTES, MOST_AUDIT_BYTES);
+  if (key !== undefined && Buffer.byteLength(key.reveal()) < MIN_SECRET_BYTES) {
+    environment.problem('AUDIT_KEY', `is shorter than ${MIN_SECRET_BYTES} bytes; ${MAKE_A_SECRET}`);
+  }
+  if (path === undefined) return undefined;
+  return {
+    path: resolve(cwd, path),
+    ...(key === undefined ? {} : { key }),
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+  };
+}
+
+/** STATE_FILE. Nothing is made or opened here. */
+export function readStateFile(environment: Environment, cwd: string): string | undefined {
+  const wanted = environment.text('STATE_FILE');
+  if (wanted === undefined) return undefined;
+  if (wanted.startsWith('~')) environment.problem('STATE_FILE', 'must not begin with ~: write the path out');
+  return resolve(cwd, wanted);
 }
 
 const MAKE_A_SECRET = 'make one with: openssl rand -base64 48';

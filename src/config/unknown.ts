@@ -13,10 +13,13 @@ export interface UnknownSetting {
   isNear: boolean;
 }
 
-/** Of this service, read elsewhere: MCP_TOKEN by `call`, MCP_BIND and PROXMOX_MCP_… by docker-compose.yml. */
-const ELSEWHERE = /^(?:MCP_TOKEN|MCP_BIND|PROXMOX_MCP_.*)$/;
+/**
+ * Of this service, read elsewhere: MCP_TOKEN by `call`, MCP_APPROVER_TOKEN by `approvals`, MCP_BIND and PROXMOX_MCP_…
+ * by docker-compose.yml.
+ */
+const ELSEWHERE = /^(?:MCP_TOKEN|MCP_APPROVER_TOKEN|MCP_BIND|PROXMOX_MCP_.*)$/;
 /** PROXMOX_CLUSTER_<name>_… is checked where the clusters are known; CLUSTER_… may be of other programs. */
-const OURS = /^(?:MCP_|PROXMOX(?!_CLUSTER_)_|CLUSTER_(?:TTL|VALID)|CLUSTERS_FI)/i;
+const OURS = /^(?:MCP_|PROXMOX(?!_CLUSTER_)_|CLUSTER_(?:TTL|VALID)|CLUSTERS_FI|POLIC(?:Y|IES)_FI)/i;
 /** What other programs for Proxmox VE call these settings; the port stands behind the host here. */
 const ELSEWHERE_CALLED: Readonly<Record<string, string>> = {
   PROXMOX_USER: 'PROXMOX_USERNAME',

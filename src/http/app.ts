@@ -2,10 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import { openResponses } from './open-responses.ts';
 import type { AppParts } from './parts.ts';
 import { allowlist } from './plugins/allowlist.ts';
 import { bearer } from './plugins/bearer.ts';
 import { errors } from './plugins/errors.ts';
+import { createLimits } from './plugins/limits.ts';
+import { approvalRoutes } from './routes/approvals.ts';
 import { healthRoutes } from './routes/health.ts';
 import { mcpRoutes } from './routes/mcp.ts';
 import { metadataRoutes } from './routes/metadata.ts';
@@ -33,6 +36,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
+    trustProxy: http.trustedProxies.length > 0 && http.trustedProxies,
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
@@ -57,19 +61,35 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     methods: ['GET', 'POST', 'DELETE'],
     allowedHeaders: [
       'authorization',
+      'x-api-key',
       'content-type',
       'mcp-session-id',
       'mcp-protocol-version',
       'mcp-method',
       'mcp-name',
+      'x-mcp-readonly',
       'last-event-id',
     ],
-    exposedHeaders: ['mcp-session-id', 'www-authenticate'],
+    exposedHeaders: [
+      'mcp-session-id',
+      'www-authenticate',
+      'retry-after',
+      'ratelimit-limit',
+      'ratelimit-remaining',
+      'ratelimit-reset',
+    ],
     maxAge: 600,
   });
-  bearer(app, parts);
+  // Behind CORS, so that a web page can read the refusal too.
+  const limits = await createLimits(app, parts);
+  app.addHook('onRequest', limits.address);
+  bearer(app, parts, limits.failedLogin);
+  app.addHook('onRequest', limits.principal);
+  app.addHook('preHandler', limits.messages);
+  openResponses(app, parts);
   healthRoutes(app, parts);
   metadataRoutes(app, parts);
+  if (parts.approvals) approvalRoutes(app, { approvals: parts.approvals, http });
   mcpRoutes(app, parts);
   sseRoutes(app, parts);
   drain(app, parts);

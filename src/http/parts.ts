@@ -1,5 +1,8 @@
 import type { Logger } from 'pino';
+import type { Approvals } from '../access/approvals/approvals.ts';
+import type { Revocations } from '../access/revocations.ts';
 import type { TokenVerifier } from '../access/tokens.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
 import type { Estate } from '../clusters/cluster.ts';
 import type { AuthConfig, HttpConfig } from '../config/config.ts';
 import type { Dispatcher } from '../mcp/dispatcher.ts';
@@ -11,7 +14,12 @@ export interface AppParts {
   http: HttpConfig;
   auth: AuthConfig;
   verifyToken: TokenVerifier;
+  revocations: Revocations;
   clusters: Estate;
+  /** Where people decide on plans; without it there is no such address. */
+  approvals?: Approvals | undefined;
+  /** Where calls are recorded; absent where no AUDIT_FILE is set. */
+  audit?: Pick<AuditLog, 'healthy'> | undefined;
   dispatcher: Dispatcher;
   streamable: StreamableHttpDoor;
   sse: SseDoor;

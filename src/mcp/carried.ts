@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Principal } from '../access/principal.ts';
 import type { ClusterDirectory } from '../clusters/cluster.ts';
@@ -10,16 +11,36 @@ interface CarriedAuth {
 /**
  * Sends the caller along with one request through an SDK, in the place where both SDKs carry a checked token. Each
  * request brings its own: a session outlives a token, and must not keep its scopes.
+ *
+ * @param sessionId of the door's session, where the request belongs to one
  */
-export function carry(request: IncomingMessage, principal: Principal, directory: ClusterDirectory) {
+export function carry(
+  request: IncomingMessage,
+  principal: Principal,
+  directory: ClusterDirectory,
+  sessionId?: string,
+) {
   const { subject, scopes } = principal;
-  const auth = { token: '', clientId: subject, scopes: [...scopes], extra: { principal, directory } };
+  // A header only tightens, so whatever is not a plain no counts as yes.
+  const wanted = request.headers['x-mcp-readonly'];
+  const readOnly = wanted !== undefined && !/^(?:false|0|no)$/i.test(String(wanted).trim());
+  const auth = {
+    token: '',
+    clientId: subject,
+    scopes: [...scopes],
+    extra: { principal, directory, readOnly, session: sessionId && sessionName(sessionId) },
+  };
   return Object.assign(request, { auth });
 }
 
 /** The caller that `carry` sent along. */
 export function carried(auth: CarriedAuth | undefined, door: Caller['door']): Caller {
   if (!auth?.extra) throw new Error('a request came without its principal');
-  const { principal, directory } = auth.extra as { principal: Principal; directory: ClusterDirectory };
-  return { principal, directory, door };
+  const { principal, directory, readOnly, session } = auth.extra as Omit<Caller, 'door'>;
+  return { principal, directory, readOnly, session, door };
+}
+
+/** How the record names a session: so that whoever reads it can tell sessions apart, and enter none. */
+function sessionName(id: string): string {
+  return createHash('sha256').update(id).digest('hex').slice(0, 12);
 }

@@ -1,16 +1,21 @@
+import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import type { AskPerson } from '../access/approvals/approvals.ts';
+import { CallRate } from '../access/call-rate.ts';
 import type { Gate, GatedCluster } from '../access/gate.ts';
-import { requireScope } from '../access/policy.ts';
-import type { Principal } from '../access/principal.ts';
+import { hasScope, type Principal } from '../access/principal.ts';
 import type { ClusterDirectory, Selection, Target } from '../clusters/cluster.ts';
+import { Redaction } from '../observability/redaction.ts';
 import { CallError, toCallError } from '../proxmox/errors.ts';
+import { visible } from '../proxmox/text.ts';
 import type { Progress, Tool, ToolContext } from '../tools/define.ts';
 import { listingOf, type ToolListing } from '../tools/registry.ts';
 import { Deadline } from './deadline.ts';
 import { HeldClusters } from './held-clusters.ts';
 import { ListChanges } from './list-changes.ts';
-import { RunningCalls } from './running-calls.ts';
+import { failureOf, resultOf } from './result.ts';
+import { type CallLimits, type EnterCluster, RunningCalls } from './running-calls.ts';
 
 /** The doors a call can come through; the name goes into the record of the call. */
 type Door = 'streamable-http' | 'stateless' | 'sse' | 'stdio';
@@ -20,12 +25,18 @@ export interface Caller {
   principal: Principal;
   door: Door;
   directory: ClusterDirectory;
+  /** The request came with X-MCP-Readonly. */
+  readOnly?: boolean | undefined;
+  /** What the record calls the door's session, which is not its id: an id in a file must open nothing. */
+  session?: string | undefined;
 }
 
 export interface CallOptions {
   /** Aborted when the client cancels or goes away. */
   signal: AbortSignal;
   progress?: ((update: Progress) => void) | undefined;
+  /** Puts a plan to the person at the client; absent where the client can't. */
+  ask?: AskPerson | undefined;
 }
 
 /** A tool's answer in MCP's form, without a type of either SDK. */
@@ -40,14 +51,25 @@ export interface DispatcherOptions {
   tools: readonly Tool[];
   gate: Gate;
   logger: Logger;
+  /** That of the process; one that knows only what secrets look like where absent. */
+  redaction?: Redaction | undefined;
   /** Gives each call its id; injected so that tests can name them. */
   newId: () => string;
   /** Epoch milliseconds. */
   clock?: () => number;
   /** The limit of a call whose tool names none, in seconds. */
   deadlineSeconds?: number;
-  /** How many calls of one principal may run at once; the next one is refused. */
-  callsPerPrincipal?: number;
+  /** How many calls may run at once; the next one is refused. */
+  callLimits?: CallLimits;
+  /** What the policy lets a principal do; read anew for each call. */
+  limitsOf?: (principal: Principal) => { callsPerMinute?: number | undefined };
+  callRate?: CallRate;
+  /** Signs what a client brings back with a person's answer; one for all processes that serve the same clients. */
+  stateKey?: Uint8Array;
+}
+
+interface RunOptions extends CallOptions {
+  enter: EnterCluster;
 }
 
 /** What is known of a call while it runs. */
@@ -64,8 +86,6 @@ interface Listings {
   tools: readonly ToolListing[];
 }
 
-/** More than a person's assistants need at once, and fewer than would fill the queues of a node. */
-const MOST_CALLS = 64;
 /** No tool takes as many; more of them are not worth naming one by one. */
 const MOST_ARGUMENTS = 64;
 
@@ -83,17 +103,32 @@ export class Dispatcher {
   readonly #tools: ReadonlyMap<string, Tool>;
   readonly #listings = new WeakMap<ClusterDirectory, Listings>();
   /** Who is told when a list of tools becomes another one. */
-  readonly listChanges = new ListChanges((directory) => this.listTools({ directory }));
+  readonly listChanges = new ListChanges((directory) => this.#allTools(directory));
+  readonly stateKey: Uint8Array;
   readonly #running: RunningCalls;
+  /** Ends a call whose caller is no longer let in. */
+  readonly #endings = new Map<AbortController, Principal>();
+  readonly #redaction: Redaction;
+  readonly #rate: CallRate;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
-    this.#running = new RunningCalls(options.callsPerPrincipal ?? MOST_CALLS);
+    this.stateKey = options.stateKey ?? randomBytes(32);
+    this.#redaction = options.redaction ?? new Redaction();
+    this.#running = new RunningCalls(options.callLimits);
+    this.#rate = options.callRate ?? new CallRate();
     this.#tools = new Map(options.tools.map((tool) => [tool.name, tool]));
   }
 
-  /** The tools as this caller sees them; made once per set of clusters and revision of the configuration. */
-  listTools({ directory }: Pick<Caller, 'directory'>): readonly ToolListing[] {
+  /** The tools as this caller sees them: those that are of no use to the principal are not among them. */
+  listTools({ directory, principal }: Pick<Caller, 'directory' | 'principal'>): readonly ToolListing[] {
+    const { gate, tools } = this.#options;
+    const usable = new Set(tools.flatMap((tool) => (mayUse(gate, principal, tool) ? [tool.name] : [])));
+    return this.#allTools(directory).filter(({ name }) => usable.has(name));
+  }
+
+  /** All tools for a set of clusters; made once per revision of the configuration. */
+  #allTools(directory: ClusterDirectory): readonly ToolListing[] {
     const known = this.#listings.get(directory);
     if (known?.revision === directory.revision) return known.tools;
     const clusters = directory.list();
@@ -124,9 +159,13 @@ export class Dispatcher {
       door,
     });
     const state: CallState = { requestId, tool: tool.name, log, cluster: undefined };
+    const ending = new AbortController();
+    this.#endings.set(ending, principal);
+    const signal = AbortSignal.any([options.signal, ending.signal]);
     try {
-      const result = await this.#running.run(principal.id, () =>
-        this.#run(tool, args, caller, options, state),
+      this.#rate.take(principal.id, this.#options.limitsOf?.(principal).callsPerMinute);
+      const result = await this.#running.run(principal.id, (enter) =>
+        this.#run(tool, args, caller, { ...options, signal, enter }, state),
       );
       log.info({ outcome: 'ok', duration_ms: this.#now() - startedAt }, 'tool call');
       return result;
@@ -134,8 +173,15 @@ export class Dispatcher {
       const error = toCallError(thrown);
       const cause = error.code === 'INTERNAL' ? thrown : undefined;
       log.warn({ outcome: error.code, duration_ms: this.#now() - startedAt, err: cause }, 'tool call');
-      return failure(error, state.cluster);
+      return failureOf(error, state.cluster, this.#redaction);
+    } finally {
+      this.#endings.delete(ending);
     }
+  }
+
+  /** Cancels the calls under way of such callers: a door may go on with a call whose request was cut. */
+  cancelWhere(ends: (principal: Principal) => boolean): void {
+    for (const [ending, principal] of this.#endings) if (ends(principal)) ending.abort();
   }
 
   /** Waits for the calls under way, `milliseconds` at most; for the drain at the end of the process. */
@@ -147,28 +193,23 @@ export class Dispatcher {
     tool: Tool,
     args: unknown,
     caller: Caller,
-    options: CallOptions,
+    options: RunOptions,
     state: CallState,
   ): Promise<ToolResult> {
+    if (!mayUse(this.#options.gate, caller.principal, tool)) throw unusable(tool, caller.principal);
     const call = prepare(tool, args);
     const seconds = call.deadlineSeconds ?? this.#options.deadlineSeconds ?? 60;
     using deadline = new Deadline(options.signal, seconds);
     // Until the call is over, its clusters stay open: a reload may put others in their place meanwhile.
     using leases = new DisposableStack();
     const context = this.#context(caller, options, state, { deadline, leases });
-    const { structured, summary } = await deadline.race(call.run(context));
-    return {
-      content: [
-        { type: 'text', text: `${fallbackNotice(structured)}${summary}` },
-        { type: 'text', text: JSON.stringify(structured) },
-      ],
-      structuredContent: structured,
-    };
+    const answer = await deadline.race(call.run(context));
+    return resultOf(answer, this.#redaction);
   }
 
   #context(
-    { principal, door, directory: all }: Caller,
-    { progress }: CallOptions,
+    { principal, door, session, directory: all, readOnly }: Caller,
+    { progress, enter, ask }: RunOptions,
     state: CallState,
     { deadline, leases }: { deadline: Deadline; leases: DisposableStack },
   ): ToolContext {
@@ -176,8 +217,9 @@ export class Dispatcher {
     const { signal } = deadline;
     const { requestId, tool, log } = state;
     const directory = new HeldClusters(all, leases);
-    const open = (selection: Selection): GatedCluster =>
-      gate.open(selection, { principal, requestId, tool, door, signal });
+    const origin = { principal, requestId, tool, door, session, readOnly, signal, log, enter, ask };
+    const open = (selection: Selection): GatedCluster => gate.open(selection, origin);
+    const seen = () => directory.list().filter((cluster) => gate.sees(cluster, origin));
     const decided = (selection: Selection): GatedCluster => {
       const { cluster, selectedBy, matched } = selection;
       state.cluster = cluster.name;
@@ -196,7 +238,11 @@ export class Dispatcher {
       },
       found: (cluster) => decided({ ...directory.select({ cluster }), selectedBy: 'lookup' }),
       fleet: (name) => {
-        const clusters = name === undefined ? directory.list() : [];
+        const clusters = name === undefined ? seen() : [];
+        const [only] = clusters;
+        if (only !== undefined && clusters.length === 1 && directory.list().length > 1) {
+          return { clusters: [decided({ cluster: only, selectedBy: 'single' })], isAll: false };
+        }
         if (clusters.length < 2) {
           return { clusters: [decided(directory.select({ cluster: name }))], isAll: false };
         }
@@ -204,15 +250,21 @@ export class Dispatcher {
         return { clusters: clusters.map((cluster) => open({ cluster, selectedBy: 'any' })), isAll: true };
       },
       clusters: () => {
-        requireScope(principal, 'proxmox:read');
-        return directory.list();
+        const clusters = seen();
+        // Says why there is none.
+        if (clusters.length === 0) gate.requireSight(directory.list(), origin);
+        return clusters;
       },
       defaultCluster: () => directory.defaultCluster,
       signal,
-      progress: (update) => progress?.(update),
+      progress: (update) => progress?.(this.#safe(update)),
       sleep: (milliseconds) => deadline.sleep(milliseconds),
       now: () => this.#now(),
     };
+  }
+
+  #safe({ message, ...update }: Progress): Progress {
+    return message === undefined ? update : { ...update, message: this.#redaction.text(visible(message)) };
   }
 
   #now(): number {
@@ -266,22 +318,19 @@ function problemsOf(error: z.ZodError): string {
     .join('; ');
 }
 
-/** @param cluster the one the call had picked; an error from above the engine does not know it */
-function failure(error: CallError, cluster: string | undefined): ToolResult {
-  const body = { ...(cluster === undefined ? {} : { cluster }), ...error.toBody() };
-  return {
-    content: [
-      { type: 'text', text: `${body.code}: ${body.message} ${body.hint}` },
-      { type: 'text', text: JSON.stringify({ error: body }) },
-    ],
-    structuredContent: { error: body },
-    isError: true,
-  };
+function mayUse(gate: Gate, principal: Principal, { name, annotations, calls }: Tool): boolean {
+  return gate.mayUse(principal, { name, readOnlyHint: annotations.readOnlyHint, calls });
 }
 
-/** What a reader of the text alone must not miss: the answer is about another cluster than the one asked for. */
-function fallbackNotice({ cluster, served_by }: Record<string, unknown>): string {
-  return served_by === undefined ? '' : `${cluster} is unreachable; its fallback ${served_by} answered: `;
+/** One that is not listed is not run either, also where it would ask no cluster. */
+function unusable({ name, annotations }: Tool, principal: Principal): CallError {
+  const isHeld = !annotations.readOnlyHint || hasScope(principal, 'proxmox:read');
+  const lack = isHeld
+    ? 'nothing that it does is granted to this token'
+    : 'this token does not hold proxmox:read';
+  return new CallError('POLICY_DENIED', `${name} can't be used: ${lack}; nothing was sent.`, {
+    hint: 'Use the tools that tools/list gives, or ask the operator for the right.',
+  });
 }
 
 function printable(name: string): string {

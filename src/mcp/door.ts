@@ -18,8 +18,16 @@ export function answer(response: ServerResponse, status: number, body: unknown):
   response.end(JSON.stringify(body));
 }
 
-/** The answer where no session can be opened now. */
-export function refuseSession(response: ServerResponse): void {
-  response.setHeader('retry-after', '60');
-  answer(response, 503, rpcError(-32000, 'Too many sessions are open; try again in a minute.'));
+const RETRY_SECONDS = 60;
+
+/** The answer where no session can be opened now: 429 where the principal has too many, 503 where all together have. */
+export function refuseSession(response: ServerResponse, ofPrincipal: boolean): void {
+  const whose = ofPrincipal ? 'of this principal ' : '';
+  const { error, ...envelope } = rpcError(
+    -32000,
+    `Too many sessions ${whose}are open; close some, or try again in a minute.`,
+  );
+  const data = { code: 'RATE_LIMITED', retry_after_seconds: RETRY_SECONDS };
+  response.setHeader('retry-after', String(RETRY_SECONDS));
+  answer(response, ofPrincipal ? 429 : 503, { ...envelope, error: { ...error, data } });
 }

@@ -42,11 +42,15 @@ export class ListChanges {
     };
   }
 
-  /** Compares every list with the one that was shown last, and tells where it is another; called after each reload. */
-  refresh(): void {
+  /**
+   * Compares every list with the one that was shown last, and tells where it is another; called after each reload.
+   *
+   * @param isOther the policy is another one: what each principal sees of a list may have changed, so all are told
+   */
+  refresh(isOther = false): void {
     for (const [directory, watched] of [...this.#watched]) {
       const list = this.#listOf(directory);
-      if (list === watched.shown) continue;
+      if (list === watched.shown && !isOther) continue;
       watched.shown = list;
       for (const listener of [...watched.listeners]) {
         if (list === undefined) listener.gone();

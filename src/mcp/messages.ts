@@ -13,7 +13,7 @@ interface Taken {
 }
 
 /** The v1 SDK's own bound on a legacy batch. */
-const MOST_MESSAGES = 100;
+export const MOST_MESSAGES = 100;
 /** An id is kept while its request runs; no client needs a longer one. */
 const LONGEST_ID = 256;
 

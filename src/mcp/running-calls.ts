@@ -1,43 +1,104 @@
 import { CallError } from '../proxmox/errors.ts';
 
-/** The calls under way: how many each principal has, so that one can't take all, and what a drain waits for. */
+export interface CallLimits {
+  /** Calls of one principal at once. */
+  perPrincipal: number;
+  /** Of these, calls that are at work on one cluster: where one hangs, the principal still reaches the others. */
+  perPrincipalAndCluster: number;
+  /** Calls at work on one cluster, of all principals together; one principal has no more than a quarter of them. */
+  perCluster: number;
+}
+
+/** More than a person's assistants need at once, and fewer than would fill the queues of a node. */
+const DEFAULT_CALL_LIMITS: CallLimits = {
+  perPrincipal: 96,
+  perPrincipalAndCluster: 64,
+  perCluster: 256,
+};
+const RETRY_SECONDS = 5;
+
+/**
+ * Takes a place on a cluster for the call it was made for. The first time decides: a call that is let in goes on until
+ * its end, because one that has changed something must still be able to see what came of it.
+ */
+export type EnterCluster = (cluster: string) => void;
+
+/** Things under way, by key. */
+class Tally {
+  readonly #counts = new Map<string, number>();
+
+  of(key: string): number {
+    return this.#counts.get(key) ?? 0;
+  }
+
+  add(key: string): void {
+    this.#counts.set(key, this.of(key) + 1);
+  }
+
+  remove(key: string): void {
+    const left = this.of(key) - 1;
+    if (left > 0) this.#counts.set(key, left);
+    else this.#counts.delete(key);
+  }
+}
+
+/**
+ * The calls under way: how many each principal has, and how many are at work on each cluster, so that neither one
+ * principal nor one cluster that hangs takes all; and what a drain waits for.
+ */
 export class RunningCalls {
-  readonly #most: number;
-  readonly #perPrincipal = new Map<string, number>();
+  readonly #limits: CallLimits;
+  readonly #ofPrincipal = new Tally();
+  readonly #ofCluster = new Tally();
+  readonly #ofBoth = new Tally();
   readonly #work = new Set<Promise<unknown>>();
 
-  /** @param most calls of one principal at once */
-  constructor(most: number) {
-    this.#most = most;
+  constructor(limits: CallLimits = DEFAULT_CALL_LIMITS) {
+    this.#limits = limits;
   }
 
   /**
    * Counts the work until it ends.
    *
+   * @param work gets what takes its places on clusters, which throws CallError RATE_LIMITED where there is none
    * @throws CallError RATE_LIMITED where the principal has too many under way; the work is then not begun.
    */
-  async run<T>(principalId: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#perPrincipal.get(principalId) ?? 0;
-    if (before >= this.#most) {
-      throw new CallError(
-        'RATE_LIMITED',
-        `${before} calls of this principal run already; nothing was sent.`,
-        {
-          hint: 'Wait for some of them to end, then repeat.',
-        },
-      );
-    }
-    this.#perPrincipal.set(principalId, before + 1);
-    const begun = work();
+  async run<T>(principalId: string, work: (enter: EnterCluster) => Promise<T>): Promise<T> {
+    const running = this.#ofPrincipal.of(principalId);
+    if (running >= this.#limits.perPrincipal) throw full(`${running} calls of this principal run already`);
+    this.#ofPrincipal.add(principalId);
+    const entered = new Set<string>();
+    let isOver = false;
+    const begun = work((cluster) => {
+      // What a call has left running behind its end is told to stop, and takes no place that nobody would give back.
+      if (isOver || entered.has(cluster)) return;
+      this.#enter(principalId, cluster);
+      entered.add(cluster);
+    });
     this.#work.add(begun);
     try {
       return await begun;
     } finally {
+      isOver = true;
       this.#work.delete(begun);
-      const left = (this.#perPrincipal.get(principalId) ?? 1) - 1;
-      if (left > 0) this.#perPrincipal.set(principalId, left);
-      else this.#perPrincipal.delete(principalId);
+      this.#ofPrincipal.remove(principalId);
+      for (const cluster of entered) {
+        this.#ofCluster.remove(cluster);
+        this.#ofBoth.remove(both(principalId, cluster));
+      }
     }
+  }
+
+  #enter(principalId: string, cluster: string): void {
+    const { perCluster, perPrincipalAndCluster } = this.#limits;
+    const own = this.#ofBoth.of(both(principalId, cluster));
+    if (own >= perPrincipalAndCluster) {
+      throw full(`${own} calls of this principal are at work on ${cluster} already`, cluster);
+    }
+    const all = this.#ofCluster.of(cluster);
+    if (all >= perCluster) throw full(`${all} calls are at work on ${cluster} already`, cluster);
+    this.#ofCluster.add(cluster);
+    this.#ofBoth.add(both(principalId, cluster));
   }
 
   /** Resolves when no call is under way any more, or after `milliseconds`. */
@@ -53,4 +114,17 @@ export class RunningCalls {
     while (this.#work.size > 0 && !passed) await Promise.race([Promise.allSettled(this.#work), limit]);
     clearTimeout(timer);
   }
+}
+
+/** A name of a cluster holds no line break, so no two pairs have the same key. */
+function both(principalId: string, cluster: string): string {
+  return `${cluster}\n${principalId}`;
+}
+
+function full(what: string, cluster?: string): CallError {
+  return new CallError('RATE_LIMITED', `${what}; nothing was sent${cluster === undefined ? '' : ' to it'}.`, {
+    hint: 'Wait for some of them to end, then repeat.',
+    retryAfterSeconds: RETRY_SECONDS,
+    ...(cluster === undefined ? {} : { cluster }),
+  });
 }

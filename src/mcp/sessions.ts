@@ -18,6 +18,8 @@ export const DEFAULT_LIMITS: SessionLimits = { most: 10_000, perPrincipal: 1_000
 export interface Session<Transport> {
   readonly id: string;
   readonly principalId: string;
+  /** Who opened it, with which credential: once that is revoked, the session ends. */
+  readonly openedBy: Principal;
   readonly directory: ClusterDirectory;
   readonly transport: Transport;
   readonly inFlight: InFlight;
@@ -51,16 +53,16 @@ export class SessionStore<Transport> {
     return this.#sessions.size;
   }
 
-  /** Makes room for one more session of this principal; false where there is none, and the caller answers 503. */
+  /** Makes room for one more session of this principal; false where there is none. */
   hasRoom(principal: Principal): boolean {
-    if (
-      (this.#counts.get(principal.id) ?? 0) >= this.#limits.perPrincipal &&
-      !this.#closeOldest(principal.id)
-    ) {
-      return false;
-    }
+    if (this.hasMost(principal) && !this.#closeOldest(principal.id)) return false;
     if (this.#sessions.size >= this.#limits.most) this.sweep();
     return this.#sessions.size < this.#limits.most;
+  }
+
+  /** Whether a principal has as many sessions as it may: then it is by its own doing that there is no room. */
+  hasMost(principal: Principal): boolean {
+    return (this.#counts.get(principal.id) ?? 0) >= this.#limits.perPrincipal;
   }
 
   add(session: Omit<Session<Transport>, 'inFlight' | 'open' | 'lastSeenAt'>): Session<Transport> {
@@ -115,6 +117,11 @@ export class SessionStore<Transport> {
     for (const session of this.#sessions.values()) {
       if (session.open === 0 && session.lastSeenAt <= before) this.#close(session);
     }
+  }
+
+  /** Ends the sessions that were opened by such a principal, and the calls that are under way in them. */
+  closeWhere(ends: (openedBy: Principal) => boolean): void {
+    for (const session of [...this.#sessions.values()]) if (ends(session.openedBy)) this.#close(session);
   }
 
   async closeAll(): Promise<void> {

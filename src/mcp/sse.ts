@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
+import type { Principal } from '../access/principal.ts';
 import { carry } from './carried.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { answer, type DoorRequest, refuseSession } from './door.ts';
@@ -34,7 +35,9 @@ export class SseDoor {
   async open({ response, principal, directory }: DoorRequest): Promise<void> {
     // Its `close` event has come and gone: such a session would stay for ever.
     if (hasGone(response)) return;
-    if (!this.#sessions.hasRoom(principal)) return refuseSession(response);
+    if (!this.#sessions.hasRoom(principal)) {
+      return refuseSession(response, this.#sessions.hasMost(principal));
+    }
     const { dispatcher, messagesPath, keepAliveMs = 15_000 } = this.#options;
     // The SDK's transport sends neither this header nor a keep-alive (facts/mcp.md).
     response.setHeader('x-accel-buffering', 'no');
@@ -43,6 +46,7 @@ export class SseDoor {
     const session = this.#sessions.add({
       id: transport.sessionId,
       principalId: principal.id,
+      openedBy: principal,
       directory,
       transport,
       close: () => server.close(),
@@ -83,10 +87,15 @@ export class SseDoor {
     if (refusal) return answer(response, 400, refusal);
     session.inFlight.take(facts.requestIds, response);
     session.inFlight.cancelled(facts.cancelledIds);
-    const authorized = carry(request, principal, directory);
+    const authorized = carry(request, principal, directory, session.id);
     await session.transport.handlePostMessage(authorized, response, withoutNullArguments(body)).catch(() => {
       if (!response.headersSent) answer(response, 400, rpcError(-32600, 'Invalid Request.'));
     });
+  }
+
+  /** Ends the sessions that were opened by such a principal. */
+  closeWhere(ends: (openedBy: Principal) => boolean): void {
+    this.#sessions.closeWhere(ends);
   }
 
   async close(): Promise<void> {

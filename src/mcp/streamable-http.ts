@@ -3,6 +3,7 @@ import { type NodeMcpRequestHandler, toNodeHandler } from '@modelcontextprotocol
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { createMcpHandler, isLegacyRequest } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
+import type { Principal } from '../access/principal.ts';
 import { carried, carry } from './carried.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { answer, type DoorRequest, refuseSession } from './door.ts';
@@ -97,12 +98,19 @@ export class StreamableHttpDoor {
     await session.transport.handleRequest(exchange.request, exchange.response);
   }
 
+  /** Ends the sessions that were opened by such a principal. */
+  closeWhere(ends: (openedBy: Principal) => boolean): void {
+    this.#sessions.closeWhere(ends);
+  }
+
   async close(): Promise<void> {
     await Promise.allSettled([this.#sessions.closeAll(), this.#subscriptions.close(), this.#modern.close()]);
   }
 
   async #open({ request, response, body, principal, directory }: DoorRequest): Promise<void> {
-    if (!this.#sessions.hasRoom(principal)) return refuseSession(response);
+    if (!this.#sessions.hasRoom(principal)) {
+      return refuseSession(response, this.#sessions.hasMost(principal));
+    }
     const { dispatcher, newId } = this.#options;
     const server = createLegacyServer(dispatcher, 'streamable-http');
     const transport = new StreamableHTTPServerTransport({
@@ -111,6 +119,7 @@ export class StreamableHttpDoor {
         const session = this.#sessions.add({
           id,
           principalId: principal.id,
+          openedBy: principal,
           directory,
           transport,
           close: () => server.close(),
@@ -139,7 +148,7 @@ export class StreamableHttpDoor {
     this.#sessions.hold(session, response);
     // The SDK cancels while it handles the body, and may wait for the rest of a batch long after that.
     if (facts.cancelledIds.length > 0) setImmediate(() => session.inFlight.cancelled(facts.cancelledIds));
-    const authorized = carry(request, principal, directory);
+    const authorized = carry(request, principal, directory, session.id);
     await session.transport.handleRequest(authorized, response, withoutNullArguments(body));
   }
 

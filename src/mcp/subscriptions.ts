@@ -45,7 +45,8 @@ export class Subscriptions {
   async open({ request, response, body, principal, directory }: DoorRequest): Promise<void> {
     if (hasGone(response)) return;
     const open = this.#counts.get(principal.id) ?? 0;
-    if (open >= this.#limits.perPrincipal || this.size >= this.#limits.most) return refuseSession(response);
+    const hasMost = open >= this.#limits.perPrincipal;
+    if (hasMost || this.size >= this.#limits.most) return refuseSession(response, hasMost);
     this.#counts.set(principal.id, open + 1);
     response.once('close', () => this.#closed(principal.id));
     const authorized = carry(request, principal, directory) as Parameters<NodeMcpRequestHandler>[0];

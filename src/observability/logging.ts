@@ -1,14 +1,18 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { Redaction } from './redaction.ts';
 
 /**
- * The process's logger: JSON lines with ISO times.
+ * The process's logger: JSON lines with ISO times. Every line goes through the redaction as a whole, so that it does
+ * not matter where in it a secret stands: message, field, error, cause or stack.
  *
  * @param level gives a pino level, or `silent`; asked for each line, because a child logger of pino keeps the level
  *   that its parent had when it was made, and a reload may change it
+ * @param redaction that of the process; one that knows only what secrets look like where absent
  * @param destination where lines go; standard error by default, because with stdio the other stream is the protocol
  */
 export function createLogger(
   level: () => string,
+  redaction: Redaction = new Redaction(),
   destination: DestinationStream = pino.destination(2),
 ): Logger {
   return pino(
@@ -22,12 +26,7 @@ export function createLogger(
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      // The last net: nothing logs a header on purpose, and if something does, the secret still stays in.
-      redact: {
-        paths: ['*.authorization', '*.Authorization', '*.cookie', '*.headers', 'headers', 'token', '*.token'],
-        censor: '[redacted]',
-      },
     },
-    destination,
+    { write: (line: string) => destination.write(redaction.line(line)) },
   );
 }

@@ -24,14 +24,24 @@ export class Signer {
   readonly #credentials: ClusterCredentials;
   readonly #login: () => Promise<Ticket>;
   readonly #clock: Clock;
+  readonly #onSecrets: ((secrets: readonly string[]) => void) | undefined;
   #session: { ticket: Ticket; since: number } | undefined;
   #pending: Promise<Ticket> | undefined;
 
-  /** @param login asks PVE for a ticket; only used with a password */
-  constructor(credentials: ClusterCredentials, login: () => Promise<Ticket>, clock: Clock) {
+  /**
+   * @param login asks PVE for a ticket; only used with a password
+   * @param onSecrets is told each ticket with its CSRF token before it is used
+   */
+  constructor(
+    credentials: ClusterCredentials,
+    login: () => Promise<Ticket>,
+    clock: Clock,
+    onSecrets?: (secrets: readonly string[]) => void,
+  ) {
     this.#credentials = credentials;
     this.#login = login;
     this.#clock = clock;
+    this.#onSecrets = onSecrets;
   }
 
   /**
@@ -87,6 +97,7 @@ export class Signer {
   #renew(): Promise<Ticket> {
     this.#pending ??= this.#login()
       .then((ticket) => {
+        this.#onSecrets?.([ticket.ticket, ticket.csrfToken]);
         this.#session = { ticket, since: this.#clock.now() };
         return ticket;
       })

@@ -24,6 +24,8 @@ export interface EngineDeps {
   /** From 0 to below 1; spreads the waits between attempts. */
   random?: () => number;
   limits?: Partial<EngineLimits>;
+  /** Told every ticket and CSRF token before it is used: the redaction of the process has to know them. */
+  onSecrets?: (secrets: readonly string[]) => void;
 }
 
 const DEFAULT_LIMITS: EngineLimits = {
@@ -64,7 +66,7 @@ export class Engine {
     this.#config = config;
     this.#limits = { ...DEFAULT_LIMITS, ...deps.limits };
     this.#logger = deps.logger.child({ cluster: config.name });
-    this.#signer = new Signer(config.credentials, () => this.#login(), clock);
+    this.#signer = new Signer(config.credentials, () => this.#login(), clock, deps.onSecrets);
     this.#refusal = new Refusal(config.credentials, clock);
     this.#transport = new Transport(config, {
       logger: this.#logger,

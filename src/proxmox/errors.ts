@@ -30,6 +30,8 @@ export interface CallErrorDetails {
   /** HTTP status of the upstream answer, where there was one. */
   status?: number;
   retryable?: boolean;
+  /** When there may be room again; whole seconds. */
+  retryAfterSeconds?: number;
   cause?: unknown;
 }
 
@@ -41,6 +43,7 @@ export interface ErrorBody {
   status?: number;
   hint: string;
   retryable: boolean;
+  retry_after_seconds?: number;
 }
 
 /**
@@ -54,6 +57,7 @@ export class CallError extends Error {
   readonly cluster: string | undefined;
   readonly status: number | undefined;
   readonly retryable: boolean;
+  readonly retryAfterSeconds: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: CallErrorDetails) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -62,6 +66,19 @@ export class CallError extends Error {
     this.cluster = details.cluster;
     this.status = details.status;
     this.retryable = details.retryable ?? ERROR_CODES[code].retryable;
+    this.retryAfterSeconds = details.retryAfterSeconds;
+  }
+
+  /** The same error in other words. */
+  reworded(change: (text: string) => string): CallError {
+    const { code, cluster, status, retryable, cause } = this;
+    return new CallError(code, change(this.message), {
+      hint: change(this.hint),
+      retryable,
+      ...(cluster === undefined ? {} : { cluster }),
+      ...(status === undefined ? {} : { status }),
+      ...(cause === undefined ? {} : { cause }),
+    });
   }
 
   toBody(): ErrorBody {
@@ -72,6 +89,7 @@ export class CallError extends Error {
       ...(this.status === undefined ? {} : { status: this.status }),
       hint: this.hint,
       retryable: this.retryable,
+      ...(this.retryAfterSeconds === undefined ? {} : { retry_after_seconds: this.retryAfterSeconds }),
     };
   }
 }

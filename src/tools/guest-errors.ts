@@ -1,6 +1,7 @@
 import type { GatedCluster } from '../access/gate.ts';
 import type { GuestRow } from '../clusters/inventory.ts';
 import { CallError } from '../proxmox/errors.ts';
+import { inQuotes, quoted } from '../proxmox/text.ts';
 import { type FleetFailure, someOf } from './fleet.ts';
 import { whySelected } from './params.ts';
 
@@ -38,7 +39,7 @@ export function several(matches: readonly PlacedGuest[], wanted: GuestWanted): C
 export function disagreeing(others: readonly PlacedGuest[], { name, vmid }: GuestWanted): CallError {
   return new CallError(
     'INVALID_ARGUMENTS',
-    `The name ${JSON.stringify(name)} and the VMID ${vmid} don't belong to one guest: there is ${guestsText(others)}.`,
+    `The name ${inQuotes(name ?? '')} and the VMID ${vmid} don't belong to one guest: there is ${guestsText(others)}.`,
     { hint: 'Pass only the one of the two that is meant. Nothing was changed.' },
   );
 }
@@ -104,15 +105,15 @@ function clustersText(failed: readonly FleetFailure[]): string {
 function guestsText(guests: readonly PlacedGuest[]): string {
   return someOf(
     guests.map(({ cluster, guest: { vmid, name, node } }) => {
-      const named = name === undefined ? '' : ` ${JSON.stringify(name)}`;
-      return `${vmid}${named} on ${node} of ${cluster}`;
+      const named = name === undefined ? '' : ` ${inQuotes(name)}`;
+      return `${vmid}${named} on ${quoted(node)} of ${cluster}`;
     }),
   );
 }
 
 function wantedText({ name, vmid }: GuestWanted): string {
   const parts = [
-    ...(name === undefined ? [] : [`named ${JSON.stringify(name)}`]),
+    ...(name === undefined ? [] : [`named ${inQuotes(name)}`]),
     ...(vmid === undefined ? [] : [`with VMID ${vmid}`]),
   ];
   return parts.join(' and ');

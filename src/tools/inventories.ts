@@ -2,8 +2,8 @@ import { z } from 'zod';
 import type { GatedCluster } from '../access/gate.ts';
 import type { Inventory } from '../clusters/inventory.ts';
 import type { Fleet, ToolContext } from './define.ts';
-import { askFleet, type FleetAnswer, type FleetFailure, someOf } from './fleet.ts';
-import type { Source } from './paging.ts';
+import { askFleet, type FleetAnswer, type FleetFailure, fleetSelection, someOf } from './fleet.ts';
+import type { Page, Source } from './paging.ts';
 
 export const freshParam = z.boolean().default(false).describe('Ask now; else figures may be 10 s old.');
 
@@ -38,7 +38,7 @@ export async function tell(
 }
 
 /** The oldest of the answers, as it is told. */
-export function asOf(answers: readonly FleetAnswer<Told>[]): { as_of: string } {
+function asOf(answers: readonly FleetAnswer<Told>[]): { as_of: string } {
   return { as_of: isoTime(Math.min(...answers.map(({ answer }) => answer.inventory.asOf))) };
 }
 
@@ -82,6 +82,24 @@ export function sourcesOf<Row>(
 }
 
 /** How many rows there are in all. */
-export function totalOf(sources: readonly Source<unknown>[]): number {
+function totalOf(sources: readonly Source<unknown>[]): number {
   return sources.reduce((total, { rows }) => total + rows.length, 0);
+}
+
+/** What every page of an inventory holds beside its rows. */
+export function besideRows<Totals>(
+  fleet: Fleet,
+  { answers, failed }: { answers: readonly FleetAnswer<Told>[]; failed: readonly FleetFailure[] },
+  { sources, clusters }: { sources: readonly Source<unknown>[]; clusters: Totals[] },
+  { next_cursor, note }: Page,
+  ...notes: (string | undefined)[]
+) {
+  return {
+    ...fleetSelection(fleet, failed),
+    total: totalOf(sources),
+    ...(fleet.isAll ? { clusters } : {}),
+    ...asOf(answers),
+    ...(next_cursor === undefined ? {} : { next_cursor }),
+    ...noted(nothingSeen(answers), ...notes, note),
+  };
 }

@@ -47,6 +47,8 @@ export class Service implements AsyncDisposable {
         MCP_JWT_SECRET: secret.reveal(),
         LOG_LEVEL: 'info',
         CACHE_DIR: join(folder, 'cache'),
+        MCP_RATE_LIMIT_PER_ADDRESS: '0',
+        MCP_RATE_LIMIT_PER_PRINCIPAL: '0',
       },
     });
     try {

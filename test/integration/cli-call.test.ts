@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ClusterManager } from '../../src/clusters/manager.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { folderWith } from '../support/config-folder.ts';
@@ -174,6 +174,6 @@ describe('call', () => {
     hang.remove();
     expect(code).toBe(130);
     expect(stderr).toContain('Interrupted.');
-    expect(service.lines.some((line) => line.includes('"outcome":"cancelled"'))).toBe(true);
+    await vi.waitFor(() => expect(service.lines.join()).toContain('"outcome":"cancelled"'));
   });
 });

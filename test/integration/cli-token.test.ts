@@ -70,4 +70,64 @@ describe('token', () => {
     expect(code).toBe(2);
     expect(stderr).toContain("required option '--subject <name>' not specified");
   });
+
+  it('signs with a key of the state file where there is one, and remembers no token', async () => {
+    const setting = { cwd: folderWith(), env: { STATE_FILE: 'deep/state.db' } };
+    const issued = JSON.parse((await runCli([...ARGS, '--json'], setting)).stdout);
+    expect(Object.keys(issued)).toEqual(['token', 'subject', 'scope', 'expires_at', 'jti']);
+    const header = JSON.parse(Buffer.from(issued.token.split('.')[0], 'base64url').toString());
+    expect(header).toMatchObject({ alg: 'EdDSA', kid: expect.stringMatching(/^pmx-/) });
+    const { stdout } = await runCli(['token', 'list'], setting);
+    expect(stdout).toContain(issued.jti);
+    expect(stdout).not.toContain(issued.token);
+    const other = await runCli([...ARGS, '--alg', 'HS256'], setting);
+    expect(other).toMatchObject({ code: 2, stdout: '' });
+    expect(other.stderr).toContain('token rotate --alg HS256');
+  });
+
+  it('beside a shared secret takes the secret until a key was made, and either when asked', async () => {
+    const setting = { cwd: folderWith(), env: { STATE_FILE: 'state.db', MCP_JWT_SECRET: SECRET } };
+    const algOf = async (...more: string[]) => {
+      const { stdout } = await runCli([...ARGS, ...more], setting);
+      return JSON.parse(Buffer.from(stdout.split('.')[0] ?? '', 'base64url').toString()).alg;
+    };
+    expect(await algOf()).toBe('HS256');
+    const { stderr } = await runCli(['token', 'rotate'], setting);
+    expect(stderr).toContain('MCP_JWT_SECRET stay valid');
+    expect(await algOf()).toBe('EdDSA');
+    expect(await algOf('--alg', 'HS256')).toBe('HS256');
+  });
+
+  it.each([
+    [['token', 'list'], /token list needs STATE_FILE/],
+    [['token', 'revoke', '--all'], /token revoke needs STATE_FILE/],
+    [['token', 'revoke'], /Say which/],
+    [['token', 'revoke', 'x', '--all'], /Say which/],
+    [['token', 'rotate'], /token rotate needs STATE_FILE/],
+    [[...ARGS, '--alg', 'EdDSA'], /needs STATE_FILE/],
+    [[...ARGS, '--alg', 'none'], /EdDSA, HS256/],
+    [['token', '--subject', 'a\nb'], /control characters/],
+    [['token', 'list', 'x'], /too many arguments/],
+    [['keys', 'list'], /keys list needs STATE_FILE/],
+    [['keys', 'add'], /--subject/],
+  ])('%j without STATE_FILE ends with 2 and says what it needs', async (args, message) => {
+    const { code, stdout, stderr } = await runCli(args, {
+      cwd: folderWith(),
+      env: { MCP_JWT_SECRET: SECRET },
+    });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(message);
+  });
+
+  it('never repeats an API key that was given in place of its id', async () => {
+    const setting = { cwd: folderWith(), env: { STATE_FILE: 'state.db' } };
+    const key = (await runCli(['keys', 'add', '--subject', 'ci'], setting)).stdout.trim();
+    const { code, stderr } = await runCli(['keys', 'revoke', key], setting);
+    expect(code).toBe(2);
+    expect(stderr).not.toContain(key);
+    const id = key.split('_')[1] ?? '';
+    expect((await runCli(['keys', 'revoke', id], setting)).code).toBe(0);
+    const again = await runCli(['keys', 'rotate', id], setting);
+    expect(again.stderr).toMatch(/is revoked/);
+  });
 });

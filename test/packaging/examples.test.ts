@@ -101,9 +101,13 @@ describe('.env.example', () => {
     const identityProvider = section('Who may call').replace(/^MCP_(?:JWT_SECRET|AUTH)=.*$/gm, '');
     const config = loadConfig({
       env: {},
-      cwd: folderWith({ '.env': identityProvider + section('Clusters, third way') }),
+      cwd: folderWith({
+        '.env': identityProvider + section('Clusters, third way'),
+        'policy.json': projectFile('policy.example.json'),
+      }),
     });
     expect(config.auth.mode).toBe('jwks');
+    expect(config.policy?.principals.length).toBeGreaterThan(0);
   });
 
   it('names every variable of the service', () => {

@@ -48,7 +48,7 @@ describe('without a token', () => {
     const response = await send(method, url);
     expect(response.statusCode).toBe(401);
     expect(response.headers['www-authenticate']).toBe(
-      'Bearer resource_metadata="https://mcp.example/base/.well-known/oauth-protected-resource/mcp"',
+      'Bearer resource_metadata="https://mcp.example/base/.well-known/oauth-protected-resource/mcp", scope="proxmox:read"',
     );
   });
 
@@ -107,10 +107,19 @@ describe('a bad token', () => {
     expect(response.headers['www-authenticate']).toMatch(/error="insufficient_scope".*scope="proxmox:read"/);
   });
 
-  it('in the query string is not looked at', async () => {
-    const response = await send('POST', `/mcp?access_token=${await tokenFor('a')}`);
-    expect(response.statusCode).toBe(401);
-  });
+  it.each(['access_token', 'ACCESS_TOKEN', 'api_key', 'x'])(
+    'in the query string, as %s, answers 400 and is not logged, whatever the header says',
+    async (name) => {
+      const token = await tokenFor('a');
+      for (const headers of [{}, { authorization: `Bearer ${token}` }]) {
+        const response = await send('POST', `/mcp?${name}=${token}`, headers);
+        expect(response.statusCode).toBe(400);
+        expect(response.headers['www-authenticate']).toContain('error="invalid_request"');
+        expect(response.body).not.toContain(token);
+      }
+      expect(service.lines.join('')).not.toContain(token);
+    },
+  );
 });
 
 describe('Host and Origin', () => {

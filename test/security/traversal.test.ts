@@ -1,11 +1,10 @@
-import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { Gate } from '../../src/access/gate.ts';
 import { LOCAL_PRINCIPAL } from '../../src/access/principal.ts';
 import { loadBuiltInCatalogue } from '../../src/catalogue/builtin.ts';
 import { pathParameterNames } from '../../src/catalogue/types.ts';
 import { apiPath, parseApiPath } from '../../src/proxmox/api-path.ts';
 import { CallError } from '../../src/proxmox/errors.ts';
+import { gateFor } from '../support/gate.ts';
 import { RecordingCluster } from '../support/recording-cluster.ts';
 
 /** What an attacker would put into a path parameter: ways out of it, and ways to end the path early. */
@@ -61,8 +60,7 @@ function opened() {
     door: 'stdio',
     signal: new AbortController().signal,
   };
-  const logger = pino({ level: 'silent' });
-  const gated = new Gate({ readOnly: false, logger }).open({ cluster, selectedBy: 'explicit' }, origin);
+  const gated = gateFor().open({ cluster, selectedBy: 'explicit' }, origin);
   return { cluster, gated };
 }
 

@@ -8,6 +8,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { issueToken } from '../../src/access/tokens.ts';
+import { redactionOf } from '../../src/cli/compose.ts';
 import { Reloading } from '../../src/cli/reload.ts';
 import { type Service, startService } from '../../src/cli/service.ts';
 import { loadConfig } from '../../src/config/load.ts';
@@ -145,9 +146,10 @@ export class ReloadingService {
     const source = { env: {}, cwd: this.folder };
     const config = loadConfig(source);
     let { logLevel } = config;
+    const redaction = redactionOf(config);
     const write = (line: string) => void this.log.push(JSON.parse(line));
-    const logger = createLogger(() => logLevel, { write });
-    const service = await startService(config, logger);
+    const logger = createLogger(() => logLevel, redaction, { write });
+    const service = await startService(config, logger, redaction);
     this.#service = service;
     this.#reloading = new Reloading({
       source,

@@ -1,17 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
-import { pino } from 'pino';
-import { Gate } from '../../src/access/gate.ts';
-import { createTokenVerifier, issueToken } from '../../src/access/tokens.ts';
+import { type Logger, pino } from 'pino';
+import type { Approvals } from '../../src/access/approvals/approvals.ts';
+import { type Credentials, openCredentials } from '../../src/access/credentials.ts';
+import type { Gate } from '../../src/access/gate.ts';
+import type { Principal } from '../../src/access/principal.ts';
+import { openState } from '../../src/access/state.ts';
+import { createTokenVerifier, issueToken, type VerifierParts } from '../../src/access/tokens.ts';
 import type { Estate } from '../../src/clusters/cluster.ts';
-import type { HttpConfig } from '../../src/config/config.ts';
+import type { AuthConfig, HttpConfig } from '../../src/config/config.ts';
 import { Secret } from '../../src/config/secret.ts';
 import { buildApp } from '../../src/http/app.ts';
 import { Dispatcher } from '../../src/mcp/dispatcher.ts';
+import type { CallLimits } from '../../src/mcp/running-calls.ts';
 import type { SessionLimits } from '../../src/mcp/sessions.ts';
 import { SseDoor } from '../../src/mcp/sse.ts';
 import { StreamableHttpDoor } from '../../src/mcp/streamable-http.ts';
 import { TOOLS } from '../../src/tools/registry.ts';
+import { gateFor, type TestGate } from './gate.ts';
 
 export const SHARED_SECRET = new Secret('test-secret-of-more-than-32-bytes-0123456789');
 export const AUDIENCE = 'proxmox-mcp';
@@ -19,11 +25,21 @@ export const AUDIENCE = 'proxmox-mcp';
 export interface ServiceOptions {
   estate: Estate;
   http?: Partial<HttpConfig>;
+  /** The shared secret of the tests where absent. */
+  auth?: AuthConfig;
+  verifier?: Omit<VerifierParts, 'credentials'>;
   readOnly?: boolean;
+  /** Another gate than the usual one. */
+  gate?: (logger: Logger) => Gate;
+  approvals?: Approvals;
+  /** Policy, approvals, record and the like of the usual gate; without, nothing needs an approval. */
+  gateOptions?: TestGate;
   limits?: SessionLimits;
   postDeadlineMs?: number;
   keepAliveMs?: number;
   callDeadlineSeconds?: number;
+  callLimits?: CallLimits;
+  limitsOf?: (principal: Principal) => { callsPerMinute?: number };
 }
 
 export interface TestService {
@@ -31,6 +47,8 @@ export interface TestService {
   dispatcher: Dispatcher;
   streamable: StreamableHttpDoor;
   sse: SseDoor;
+  /** Keys, tokens and revocations, in memory. */
+  credentials: Credentials;
   /** What the service logged, one line each. */
   lines: string[];
   /** `http://127.0.0.1:port`, once `listen` was called. */
@@ -43,13 +61,17 @@ export async function buildService(options: ServiceOptions): Promise<TestService
   const { estate, limits, postDeadlineMs, keepAliveMs } = options;
   const lines: string[] = [];
   const logger = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
-  const gate = new Gate({ readOnly: options.readOnly ?? false, logger });
+  const gate =
+    options.gate?.(logger) ??
+    gateFor(logger, { readOnly: options.readOnly ?? false, ...options.gateOptions });
   const dispatcher = new Dispatcher({
     tools: TOOLS,
     gate,
     logger,
     newId: randomUUID,
     deadlineSeconds: options.callDeadlineSeconds ?? 60,
+    ...(options.callLimits ? { callLimits: options.callLimits } : {}),
+    ...(options.limitsOf ? { limitsOf: options.limitsOf } : {}),
   });
   const streamable = new StreamableHttpDoor({
     dispatcher,
@@ -64,18 +86,23 @@ export async function buildService(options: ServiceOptions): Promise<TestService
     ...(limits ? { limits } : {}),
     ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
   });
-  const auth = { mode: 'shared-secret', secret: SHARED_SECRET, audience: AUDIENCE } as const;
+  const auth = options.auth ?? { mode: 'shared-secret', secret: SHARED_SECRET, audience: AUDIENCE };
+  const credentials = openCredentials(openState(undefined));
   const http = {
     host: '127.0.0.1',
     port: 0,
     allowedHosts: ['localhost:*', '127.0.0.1:*'],
     allowedOrigins: [],
+    trustedProxies: [],
+    limits: { perAddress: 0, perPrincipal: 0, failedLogins: 0 },
     ...options.http,
   };
   const app = await buildApp({
     http,
     auth,
-    verifyToken: createTokenVerifier(auth),
+    verifyToken: createTokenVerifier(auth, { credentials, logger, ...options.verifier }),
+    revocations: credentials.revocations,
+    approvals: options.approvals,
     clusters: estate,
     dispatcher,
     streamable,
@@ -87,6 +114,7 @@ export async function buildService(options: ServiceOptions): Promise<TestService
     dispatcher,
     streamable,
     sse,
+    credentials,
     lines,
     listen: () => app.listen({ host: '127.0.0.1', port: 0 }),
     close: () => app.close(),

@@ -1,8 +1,10 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { TokenRefusedError, TokenUncheckedError } from '../../access/claims.ts';
 import type { Principal } from '../../access/principal.ts';
-import { TokenRefusedError } from '../../access/tokens.ts';
 import type { AppParts } from '../parts.ts';
 import { resourceMetadataUrl } from '../public-url.ts';
+import type { FailedLogin } from './limits.ts';
+import { shownCredential } from './shown-credential.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -14,11 +16,19 @@ declare module 'fastify' {
   }
 }
 
+/** What a client should ask its authorization server for; without it, clients ask for all that the metadata lists. */
+const FIRST_SCOPE = 'proxmox:read';
+const RETRY_SECONDS = 5;
+
 /**
- * Asks every route that does not say `config.open` for a bearer token, on every request (MCP, "Authorization").
- * A refusal carries the challenge of RFC 6750 with the metadata address of RFC 9728.
+ * Asks every route that does not say `config.open` for a bearer token or an API key, on every request (MCP,
+ * "Authorization"). A refusal carries the challenge of RFC 6750 with the metadata address of RFC 9728.
  */
-export function bearer(app: FastifyInstance, { auth, http, verifyToken, logger }: AppParts): void {
+export function bearer(
+  app: FastifyInstance,
+  { auth, http, verifyToken, logger }: AppParts,
+  failedLogin: FailedLogin,
+): void {
   app.decorateRequest('principal', null);
   app.addHook('onRequest', async (request, reply) => {
     // A path that does not exist is not open either: nobody learns without a token what there is.
@@ -28,14 +38,19 @@ export function bearer(app: FastifyInstance, { auth, http, verifyToken, logger }
       return;
     }
     const metadata = resourceMetadataUrl(http, request);
-    const token = bearerToken(request);
-    if (token === undefined)
+    const shown = shownCredential(request.raw);
+    if (shown.kind === 'none')
       return challenge(reply, 401, metadata, undefined, 'Send Authorization: Bearer <token>.');
-    if (token === '')
-      return challenge(reply, 400, metadata, 'invalid_request', 'The Authorization header is malformed.');
+    if (shown.kind === 'wrong') {
+      const tooMany = await failedLogin(request);
+      return tooMany ? tooMany(reply) : challenge(reply, 400, metadata, 'invalid_request', shown.problem);
+    }
     try {
-      request.principal = await verifyToken(token);
+      request.principal = await verifyToken(shown.text);
     } catch (error) {
+      if (error instanceof TokenUncheckedError) return unchecked(reply, error);
+      const tooMany = await failedLogin(request, error);
+      if (tooMany) return tooMany(reply);
       const reason = error instanceof TokenRefusedError ? error.message : 'the token could not be checked';
       logger.warn({ reason, address: request.ip }, 'token refused');
       return challenge(reply, 401, metadata, 'invalid_token', `The token was refused: ${reason}.`);
@@ -49,12 +64,15 @@ export function bearer(app: FastifyInstance, { auth, http, verifyToken, logger }
       'The token holds none of the scopes of this service.',
     );
   });
-}
 
-/** The token; '' where the header is there and is no bearer token; undefined where there is none. */
-function bearerToken({ headers }: FastifyRequest): string | undefined {
-  if (headers.authorization === undefined) return undefined;
-  return /^Bearer ([A-Za-z0-9._~+/=-]+) *$/i.exec(headers.authorization)?.[1] ?? '';
+  /** A 401 would send clients into a login that changes nothing. */
+  function unchecked(reply: FastifyReply, error: TokenUncheckedError) {
+    logger.error({ reason: error.message, err: error.cause }, 'token not checked');
+    return reply.code(503).header('retry-after', String(RETRY_SECONDS)).send({
+      error: 'temporarily_unavailable',
+      message: 'The token could not be checked; try again. The log of the server has the cause.',
+    });
+  }
 }
 
 function challenge(
@@ -68,8 +86,8 @@ function challenge(
     ...(error === undefined
       ? []
       : [`error="${error}"`, `error_description="${message.replaceAll('"', "'")}"`]),
-    ...(error === 'insufficient_scope' ? ['scope="proxmox:read"'] : []),
     `resource_metadata="${metadata}"`,
+    ...(status === 400 ? [] : [`scope="${FIRST_SCOPE}"`]),
   ];
   return reply
     .code(status)

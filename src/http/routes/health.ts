@@ -3,13 +3,13 @@ import type { AppParts } from '../parts.ts';
 
 /**
  * `/healthz`: the process answers. `/readyz`: at least one cluster answers, and which ones do not, as the last probe
- * found them; where there was none lately they are asked, which takes five seconds at most. Both without a token, so
+ * found them, and calls can be recorded; where there was no probe lately they are asked, which takes five seconds at most. Both without a token, so
  * neither names an address.
  */
-export function healthRoutes(app: FastifyInstance, { clusters }: AppParts): void {
-  app.get('/healthz', { config: { open: true } }, async () => ({ status: 'ok' }));
+export function healthRoutes(app: FastifyInstance, { clusters, audit }: AppParts): void {
+  app.get('/healthz', { config: { open: true, unlimited: true } }, async () => ({ status: 'ok' }));
 
-  app.get('/readyz', { config: { open: true } }, async (_request, reply) => {
+  app.get('/readyz', { config: { open: true, unlimited: true } }, async (_request, reply) => {
     const states = await Promise.all(
       clusters.list().map(async (cluster) => {
         // A reload, or the end of its client's time, must not close it meanwhile.
@@ -22,9 +22,13 @@ export function healthRoutes(app: FastifyInstance, { clusters }: AppParts): void
         };
       }),
     );
-    const ready = states.some((state) => state.reachable);
-    return reply
-      .code(ready ? 200 : 503)
-      .send({ status: ready ? 'ready' : 'no cluster answers', clusters: states });
+    const isRecording = audit === undefined || audit.healthy().ok;
+    const isReached = states.some((state) => state.reachable);
+    const status = isReached ? (isRecording ? 'ready' : 'calls can not be recorded') : 'no cluster answers';
+    return reply.code(isReached && isRecording ? 200 : 503).send({
+      status,
+      clusters: states,
+      ...(audit === undefined ? {} : { audit: isRecording ? 'ok' : 'failing' }),
+    });
   });
 }

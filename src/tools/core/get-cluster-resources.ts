@@ -1,18 +1,8 @@
 import { z } from 'zod';
 import { matchesWildcard } from '../../config/wildcard.ts';
 import { defineTool } from '../define.ts';
-import { fleetFields, fleetSelection, withoutFailed } from '../fleet.ts';
-import {
-  askInventories,
-  asOf,
-  asOfField,
-  freshParam,
-  isoTime,
-  noted,
-  nothingSeen,
-  sourcesOf,
-  totalOf,
-} from '../inventories.ts';
+import { fleetFields, withoutFailed } from '../fleet.ts';
+import { askInventories, asOfField, besideRows, freshParam, isoTime, sourcesOf } from '../inventories.ts';
 import { checkCursor, pageOf, pagingFields, pagingParams } from '../paging.ts';
 import { clusterParam, fieldsParam, limitParam, textParam } from '../params.ts';
 import { count, numberOf, textOf } from '../results.ts';
@@ -88,20 +78,15 @@ export const getClusterResources = defineTool({
       clusters.push({ cluster, matching: fitting.length, as_of: isoTime(askedAt) });
       return fitting;
     });
-    const { rows, next_cursor, note } = pageOf(
+    const page = pageOf(
       sources,
       { value: (row) => sortValue(row, args.sort), id: ({ id }) => String(id), descending: args.descending },
       { args, isAll, beside: { failed, totals: clusters } },
       readable,
     );
     return {
-      ...fleetSelection(fleet, failed),
-      resources: rows,
-      total: totalOf(sources),
-      ...(isAll ? { clusters } : {}),
-      ...asOf(answers),
-      ...(next_cursor === undefined ? {} : { next_cursor }),
-      ...noted(nothingSeen(answers), note),
+      resources: page.rows,
+      ...besideRows(fleet, { answers, failed }, { sources, clusters }, page),
     };
   },
   summary({ cluster, resources, total, clusters, failed, next_cursor, note }) {

@@ -1,18 +1,9 @@
 import { z } from 'zod';
 import type { NodeRow } from '../../clusters/inventory.ts';
+import { quoted } from '../../proxmox/text.ts';
 import { defineTool } from '../define.ts';
-import { fleetFields, fleetSelection, someOf, withoutFailed } from '../fleet.ts';
-import {
-  askInventories,
-  asOf,
-  asOfField,
-  freshParam,
-  isoTime,
-  noted,
-  nothingSeen,
-  sourcesOf,
-  totalOf,
-} from '../inventories.ts';
+import { fleetFields, someOf, withoutFailed } from '../fleet.ts';
+import { askInventories, asOfField, besideRows, freshParam, isoTime, sourcesOf } from '../inventories.ts';
 import { checkCursor, pageOf, pagingFields, pagingParams } from '../paging.ts';
 import { clusterParam, fieldsParam, limitParam } from '../params.ts';
 import { compact, count, percentOf } from '../results.ts';
@@ -78,26 +69,23 @@ export const listNodes = defineTool({
       as_of: isoTime(inventory.asOf),
     }));
     const { isAll } = fleet;
-    const { rows, next_cursor, note } = pageOf(
+    const page = pageOf(
       sources,
       { value: (row) => sortValue(row, args.sort), id: ({ node }) => node, descending: args.descending },
       { args, isAll, columns: COLUMNS, beside: { failed, totals: clusters } },
       shown,
     );
     return {
-      ...fleetSelection(fleet, failed),
-      nodes: rows,
-      total: totalOf(sources),
-      ...(isAll ? { clusters } : {}),
-      ...asOf(answers),
-      ...(next_cursor === undefined ? {} : { next_cursor }),
-      ...noted(nothingSeen(answers), note),
+      nodes: page.rows,
+      ...besideRows(fleet, { answers, failed }, { sources, clusters }, page),
     };
   },
   summary({ cluster, nodes, total, clusters, failed, next_cursor, note }) {
     const where = cluster ?? `${count(clusters?.length ?? 0, 'cluster')}`;
     const known = nodes.filter(({ node }) => node !== undefined);
-    const states = someOf(known.map((row) => `${row.node} (${row.status ?? row.cluster})`));
+    const states = someOf(
+      known.map((row) => `${quoted(row.node ?? '')} (${quoted(row.status ?? row.cluster ?? '')})`),
+    );
     const more = next_cursor === undefined ? '' : ' Go on with next_cursor.';
     const has = cluster === undefined && clusters?.length !== 1 ? 'have' : 'has';
     return `${where} ${has} ${count(total, 'node')}${states ? `: ${states}` : ''}.${more}${withoutFailed(failed)}${note ? ` ${note}` : ''}`;

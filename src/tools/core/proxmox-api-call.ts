@@ -45,6 +45,10 @@ export const proxmoxApiCall = defineTool({
       )
       .optional()
       .describe('Parameters of the method, by their names in the API documentation.'),
+    expect_name: textParam()
+      .optional()
+      .describe('Name that the guest in `path` must have: VMIDs are reused.'),
+    handle: textParam().optional().describe('Of a plan that you may apply yourself.'),
     fields: fieldsParam,
     offset: z
       .int()
@@ -70,7 +74,9 @@ export const proxmoxApiCall = defineTool({
     const asked = parseApiPath(args.path);
     const cluster = context.cluster({ cluster: args.cluster, ...targetOf(asked, method, args.data) });
     const { path, note: filled } = await filledPath(asked, method, cluster);
-    const reply = await cluster.request({ method, path, data: args.data }).catch((error: unknown) => {
+    const { expect_name: expectName, handle: planHandle } = args;
+    const request = { method, path, data: args.data, expectName, planHandle };
+    const reply = await cluster.request(request).catch((error: unknown) => {
       throw saidWhere(error, cluster);
     });
     const note = noteOn(reply, args.fields, filled);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { GatedCluster } from '../../access/gate.ts';
 import { CallError } from '../../proxmox/errors.ts';
+import { quoted } from '../../proxmox/text.ts';
 import { bound } from '../bounded.ts';
 import { defineTool, type ToolContext } from '../define.ts';
 import { type FleetAnswer, fleetFields, fleetSelection, someOf, withoutFailed } from '../fleet.ts';
@@ -227,13 +228,13 @@ function verdict(
 ): string {
   const [first] = best ?? [];
   if (first) {
-    const where = `${first.node}${first.storage === undefined ? '' : `, storage ${first.storage}`}`;
+    const where = `${quoted(first.node)}${first.storage === undefined ? '' : `, storage ${quoted(first.storage)}`}`;
     return ` The guest fits best on ${first.cluster}, node ${where}: ${first.for.join('; ')} (${count(total ?? 0, 'place')} in all).`;
   }
   if (nearest === undefined) return '';
   const [near] = nearest;
   const lacking = near
-    ? `; nearest is ${near.cluster}, node ${near.node}, which lacks ${near.lacks.join('; ')}`
+    ? `; nearest is ${near.cluster}, node ${quoted(near.node)}, which lacks ${near.lacks.join('; ')}`
     : '';
   return ` The guest fits nowhere${lacking}.`;
 }

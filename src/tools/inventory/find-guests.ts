@@ -1,18 +1,8 @@
 import { z } from 'zod';
 import type { Backups, Inventory } from '../../clusters/inventory.ts';
 import { defineTool, type ToolContext } from '../define.ts';
-import { askFleet, type FleetAnswer, fleetFields, fleetSelection, someOf, withoutFailed } from '../fleet.ts';
-import {
-  asOf,
-  asOfField,
-  freshParam,
-  isoTime,
-  noted,
-  nothingSeen,
-  type Told,
-  tell,
-  totalOf,
-} from '../inventories.ts';
+import { askFleet, type FleetAnswer, fleetFields, someOf, withoutFailed } from '../fleet.ts';
+import { asOfField, besideRows, freshParam, isoTime, type Told, tell } from '../inventories.ts';
 import { checkCursor, pageOf, pagingFields, pagingParams } from '../paging.ts';
 import { clusterParam, fieldsParam, limitParam } from '../params.ts';
 import { count } from '../results.ts';
@@ -78,27 +68,18 @@ export const findGuests = defineTool({
       clusters.push({ cluster, ...totalsOf(inventory, rows.length) });
       return { cluster, rows };
     });
-    const total = totalOf(sources);
+    const isNone = sources.every(({ rows }) => rows.length === 0);
+    const notes = [...unjudged(check, answers), isNone ? wholeName(args) : undefined];
     const known = new Map(answers.map(({ cluster, answer }) => [cluster.name, answer.backups]));
-    const { rows, next_cursor, note } = pageOf(
+    const page = pageOf(
       sources,
       { value: sorter(args.sort), id: ({ id }) => id, descending: args.descending },
       { args, isAll: fleet.isAll, columns: COLUMNS, beside: { failed, totals: clusters } },
       (guest, cluster) => shownGuest(guest, known.get(cluster)),
     );
     return {
-      ...fleetSelection(fleet, failed),
-      guests: rows,
-      total,
-      ...(fleet.isAll ? { clusters } : {}),
-      ...asOf(answers),
-      ...(next_cursor === undefined ? {} : { next_cursor }),
-      ...noted(
-        nothingSeen(answers),
-        ...unjudged(check, answers),
-        total === 0 ? wholeName(args) : undefined,
-        note,
-      ),
+      guests: page.rows,
+      ...besideRows(fleet, { answers, failed }, { sources, clusters }, page, ...notes),
     };
   },
   summary({ cluster, guests, total, clusters, failed, next_cursor, note }) {

@@ -1,6 +1,7 @@
 import type { ClusterSettings } from '../../access/gate.ts';
 import type { StorageRow } from '../../clusters/inventory.ts';
 import type { EndpointState } from '../../proxmox/endpoint-state.ts';
+import { quoted } from '../../proxmox/text.ts';
 import { someOf } from '../fleet.ts';
 import type { HealthParts } from './health-parts.ts';
 
@@ -62,7 +63,7 @@ export function findingsOf(
 }
 
 function ofQuorum({ quorum }: HealthParts): Finding[] {
-  const offline = (quorum?.nodes ?? []).filter(({ online }) => !online).map(({ name }) => name);
+  const offline = (quorum?.nodes ?? []).filter(({ online }) => !online).map(({ name }) => quoted(name));
   if (quorum?.quorum === 'lost') {
     const missing = offline.length === 0 ? 'though every node answers' : `${someOf(offline)} offline`;
     return [
@@ -119,7 +120,7 @@ function ofClock({ clock }: HealthParts): Finding[] {
   return [
     {
       severity,
-      message: `The clock of ${clock.node} is ${size} s ${way} that of this service.`,
+      message: `The clock of ${quoted(clock.node)} is ${size} s ${way} that of this service.`,
       fix: 'See which of the two is wrong: chronyc tracking on the node, timedatectl here.',
     },
   ];
@@ -128,7 +129,7 @@ function ofClock({ clock }: HealthParts): Finding[] {
 function ofStorage({ storage, node, used_percent }: FullStorage): Finding {
   return {
     severity: used_percent >= FULL_PERCENT.critical ? 'critical' : 'warning',
-    message: `The storage ${storage}${node === undefined ? '' : ` on ${node}`} is ${used_percent} % full.`,
+    message: `The storage ${quoted(storage)}${node === undefined ? '' : ` on ${quoted(node)}`} is ${used_percent} % full.`,
     fix: 'Remove backups, ISO images or disks that nobody needs, or make it larger: guests stop when it is full.',
   };
 }
@@ -156,7 +157,7 @@ function missing(
     {
       severity: 'warning',
       message: `${setting} is ${name}, which is no ${what} that can be seen here.`,
-      fix: `Set ${setting} of this cluster to one of: ${someOf(known)}.`,
+      fix: `Set ${setting} of this cluster to one of: ${someOf(known.map(quoted))}.`,
     },
   ];
 }

@@ -2,18 +2,8 @@ import { z } from 'zod';
 import type { Inventory, StorageRow } from '../../clusters/inventory.ts';
 import { matchesWildcard } from '../../config/wildcard.ts';
 import { defineTool } from '../define.ts';
-import { fleetFields, fleetSelection, withoutFailed } from '../fleet.ts';
-import {
-  askInventories,
-  asOf,
-  asOfField,
-  freshParam,
-  isoTime,
-  noted,
-  nothingSeen,
-  sourcesOf,
-  totalOf,
-} from '../inventories.ts';
+import { fleetFields, withoutFailed } from '../fleet.ts';
+import { askInventories, asOfField, besideRows, freshParam, isoTime, sourcesOf } from '../inventories.ts';
 import { checkCursor, pageOf, pagingFields, pagingParams } from '../paging.ts';
 import { clusterParam, fieldsParam, limitParam, textParam } from '../params.ts';
 import { compact, count, percentOf } from '../results.ts';
@@ -104,20 +94,15 @@ export const listStorage = defineTool({
       clusters.push(totalsOf(cluster, inventory, fitting));
       return fitting;
     });
-    const { rows, next_cursor, note } = pageOf(
+    const page = pageOf(
       sources,
       { value: ({ row }) => sortValue(row, args.sort), id: ({ id }) => id, descending: args.descending },
       { args, isAll, columns: COLUMNS, beside: { failed, totals: clusters } },
       shown,
     );
     return {
-      ...fleetSelection(fleet, failed),
-      storages: rows,
-      total: totalOf(sources),
-      ...(isAll ? { clusters } : {}),
-      ...asOf(answers),
-      ...(next_cursor === undefined ? {} : { next_cursor }),
-      ...noted(nothingSeen(answers), note),
+      storages: page.rows,
+      ...besideRows(fleet, { answers, failed }, { sources, clusters }, page),
     };
   },
   summary({ cluster, storages, total, clusters, failed, next_cursor, note }) {

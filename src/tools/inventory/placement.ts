@@ -1,5 +1,6 @@
 import type { ClusterSettings } from '../../access/gate.ts';
 import type { StorageRow } from '../../clusters/inventory.ts';
+import { quoted } from '../../proxmox/text.ts';
 import { count } from '../results.ts';
 import { inWords } from '../size.ts';
 import { byName, type Capacity, isAvailable, type NodeCapacity } from './capacity.ts';
@@ -201,12 +202,14 @@ function diskOf(site: Site, node: NodeCapacity, storage: StorageRow | undefined,
     return barred(named === undefined ? `a storage for ${content}` : `the storage ${named}`);
   }
   if (!storage.content.includes(content)) return barred(`${named} does not take ${content}`);
-  if (!isAvailable(storage)) return barred(`the storage ${storage.storage} is ${storage.status} on it`);
+  if (!isAvailable(storage))
+    return barred(`the storage ${quoted(storage.storage)} is ${quoted(storage.status ?? '')} on it`);
   return roomOn(site, node, storage, diskBytes ?? 0);
 }
 
 function roomOn({ settings }: Site, { node }: NodeCapacity, row: StorageRow, wanted: number): Finding {
-  const { storage, shared, usedBytes, totalBytes } = row;
+  const { shared, usedBytes, totalBytes } = row;
+  const storage = quoted(row.storage);
   if (usedBytes === undefined || totalBytes === undefined || totalBytes <= 0) {
     return barred(`${storage} does not tell its size`);
   }
@@ -218,7 +221,7 @@ function roomOn({ settings }: Site, { node }: NodeCapacity, row: StorageRow, wan
       shortfall: -after / wanted,
     };
   }
-  const isDefault = settings.defaultStorage === storage;
+  const isDefault = settings.defaultStorage === row.storage;
   return {
     headroom: after / totalBytes,
     bonus: isDefault ? DEFAULT_BONUS : 0,
@@ -229,7 +232,7 @@ function roomOn({ settings }: Site, { node }: NodeCapacity, row: StorageRow, wan
     ],
     against: [
       ...(after / totalBytes < TIGHT ? [`less than ${TIGHT * 100}% of ${storage} stays free`] : []),
-      ...(shared ? [] : [`the disk is tied to ${node}, as ${storage} is not shared`]),
+      ...(shared ? [] : [`the disk is tied to ${quoted(node)}, as ${storage} is not shared`]),
     ],
   };
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { GuestRow } from '../../clusters/inventory.ts';
+import { quoted } from '../../proxmox/text.ts';
 import { defineTool } from '../define.ts';
 import { fleetFields, withoutFailed } from '../fleet.ts';
 import { resolveGuest as resolve } from '../guest.ts';
@@ -50,11 +51,11 @@ export const resolveGuest = defineTool({
   },
   summary({ cluster, selected_by, matched, served_by, guest, failed }) {
     const { vmid, name, type, node, status } = guest;
-    const what = `${type === 'qemu' ? 'VM' : 'Container'} ${vmid}${name === undefined ? '' : ` (${name})`}`;
+    const what = `${type === 'qemu' ? 'VM' : 'Container'} ${vmid}${name === undefined ? '' : ` (${quoted(name)})`}`;
     // What selected a cluster did not select its fallback.
     const why = served_by === undefined ? (REASONS[selected_by] ?? '') : '';
     const rule = why === '' || matched === undefined ? '' : ` ${JSON.stringify(matched)}`;
-    return `${what} is ${status} on ${node} of ${cluster}${why}${rule}.${withoutFailed(failed)}`;
+    return `${what} is ${quoted(status)} on ${quoted(node)} of ${cluster}${why}${rule}.${withoutFailed(failed)}`;
   },
 });
 

@@ -1,16 +1,16 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { Gate } from '../../../src/access/gate.ts';
 import { type Principal, parseScopes } from '../../../src/access/principal.ts';
 import { loadBuiltInCatalogue } from '../../../src/catalogue/builtin.ts';
 import { Catalogue } from '../../../src/catalogue/catalogue.ts';
 import { parseApiPath } from '../../../src/proxmox/api-path.ts';
+import { gateFor } from '../../support/gate.ts';
 import { RecordingCluster } from '../../support/recording-cluster.ts';
 
 const path = parseApiPath('/nodes/pve1/qemu/100/config');
 
 function principal(scope: string): Principal {
-  return { id: 'p', subject: 'alice', scopes: parseScopes(scope) };
+  return { id: 'p', subject: 'alice', groups: [], scopes: parseScopes(scope), credential: 'jwt:t' };
 }
 
 function opened(scope: string, { readOnly = false, cluster = new RecordingCluster('a') } = {}) {
@@ -23,7 +23,7 @@ function opened(scope: string, { readOnly = false, cluster = new RecordingCluste
     door: 'stdio',
     signal: new AbortController().signal,
   };
-  const gated = new Gate({ readOnly, logger }).open({ cluster, selectedBy: 'explicit' }, origin);
+  const gated = gateFor(logger, { readOnly }).open({ cluster, selectedBy: 'explicit' }, origin);
   return { gated, cluster, lines };
 }
 

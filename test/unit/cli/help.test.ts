@@ -11,7 +11,11 @@ const COMMANDS = [
   'check',
   'config',
   'token',
+  'policy',
+  'keys',
   'secrets',
+  'approvals',
+  'audit',
   'call',
 ];
 
@@ -42,7 +46,9 @@ describe('help', () => {
 
   it.each(COMMANDS)('%s gives only options that exist in its examples', (name) => {
     const command = buildProgram().commands.find((candidate) => candidate.name() === name);
-    const known = command?.options.flatMap(({ long, short }) => [long, short]) ?? [];
+    const known = [command, ...(command?.commands ?? [])].flatMap((one) =>
+      (one?.options ?? []).flatMap(({ long, short }) => [long, short]),
+    );
     const examples = command ? helpOf(command).split('Examples:')[1] : '';
     const own = [...(examples ?? '').matchAll(/(?<=\s)--[a-z][a-z-]*(?=[\s=])/g)].map(([flag]) => flag);
     expect(own.filter((flag) => !known.includes(flag))).toEqual([]);

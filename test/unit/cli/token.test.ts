@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { readDuration } from '../../../src/cli/duration.ts';
 import { CliError } from '../../../src/cli/failure.ts';
-import { readLifetime, readScopes } from '../../../src/cli/token.ts';
+import { readScopes } from '../../../src/cli/scopes.ts';
 
 function failure(work: () => unknown): CliError {
   try {
@@ -12,7 +13,7 @@ function failure(work: () => unknown): CliError {
   throw new Error('it was accepted');
 }
 
-describe('readLifetime', () => {
+describe('readDuration', () => {
   it.each([
     ['90s', 90],
     ['45m', 2700],
@@ -21,13 +22,13 @@ describe('readLifetime', () => {
     ['365d', 31_536_000],
     [' 1d ', 86_400],
   ])('reads %j', (text, seconds) => {
-    expect(readLifetime(text)).toBe(seconds);
+    expect(readDuration('--lifetime', text, 1)).toBe(seconds);
   });
 
   it.each(['', '0s', '-1d', '1.5h', '30', 'd', '1y', '366d', '8761h', '1d2h', '1e3s', '999999999999d'])(
     'refuses %j as a usage error',
     (text) => {
-      expect(failure(() => readLifetime(text)).exitCode).toBe(2);
+      expect(failure(() => readDuration('--lifetime', text, 1)).exitCode).toBe(2);
     },
   );
 });

@@ -26,6 +26,8 @@ describe('the HTTP settings', () => {
         port: 8000,
         allowedHosts: ['localhost:*', '127.0.0.1:*', '[::1]:*'],
         allowedOrigins: [],
+        trustedProxies: [],
+        limits: { perAddress: 1200, perPrincipal: 600, failedLogins: 60 },
       },
       readOnly: false,
       logLevel: 'info',
@@ -39,6 +41,10 @@ describe('the HTTP settings', () => {
       MCP_PORT: '0',
       MCP_PUBLIC_URL: 'https://mcp.example.org:8443/',
       MCP_ALLOWED_ORIGINS: 'https://app.example.org, http://localhost:5173/',
+      MCP_TRUSTED_PROXIES: '10.0.0.5, 172.16.0.0/12, FD00::/8,loopback',
+      MCP_RATE_LIMIT_PER_ADDRESS: '0',
+      MCP_RATE_LIMIT_PER_PRINCIPAL: '1',
+      MCP_FAILED_LOGINS_PER_MINUTE: '1000000',
       MCP_READ_ONLY: 'Yes',
       LOG_LEVEL: 'DEBUG',
     });
@@ -48,6 +54,8 @@ describe('the HTTP settings', () => {
       publicUrl: 'https://mcp.example.org:8443',
       allowedHosts: ['localhost:*', '127.0.0.1:*', '[::1]:*', 'mcp.example.org:8443'],
       allowedOrigins: ['https://app.example.org', 'http://localhost:5173'],
+      trustedProxies: ['10.0.0.5', '172.16.0.0/12', 'fd00::/8', 'loopback'],
+      limits: { perAddress: 0, perPrincipal: 1, failedLogins: 1_000_000 },
     });
     expect([readOnly, logLevel]).toEqual([true, 'debug']);
   });
@@ -77,6 +85,16 @@ describe('the HTTP settings', () => {
     ['MCP_ALLOWED_HOSTS', '*'],
     ['MCP_ALLOWED_ORIGINS', '*'],
     ['MCP_ALLOWED_ORIGINS', 'https://x/path'],
+    ['MCP_TRUSTED_PROXIES', '0.0.0.0/0'],
+    ['MCP_TRUSTED_PROXIES', '::/0'],
+    ['MCP_TRUSTED_PROXIES', '10.0.0.0/33'],
+    ['MCP_TRUSTED_PROXIES', '10.0.0.0/255.0.0.0'],
+    ['MCP_TRUSTED_PROXIES', 'proxy.example.org'],
+    ['MCP_TRUSTED_PROXIES', 'true'],
+    ['MCP_TRUSTED_PROXIES', '*'],
+    ['MCP_RATE_LIMIT_PER_ADDRESS', '-1'],
+    ['MCP_RATE_LIMIT_PER_PRINCIPAL', 'many'],
+    ['MCP_FAILED_LOGINS_PER_MINUTE', '1000001'],
     ['MCP_READ_ONLY', 'maybe'],
     ['LOG_LEVEL', 'loud'],
     ['MCP_AUTH', 'basic'],
@@ -157,6 +175,23 @@ describe('the authentication settings', () => {
     });
   });
 
+  test('the claim of the groups, with a key set and with a secret', () => {
+    const env = { MCP_JWT_SECRET: SECRET, MCP_JWT_GROUPS_CLAIM: 'realm_access.roles' };
+    expect(load({ files: FILES, env, needsAuth: true }).auth).toMatchObject({
+      groupsClaim: 'realm_access.roles',
+    });
+  });
+
+  test('keys of its own, with a state file and nothing else', () => {
+    const config = load({ files: FILES, env: { STATE_FILE: 'state.db' }, needsAuth: true });
+    expect(config.auth).toEqual({ mode: 'own-keys', audience: 'proxmox-mcp' });
+    expect(config.stateFile).toMatch(/^\/.*\/state\.db$/);
+    const env = { STATE_FILE: '/var/lib/state.db', MCP_JWT_SECRET: SECRET };
+    const beside = load({ files: FILES, env, needsAuth: true });
+    expect(beside.auth.mode).toBe('shared-secret');
+    expect(beside.stateFile).toBe('/var/lib/state.db');
+  });
+
   test('none, on loopback', () => {
     for (const host of ['127.0.0.1', '127.1.2.3', 'localhost', '::1']) {
       const env = { MCP_AUTH: 'none', MCP_HOST: host };
@@ -181,6 +216,13 @@ describe('the authentication settings', () => {
     ['a secret file that is not there', { MCP_JWT_SECRET_FILE: 'gone' }, 'ENOENT'],
     ['an empty secret file', { MCP_JWT_SECRET_FILE: 'clusters.json', MCP_JWT_SECRET: SECRET }, 'set twice'],
     ['keys over http', { MCP_JWKS_URL: 'http://id.example.org/keys', MCP_JWT_ISSUER: 'x' }, 'MCP_JWKS_URL'],
+    ['a state file below ~', { MCP_JWT_SECRET: SECRET, STATE_FILE: '~/state.db' }, 'STATE_FILE'],
+    ['a claim with a blank', { MCP_JWT_SECRET: SECRET, MCP_JWT_GROUPS_CLAIM: 'a b' }, 'MCP_JWT_GROUPS_CLAIM'],
+    [
+      'a broken secret file beside a state file',
+      { MCP_JWT_SECRET_FILE: 'gone', STATE_FILE: 'state.db' },
+      'ENOENT',
+    ],
     ['keys without an issuer', { MCP_JWKS_URL: 'https://id.example.org/keys' }, 'MCP_JWT_ISSUER'],
   ])('%s is refused', (_title, env, text) => {
     expect(problemField(env)).toContain(text);

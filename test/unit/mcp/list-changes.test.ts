@@ -49,6 +49,18 @@ describe('ListChanges', () => {
     expect(told.changed).toHaveBeenCalledTimes(2);
   });
 
+  it('tells all where the policy is another one, whose lists may look alike before it is asked', () => {
+    const { texts, sut, listener } = setUp();
+    const [first, other] = [listener(), listener()];
+    sut.subscribe(one, first);
+    sut.subscribe(two, other);
+    texts.delete(two);
+    sut.refresh(true);
+    expect(first.changed).toHaveBeenCalledOnce();
+    expect(other.changed).not.toHaveBeenCalled();
+    expect(other.gone).toHaveBeenCalledOnce();
+  });
+
   it('says that a directory is gone; listeners may leave while they are told', () => {
     const { texts, sut, listener } = setUp();
     const told = listener();

@@ -6,7 +6,13 @@ import { SessionStore } from '../../../src/mcp/sessions.ts';
 import { directoryOf, RecordingCluster } from '../../support/recording-cluster.ts';
 
 const directory = directoryOf(new RecordingCluster('a'));
-const alice: Principal = { id: 'alice', subject: 'alice', scopes: new Set() };
+const alice: Principal = {
+  id: 'alice',
+  subject: 'alice',
+  groups: [],
+  scopes: new Set(),
+  credential: 'jwt:a',
+};
 const bob: Principal = { ...alice, id: 'bob' };
 let now = 0;
 const stores: SessionStore<string>[] = [];
@@ -21,6 +27,7 @@ function add(to: SessionStore<string>, id: string, closed: string[] = []) {
   return to.add({
     id,
     principalId: 'alice',
+    openedBy: alice,
     directory,
     transport: 't',
     close: async () => void closed.push(id),

@@ -1,10 +1,9 @@
-import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { Gate } from '../../../../src/access/gate.ts';
 import type { Inventory } from '../../../../src/clusters/inventory.ts';
 import type { Tool, ToolContext } from '../../../../src/tools/define.ts';
 import { clusterCapacity } from '../../../../src/tools/inventory/cluster-capacity.ts';
 import { compareClusters } from '../../../../src/tools/inventory/compare-clusters.ts';
+import { gateFor } from '../../../support/gate.ts';
 import { RecordingCluster } from '../../../support/recording-cluster.ts';
 
 /** What clients take whole, with room for what the transport adds. */
@@ -72,7 +71,7 @@ class LargeCluster extends RecordingCluster {
   };
 }
 
-const gate = new Gate({ readOnly: false, logger: pino({ level: 'silent' }) });
+const gate = gateFor();
 
 async function run(tool: Tool, args: object) {
   const { signal } = new AbortController();

@@ -1,0 +1,55 @@
+import type { Risk } from '../catalogue/types.ts';
+import type { Cluster } from '../clusters/cluster.ts';
+import type { HttpMethod } from '../proxmox/call.ts';
+import { CallError } from '../proxmox/errors.ts';
+import type { TouchedGuests } from './policy/guests.ts';
+import type { Asked, Decision, Policy } from './policy/policy.ts';
+import type { Principal } from './principal.ts';
+
+/** Who asks, and through what. */
+export interface Asking {
+  principal: Principal;
+  tool: string;
+  /** The request came with X-MCP-Readonly. */
+  readOnly?: boolean | undefined;
+}
+
+/** What is asked, as the gate knows it. */
+export interface AskedCall {
+  method: HttpMethod;
+  /** Decoded and normalised. */
+  path: string;
+  risks: readonly Risk[];
+  reasons: readonly string[];
+  guests?: TouchedGuests;
+  parameters?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** The policy's decision on a call to a cluster. */
+export function judge(
+  policy: Policy,
+  { principal, tool, readOnly = false }: Asking,
+  cluster: Cluster,
+  serverReadOnly: boolean,
+  { guests, parameters, ...call }: AskedCall,
+): Decision {
+  const asked: Asked = {
+    ...call,
+    principal,
+    tool,
+    cluster: cluster.name,
+    clusterReadOnly: cluster.config.readOnly,
+    serverReadOnly,
+    requestReadOnly: readOnly,
+    ...(guests === undefined ? {} : { guests }),
+    ...(parameters === undefined ? {} : { parameters }),
+  };
+  return policy.decide(asked);
+}
+
+/** A refusal as the caller reads it. What it may not know of looks as if it were not there. */
+export function refusal({ missing, reason, hint }: Decision, cluster: string): CallError {
+  return missing
+    ? new CallError('NOT_FOUND', `${reason}.`, { cluster, hint })
+    : new CallError('POLICY_DENIED', `${reason.replace(/\.$/, '')}; nothing was sent.`, { cluster, hint });
+}

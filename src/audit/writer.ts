@@ -1,0 +1,301 @@
+import { AuditError, reasonOf } from './audit-error.ts';
+import type { AuditLog, Health } from './audit-log.ts';
+import { fragmentOf, type Head } from './chain.ts';
+import type { ChainFile, Draft } from './chain-file.ts';
+import {
+  type AuditBegin,
+  type AuditEnd,
+  type AuditTask,
+  beginFragment,
+  endFragment,
+  taskFragment,
+} from './entry.ts';
+
+const MOST_BATCH_LINES = 1000;
+const MOST_BATCH_BYTES = 1024 * 1024;
+/** Of all lines that wait, or that are written and not yet on disk. */
+const MOST_WAITING_BYTES = 16 * 1024 * 1024;
+/** What reads and ends wait for at most before they are on disk. */
+const SYNC_AFTER_MS = 500;
+const RETRY_AFTER_MS = 500;
+const INSPECT_EVERY_MS = 1000;
+/** Lines of ends and notes are taken beyond the bound on begins: each belongs to a call that was let through. */
+const RESERVE = 2;
+
+/** A line on its way, and whoever waits for it. */
+interface Item extends Draft {
+  id?: string;
+  /** Waits for the disk. */
+  needsDisk: boolean;
+  /** Nobody waits any more and the call was not made: the line is left out, or answered by an end of its own. */
+  isRefused: boolean;
+  settle(error?: AuditError): void;
+}
+
+export interface AuditWriterOptions {
+  file: ChainFile;
+  clock: () => number;
+  onProblem: (problem: string) => void;
+  deadlineMs: number;
+  mostWaiting: number;
+  onClosed: () => void;
+}
+
+/**
+ * Writes lines in the order in which they were given. All that waits when the disk is free goes there together: one
+ * `fdatasync` serves every write that began meanwhile.
+ */
+export class AuditWriter implements AuditLog {
+  readonly #options: AuditWriterOptions;
+  #queue: Item[] = [];
+  /** Written, and not known to be on disk. */
+  #unsynced: Item[] = [];
+  #unsyncedSince = 0;
+  #bytes = 0;
+  #work: Promise<void> | undefined;
+  #stepSince: number | undefined;
+  #isSyncDue = false;
+  #timer: NodeJS.Timeout | undefined;
+  #inspectedAt = 0;
+  #problem: string | undefined;
+  #lost = 0;
+  #isClosed = false;
+
+  constructor(options: AuditWriterOptions) {
+    this.#options = options;
+  }
+
+  async begin(entry: AuditBegin): Promise<void> {
+    const refusal = this.#refusal(entry.write);
+    if (refusal !== undefined) throw new AuditError(refusal);
+    const line = this.#line(beginFragment(entry), entry.write, entry.id);
+    if (entry.write) await line;
+  }
+
+  async end(entry: AuditEnd): Promise<void> {
+    await this.note(endFragment(entry));
+  }
+
+  async task(entry: AuditTask): Promise<void> {
+    await this.note(taskFragment(entry));
+  }
+
+  /** Records something that happened whether it can be recorded or not. Never throws. */
+  async note(fragment: string): Promise<void> {
+    if (this.#isClosed || this.#isFull(RESERVE)) {
+      this.#lost++;
+      return;
+    }
+    await this.#line(fragment, false);
+  }
+
+  healthy(): Health {
+    const problem = this.#isClosed ? 'The audit record is closed.' : (this.#problem ?? this.#strain());
+    return problem === undefined ? { ok: true } : { ok: false, problem };
+  }
+
+  head(): Head {
+    return this.#options.file.head;
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const done = (async () => {
+      await this.#work;
+      this.#isSyncDue = true;
+      await this.#kick();
+    })();
+    const isDone = await inTime(done, this.#options.deadlineMs * 2);
+    clearTimeout(this.#timer);
+    // A write that hangs may still come through: the lock is then kept until the process ends.
+    if (!isDone) return;
+    await this.#options.file.close().catch(() => undefined);
+    this.#options.onClosed();
+  }
+
+  #refusal(write: boolean): string | undefined {
+    if (this.#isClosed) return 'The audit record is closed: the service is stopping.';
+    if (this.#isFull(1)) return this.#problem ?? TOO_SLOW;
+    return write && this.#isStalled() ? STALLED : undefined;
+  }
+
+  #strain(): string | undefined {
+    if (this.#isStalled()) return STALLED;
+    return this.#isFull(1) ? TOO_SLOW : undefined;
+  }
+
+  #isStalled(): boolean {
+    return this.#stepSince !== undefined && performance.now() - this.#stepSince > this.#options.deadlineMs;
+  }
+
+  #isFull(times: number): boolean {
+    const waiting = this.#queue.length + this.#unsynced.length;
+    return waiting >= this.#options.mostWaiting * times || this.#bytes >= MOST_WAITING_BYTES * times;
+  }
+
+  /** Queues a line. @returns settles when it is where it has to be, or not in time */
+  #line(fragment: string, needsDisk: boolean, id?: string): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => this.#late(item), this.#options.deadlineMs);
+    if (!needsDisk) timer.unref();
+    const item: Item = {
+      time: this.#options.clock(),
+      fragment,
+      needsDisk,
+      isRefused: false,
+      ...(id === undefined ? {} : { id }),
+      settle: (error) => {
+        clearTimeout(timer);
+        if (error === undefined || !needsDisk) resolve();
+        else {
+          item.isRefused = true;
+          reject(error);
+        }
+        item.settle = () => undefined;
+      },
+    };
+    this.#queue.push(item);
+    this.#bytes += fragment.length;
+    void this.#kick();
+    return promise;
+  }
+
+  #late(item: Item): void {
+    if (item.needsDisk && this.#problem === undefined) this.#fail(STALLED);
+    item.settle(new AuditError(STALLED));
+  }
+
+  #kick(): Promise<void> {
+    this.#work ??= this.#run();
+    return this.#work;
+  }
+
+  /** Works until nothing is left, or until it fails. */
+  async #run(): Promise<void> {
+    // Lines of the same turn of the event loop go together.
+    await Promise.resolve();
+    try {
+      while (this.#queue.length > 0 || (this.#isSyncDue && this.#unsynced.length > 0)) {
+        this.#stepSince = performance.now();
+        await this.#step();
+      }
+      if (this.#unsynced.length > 0) this.#later(SYNC_AFTER_MS);
+    } catch (error) {
+      this.#fallBack(`The audit record can't be written: ${reasonOf(error)}.`);
+    } finally {
+      this.#stepSince = undefined;
+      // In the same turn in which the queue was found empty: a line that comes now has to start the work again.
+      this.#work = undefined;
+    }
+  }
+
+  async #step(): Promise<void> {
+    const { file } = this.#options;
+    if (performance.now() - this.#inspectedAt > INSPECT_EVERY_MS && file.isDurable) {
+      this.#inspectedAt = performance.now();
+      await file.inspect();
+    }
+    const batch = this.#take();
+    if (this.#unsynced.length === 0) this.#unsyncedSince = performance.now();
+    // Counted as written before it is: where that fails, all of it has to be written again.
+    this.#unsynced.push(...batch);
+    if (batch.length > 0) await file.append(batch);
+    for (const item of batch) if (!item.needsDisk) item.settle();
+    if (this.#mustSync() || batch.some(isAwaited)) {
+      await file.sync();
+      this.#synced();
+      await file.rotateIfFull();
+    }
+  }
+
+  /** After a failure only the disk itself shows that all is well again. */
+  #mustSync(): boolean {
+    if (this.#isSyncDue || this.#problem !== undefined) return true;
+    if (this.#unsynced.length >= MOST_BATCH_LINES) return true;
+    return this.#unsynced.length > 0 && performance.now() - this.#unsyncedSince > SYNC_AFTER_MS;
+  }
+
+  #take(): Item[] {
+    const batch: Item[] = [];
+    let bytes = 0;
+    let taken = 0;
+    for (const item of this.#queue) {
+      if (batch.length >= MOST_BATCH_LINES || bytes >= MOST_BATCH_BYTES) break;
+      taken++;
+      if (item.isRefused) {
+        this.#bytes -= item.fragment.length;
+        continue;
+      }
+      batch.push(item);
+      bytes += item.fragment.length;
+    }
+    this.#queue.splice(0, taken);
+    return batch;
+  }
+
+  #synced(): void {
+    const synced = this.#unsynced;
+    this.#unsynced = [];
+    this.#isSyncDue = false;
+    for (const item of synced) {
+      this.#bytes -= item.fragment.length;
+      item.settle();
+      // It was refused while its line was on the way: the record must not read as if the call had been made.
+      if (item.isRefused && item.id !== undefined) {
+        void this.#line(endFragment({ id: item.id, outcome: 'NOT_SENT', durationMs: 0 }), false);
+      }
+    }
+    this.#heal();
+  }
+
+  /** Refuses the calls that wait, and keeps the lines of those that were made for another try. */
+  #fallBack(problem: string): void {
+    const all = [...this.#unsynced, ...this.#queue];
+    this.#fail(problem);
+    for (const item of all) item.settle(new AuditError(problem));
+    this.#unsynced = [];
+    this.#queue = all.filter((item) => !item.isRefused);
+    this.#bytes = this.#queue.reduce((bytes, { fragment }) => bytes + fragment.length, 0);
+    this.#later(RETRY_AFTER_MS);
+  }
+
+  #fail(problem: string): void {
+    if (this.#problem === problem) return;
+    this.#problem = problem;
+    this.#options.onProblem(problem);
+  }
+
+  #heal(): void {
+    this.#problem = undefined;
+    if (this.#lost === 0 || this.#isFull(1)) return;
+    const lost = this.#lost;
+    this.#lost = 0;
+    void this.#line(fragmentOf('gap', { lost_lines: lost }), false);
+  }
+
+  #later(milliseconds: number): void {
+    if (this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#isSyncDue = true;
+      void this.#kick();
+    }, milliseconds).unref();
+  }
+}
+
+const STALLED = "The audit record can't be written: the disk does not answer.";
+const TOO_SLOW = "The audit record can't be written: more lines wait than may, as the disk is too slow.";
+
+function isAwaited(item: Item): boolean {
+  return item.needsDisk;
+}
+
+/** @returns whether it was done in time */
+async function inTime(work: Promise<unknown>, milliseconds: number): Promise<boolean> {
+  const late = Promise.withResolvers<false>();
+  const timer = setTimeout(() => late.resolve(false), milliseconds);
+  const isDone = await Promise.race([work.then(() => true), late.promise]);
+  clearTimeout(timer);
+  return isDone;
+}

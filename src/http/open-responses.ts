@@ -1,0 +1,67 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Principal } from '../access/principal.ts';
+import { isListen } from '../mcp/subscriptions.ts';
+import type { AppParts } from './parts.ts';
+
+const EXPIRY_POLL_MS = 1000;
+
+/**
+ * Ends what a credential has opened once it no longer counts. Every request is checked when it comes; a stream may
+ * stay open for days after that. A credential that was revoked loses everything, calls under way included, and its
+ * sessions; one that has expired loses its streams alone, because its calls were begun in time, and because clients
+ * that renew their tokens go on with their session.
+ */
+export function openResponses(
+  app: FastifyInstance,
+  { revocations, dispatcher, streamable, sse, logger }: AppParts,
+): void {
+  const open = new Set<FastifyRequest>();
+  const responses = new WeakMap<FastifyRequest, { destroy(): unknown }>();
+
+  app.addHook('preHandler', async (request, reply) => {
+    if (!request.principal) return;
+    open.add(request);
+    responses.set(request, reply.raw);
+    reply.raw.once('close', () => open.delete(request));
+    // It may have been revoked while the body came in; from here on `onChange` finds it.
+    if (isRevoked(request.principal)) {
+      await reply
+        .code(401)
+        .send({ error: 'invalid_token', message: 'The token was refused: it was revoked.' });
+    }
+  });
+
+  function isRevoked(principal: Principal): boolean {
+    try {
+      return revocations.isRevoked(principal);
+    } catch (error) {
+      logger.error({ err: error }, 'revocations can not be read: what is open is ended');
+      return true;
+    }
+  }
+
+  function end(which: (request: FastifyRequest, principal: Principal) => boolean): void {
+    for (const request of open) {
+      if (request.principal && which(request, request.principal)) responses.get(request)?.destroy();
+    }
+  }
+
+  const stopListening = revocations.onChange(() => {
+    end((_request, principal) => isRevoked(principal));
+    dispatcher.cancelWhere(isRevoked);
+    for (const door of [streamable, sse]) door.closeWhere(isRevoked);
+  });
+  const timer = setInterval(() => {
+    const now = Date.now() / 1000;
+    end((request, { expiresAt }) => expiresAt !== undefined && expiresAt <= now && isStream(request));
+  }, EXPIRY_POLL_MS);
+  timer.unref();
+  app.addHook('onClose', async () => {
+    clearInterval(timer);
+    stopListening();
+  });
+}
+
+function isStream({ method, body }: FastifyRequest): boolean {
+  return method === 'GET' || isListen(body);
+}

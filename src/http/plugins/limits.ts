@@ -1,0 +1,176 @@
+import { isIP } from 'node:net';
+import rateLimit, { normalizeIP, type RateLimitOptions } from '@fastify/rate-limit';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { hasExpired } from '../../access/tokens.ts';
+import { MOST_MESSAGES, rpcError } from '../../mcp/messages.ts';
+import { KnownCredentials } from '../known-credentials.ts';
+import type { AppParts } from '../parts.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Not counted: what a load balancer asks every few seconds, answered from what is known already. */
+    unlimited?: boolean;
+  }
+}
+
+const WINDOW_MS = 60_000;
+/** Keys that a limit remembers; beyond them it forgets the one that was seen longest ago. */
+const MOST_KEYS = 10_000;
+const MCP_DOORS = /^\/(?:mcp|sse|messages)(?:\/|$)/;
+
+/** How far a limit is used up after a request was counted. */
+interface Usage {
+  max: number;
+  remaining: number;
+  /** Until the counting begins anew. */
+  seconds: number;
+  isExceeded: boolean;
+  /** The first request beyond the limit: what the log says once a minute, it does not say a thousand times. */
+  isFirst: boolean;
+}
+
+type Count = (request: FastifyRequest) => Promise<Usage | undefined>;
+type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>;
+type Answer = (reply: FastifyReply) => FastifyReply;
+/** Counts a refused credential. @returns the answer to send in place of the refusal, where there were too many */
+export type FailedLogin = (request: FastifyRequest, error?: unknown) => Promise<Answer | undefined>;
+
+/** The limits as hooks, in the order of DESIGN.md: `address`, then the check of the token, `principal`, `messages`. */
+export interface Limits {
+  address: Hook;
+  failedLogin: FailedLogin;
+  principal: Hook;
+  /** A batch is as many requests as it has messages. */
+  messages: Hook;
+}
+
+/**
+ * How many requests a minute are served. Whose credential was good the last time is counted for its principal alone,
+ * so that neither a large team behind one address nor a stranger beside it uses up what the others need. Once a
+ * principal is over its limit, its credential is a stranger's again: the check of a token costs too.
+ */
+export async function createLimits(app: FastifyInstance, { http, logger }: AppParts): Promise<Limits> {
+  await app.register(rateLimit, { global: false });
+  const known = new KnownCredentials();
+  const ofAddress = counter(app, http.limits.perAddress, addressOf);
+  const ofFailures = counter(app, http.limits.failedLogins, addressOf);
+  const ofPrincipal = counter(app, http.limits.perPrincipal, ({ principal }) => principal?.id ?? '');
+
+  function report(usage: Usage, limit: string, request: FastifyRequest): void {
+    if (!usage.isFirst) return;
+    const { principal, ip } = request;
+    logger.warn({ limit, most: usage.max, address: ip, subject: principal?.subject }, 'rate limit exceeded');
+  }
+
+  /** Undefined where the request may go on. */
+  function judge(usage: Usage, request: FastifyRequest, reply: FastifyReply, limit: 'address' | 'principal') {
+    for (const [name, value] of rateHeaders(usage)) reply.header(name, value);
+    if (!usage.isExceeded) return undefined;
+    report(usage, limit, request);
+    const whose = limit === 'address' ? 'from this address' : 'of this principal';
+    return refuse(request, reply, usage, `Too many requests ${whose}: ${usage.max} a minute are served.`);
+  }
+
+  return {
+    async address(request, reply) {
+      const { unlimited, open } = request.routeOptions.config;
+      if (unlimited) return undefined;
+      // What asks for no token counts for no principal, whatever it shows.
+      const isChecked = !open && request.method !== 'OPTIONS';
+      if (isChecked && known.has(request)) return undefined;
+      const usage = await ofAddress(request);
+      return usage && judge(usage, request, reply, 'address');
+    },
+
+    async failedLogin(request, error) {
+      known.forget(request);
+      // Its signature was right, so nobody guesses; and its client renews it only when it is told so with a 401.
+      if (hasExpired(error)) return undefined;
+      const usage = await ofFailures(request);
+      if (!usage?.isExceeded) return undefined;
+      report(usage, 'failed logins', request);
+      return (reply) => refuse(request, reply, usage, 'Too many failed logins from this address.');
+    },
+
+    async principal(request, reply) {
+      if (!request.principal) return undefined;
+      const usage = await ofPrincipal(request);
+      // Without a limit of its principal, that of the address is what is left.
+      if (!usage) return undefined;
+      known[usage.isExceeded ? 'forget' : 'add'](request);
+      return judge(usage, request, reply, 'principal');
+    },
+
+    async messages(request, reply) {
+      if (!request.principal || !Array.isArray(request.body)) return undefined;
+      let usage: Usage | undefined;
+      // The first one was counted with the request; what is longer than a batch may be, the door refuses unread.
+      for (let counted = 1; counted < Math.min(request.body.length, MOST_MESSAGES); counted++) {
+        usage = await ofPrincipal(request);
+      }
+      return usage && judge(usage, request, reply, 'principal');
+    },
+  };
+}
+
+/** @param most a minute; 0 counts nothing */
+function counter(
+  app: FastifyInstance,
+  most: number,
+  keyGenerator: (request: FastifyRequest) => string,
+): Count {
+  if (most === 0) return async () => undefined;
+  const options: RateLimitOptions = {
+    max: most,
+    timeWindow: WINDOW_MS,
+    cache: MOST_KEYS,
+    keyGenerator,
+    // Tells the second request beyond the limit from the first.
+    ban: 1,
+  };
+  const count = app.createRateLimit(options);
+  return async (request) => {
+    const counted = await count(request);
+    if (counted.isAllowed) return undefined;
+    const { max, remaining, ttlInSeconds, isExceeded, isBanned } = counted;
+    return {
+      max,
+      remaining,
+      seconds: Math.max(1, ttlInSeconds),
+      isExceeded,
+      isFirst: isExceeded && !isBanned,
+    };
+  };
+}
+
+/** The client's address; of IPv6 the /64, which is what one customer has at least. */
+function addressOf({ ip, socket }: FastifyRequest): string {
+  // A trusted proxy may pass on what is no address: it then counts as its own.
+  return isIP(ip) === 0 ? (socket.remoteAddress ?? '') : normalizeIP(ip);
+}
+
+function rateHeaders({ max, remaining, seconds }: Usage): [string, number][] {
+  return [
+    ['ratelimit-limit', max],
+    ['ratelimit-remaining', remaining],
+    ['ratelimit-reset', seconds],
+  ];
+}
+
+/** The doors answer in JSON-RPC, whose words MCP clients show. */
+function refuse(request: FastifyRequest, reply: FastifyReply, usage: Usage, problem: string): FastifyReply {
+  const { seconds } = usage;
+  const message = `${problem} Try again in ${seconds} s.`;
+  const facts = { retry_after_seconds: seconds };
+  const { error, ...envelope } = rpcError(-32000, message);
+  const isDoor = MCP_DOORS.test(request.routeOptions.url ?? '');
+  for (const [name, value] of rateHeaders(usage)) reply.header(name, value);
+  return reply
+    .code(429)
+    .header('retry-after', String(seconds))
+    .send(
+      isDoor
+        ? { ...envelope, error: { ...error, data: { code: 'RATE_LIMITED', ...facts } } }
+        : { error: 'rate_limited', message, ...facts },
+    );
+}

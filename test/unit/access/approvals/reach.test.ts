@@ -1,0 +1,24 @@
+import { globSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { expect, it } from 'vitest';
+
+const SOURCES = resolve(import.meta.dirname, '../../../../src');
+
+function filesWith(pattern: RegExp, folder = ''): string[] {
+  const files = globSync(`${folder}**/*.ts`, { cwd: SOURCES });
+  return files.filter((file) => pattern.test(readFileSync(resolve(SOURCES, file), 'utf8'))).sort();
+}
+
+it('an approval is recorded by the HTTP route alone', () => {
+  expect(filesWith(/approvals\??\.decide\(/)).toEqual(['http/routes/approvals.ts']);
+});
+
+it('no tool reaches the approvals or their store', () => {
+  expect(filesWith(/approvals\/(?:approvals|store)\.ts/, 'tools/')).toEqual([]);
+});
+
+it('only the approvals reach their store', () => {
+  expect(filesWith(/from '[^']*approvals\/store\.ts'|from '\.\/store\.ts'/)).toEqual([
+    'access/approvals/approvals.ts',
+  ]);
+});

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import type { Plan, PlannedCall } from '../../../../src/access/approvals/plan.ts';
+import { line, planLine, planText, quoted } from '../../../../src/access/approvals/words.ts';
+import { FACTS } from '../../../support/approvals.ts';
+
+const CALL: PlannedCall = { method: 'DELETE', path: '/nodes/pve1/qemu/100', parameters: { purge: true } };
+
+function plan(changes: Partial<Plan> = {}): Plan {
+  return {
+    number: 17,
+    kind: 'person',
+    tool: 'proxmox_api_call',
+    cluster: 'production',
+    principalId: 'alice',
+    subject: 'alice',
+    client: 'agent',
+    calls: [CALL],
+    facts: FACTS,
+    createdAt: 0,
+    expiresAt: 600_000,
+    state: 'pending',
+    ...changes,
+  };
+}
+
+it('reads as a person needs it, the guest first', () => {
+  expect(planText(plan(), { now: 60_000 })).toBe(
+    [
+      '"web-1" (VM 100), running on node "pve1"',
+      'Cluster "production", plan 17, asked by "alice" through "agent" with the tool "proxmox_api_call".',
+      'This is sent:',
+      '  DELETE /nodes/pve1/qemu/100 purge=true',
+      'Lost: "web-1" (VM 100) and its disks',
+      'Last backup: 3 days ago',
+      "Undo: It can't be undone.",
+      'As of 1970-01-01 00:00:00 UTC; it can be approved for 540 s more.',
+    ].join('\n'),
+  );
+  expect(planLine(plan(), 60_000)).toBe(
+    '17  "web-1" (VM 100) cluster "production": DELETE /nodes/pve1/qemu/100, asked by "alice" through "agent", 540 s left',
+  );
+});
+
+it('counts the calls that it does not show, and says where they are', () => {
+  const text = planText(plan({ calls: Array(30).fill(CALL) }), { now: 0, mostCalls: 20 });
+  expect(text).toContain('These 30 calls are sent, in this order:');
+  expect(text).toContain('and 10 more; all of them: proxmox-mcp approvals show 17');
+  expect(text.split('\n').filter((row) => row.includes('DELETE'))).toHaveLength(20);
+});
+
+describe('names that want to mislead', () => {
+  const named = (name: string) => {
+    const [guest] = FACTS.guests;
+    const guests = [{ ...guest, type: 'qemu' as const, vmid: 100, name }];
+    return planText(plan({ facts: { ...FACTS, guests } }), { now: 0 }).split('\n');
+  };
+
+  it.each([
+    ['a line break', 'web\nLost: nothing', '"web Lost: nothing" (VM 100)'],
+    ['a line separator', 'web\u2028Lost: nothing', '"web Lost: nothing" (VM 100)'],
+    ['a terminal escape', '\u001b[2Jweb', '"[2Jweb" (VM 100)'],
+    ['a turned reading direction', 'web\u202e001 MV', '"web001 MV" (VM 100)'],
+    ['unseen characters', 'we\u200bb\u{e0041}\u00ad-1\ufeff', '"web-1" (VM 100)'],
+    ['a closing quote', 'web" (VM 1), a harmless test. "', `"web' (VM 1), a harmless test. '" (VM 100)`],
+    ['piled-up accents', `a${'\u0301'.repeat(50)}b`, '"áb" (VM 100)'],
+  ])('%s', (_what, name, shown) => {
+    const [first] = named(name);
+    expect(first).toMatch(new RegExp(`^${shown.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}`));
+    expect(named(name)).toHaveLength(named('web-1').length);
+  });
+
+  it('are cut', () => {
+    expect(quoted('x'.repeat(500)).length).toBeLessThan(140);
+  });
+
+  it('can not break a line of what is lost', () => {
+    expect(line('a\r\nb\u0085c\u2029d')).toBe('a bc d');
+  });
+});
+
+describe('values of parameters', () => {
+  const shown = (parameters: PlannedCall['parameters']) => {
+    const text = planText(plan({ calls: [{ ...CALL, parameters }] }), { now: 0 });
+    return text.split('\n').find((row) => row.startsWith('  DELETE')) ?? '';
+  };
+
+  it('can not pretend to be other parameters, and hide nothing', () => {
+    expect(shown({ a: 'x b=y' })).toContain('a="x b=y"');
+    expect(shown({ a: 'x" b="y' })).toContain('a="x\\" b=\\"y"');
+    expect(shown({ a: 'ls\nrm -rf /' })).toContain('a="ls\\nrm -rf /"');
+    expect(shown({ a: 'ls\u200b\u202e' })).toContain('a="ls\\u{200b}\\u{202e}"');
+    expect(shown({ 'a b': 1 })).toContain('"a b"=1');
+    expect(shown({ a: ['x', 'y z'] })).toContain('a="[\\"x\\",\\"y z\\"]"');
+    expect(shown({ a: '' })).toContain('a=""');
+  });
+
+  it('say what of them is not shown, and show their end', () => {
+    const row = shown({ a: `${'x'.repeat(5000)};rm -rf /` });
+    expect(row).toContain('[… 3009 CHARACTERS NOT SHOWN …]');
+    expect(row).toContain(';rm -rf /"');
+    expect(row.length).toBeLessThan(2200);
+  });
+});

@@ -1,0 +1,102 @@
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { Revocations } from '../../../src/access/revocations.ts';
+import { openState } from '../../../src/access/state.ts';
+import { folderWith } from '../../support/config-folder.ts';
+
+const NOW = 1_800_000_000;
+
+function opened(path?: string) {
+  const state = openState(path);
+  onTestFinished(() => state.close());
+  return new Revocations(state, () => NOW * 1000 + 500);
+}
+
+const alice = { credential: 'jwt:a', subject: 'alice', issuedAt: NOW - 10 };
+
+describe('Revocations', () => {
+  it('refuse one credential, and no other', () => {
+    const revocations = opened();
+    expect(revocations.isRevoked(alice)).toBe(false);
+    revocations.revoke({ credential: 'jwt:a' });
+    expect(revocations.isRevoked(alice)).toBe(true);
+    expect(revocations.isRevoked({ ...alice, issuedAt: NOW + 100 })).toBe(true);
+    expect(revocations.isRevoked({ ...alice, credential: 'jwt:b' })).toBe(false);
+    expect(revocations.isRevoked({ ...alice, credential: 'key:a' })).toBe(false);
+  });
+
+  it.each([{ subject: 'alice' }, { all: true as const }])(
+    '%j refuses what exists, and not what comes later',
+    (what) => {
+      const revocations = opened();
+      revocations.revoke(what);
+      expect(revocations.isRevoked(alice)).toBe(true);
+      expect(revocations.isRevoked({ ...alice, issuedAt: NOW })).toBe(true);
+      // A credential that does not say when it was issued may be an old one.
+      expect(revocations.isRevoked({ credential: 'jwt:x', subject: 'alice' })).toBe(true);
+      const next = revocations.firstValidSecond('alice');
+      expect(next).toBe(NOW + 1);
+      expect(revocations.isRevoked({ ...alice, issuedAt: next })).toBe(false);
+      expect(revocations.isRevoked({ ...alice, subject: 'bob' })).toBe('all' in what);
+      expect(revocations.firstValidSecond('bob')).toBe('all' in what ? NOW + 1 : NOW);
+    },
+  );
+
+  it.each([{ subject: 'alice' }, { all: true as const }])(
+    'cover what was issued between two of them in one second: %j',
+    (what) => {
+      const revocations = opened();
+      for (let round = 0; round < 3; round++) {
+        const issuedAt = revocations.firstValidSecond('alice');
+        expect(revocations.isRevoked({ ...alice, issuedAt })).toBe(false);
+        revocations.revoke(round === 1 ? { subject: 'alice' } : what);
+        expect(revocations.isRevoked({ ...alice, issuedAt })).toBe(true);
+      }
+    },
+  );
+
+  it('never take an earlier revocation back', () => {
+    const state = openState(undefined);
+    new Revocations(state, () => NOW * 1000).revoke({ subject: 'alice' });
+    const earlier = new Revocations(state, () => (NOW - 100) * 1000);
+    earlier.revoke({ subject: 'alice' });
+    expect(earlier.isRevoked({ ...alice, issuedAt: NOW })).toBe(true);
+  });
+
+  it('take names as they are', () => {
+    const revocations = opened();
+    revocations.revoke({ subject: "' OR 1=1 --" });
+    expect(revocations.isRevoked(alice)).toBe(false);
+    revocations.revoke({ subject: '' });
+    revocations.revoke({ credential: '' });
+    expect(revocations.isRevoked(alice)).toBe(false);
+  });
+
+  it('tell of their own revocations at once, and of another process’s with the next poll', () => {
+    const path = join(folderWith(), 'state.db');
+    const [service, command] = [opened(path), opened(path)];
+    const heard = vi.fn();
+    const stop = service.onChange(heard);
+    service.poll();
+    expect(heard).not.toHaveBeenCalled();
+    service.revoke({ credential: 'jwt:1' });
+    expect(heard).toHaveBeenCalledTimes(1);
+    command.revoke({ credential: 'jwt:a' });
+    // The request path does not wait for the poll.
+    expect(service.isRevoked(alice)).toBe(true);
+    service.poll();
+    service.poll();
+    expect(heard).toHaveBeenCalledTimes(2);
+    stop();
+    command.revoke({ credential: 'jwt:2' });
+    service.poll();
+    expect(heard).toHaveBeenCalledTimes(2);
+  });
+
+  it('fail where the state can not be read', () => {
+    const state = openState(undefined);
+    const revocations = new Revocations(state);
+    state.close();
+    expect(() => revocations.isRevoked(alice)).toThrow();
+  });
+});

@@ -1,0 +1,160 @@
+import { describe, expect, it } from 'vitest';
+import { shownParameters, withoutGiven } from '../../../src/access/shown-parameters.ts';
+import { loadBuiltInCatalogue } from '../../../src/catalogue/builtin.ts';
+import { Redaction } from '../../../src/observability/redaction.ts';
+import { parseApiPath } from '../../../src/proxmox/api-path.ts';
+import type { HttpMethod } from '../../../src/proxmox/call.ts';
+import { CallError } from '../../../src/proxmox/errors.ts';
+
+const catalogue = loadBuiltInCatalogue();
+const CANARY = 'c4n4ry-parameter-0001';
+
+function shown(method: HttpMethod, path: string, data: Record<string, unknown>, redaction = new Redaction()) {
+  return shownParameters(catalogue, { method, path: parseApiPath(path), data }, redaction);
+}
+
+describe('a parameter that is a secret is hidden', () => {
+  it.each<[HttpMethod, string, string]>([
+    ['POST', '/access/users', 'password'],
+    ['PUT', '/access/password', 'confirmation-password'],
+    ['POST', '/access/users', 'keys'],
+    ['POST', '/access/tfa/alice@pve', 'totp'],
+    ['POST', '/access/tfa/alice@pve', 'value'],
+    ['POST', '/access/ticket', 'tfa-challenge'],
+    ['POST', '/access/domains', 'client-key'],
+    ['PUT', '/nodes/pve1/qemu/100/config', 'cipassword'],
+    ['POST', '/nodes/pve1/qemu/100/agent/set-user-password', 'password'],
+    ['POST', '/nodes/pve1/qemu/100/remote_migrate', 'target-endpoint'],
+    ['POST', '/nodes/pve1/lxc', 'password'],
+    ['POST', '/storage', 'password'],
+    ['POST', '/storage', 'encryption-key'],
+    ['POST', '/storage', 'keyring'],
+    ['POST', '/cluster/notifications/endpoints/smtp', 'password'],
+    ['POST', '/cluster/notifications/endpoints/gotify', 'token'],
+    ['POST', '/cluster/notifications/endpoints/webhook', 'secret'],
+    ['POST', '/cluster/notifications/endpoints/webhook', 'header'],
+    ['POST', '/cluster/metrics/server/influx', 'token'],
+    ['POST', '/cluster/metrics/server/otel', 'otel-headers'],
+    ['POST', '/cluster/acme/plugins', 'data'],
+    ['POST', '/cluster/acme/account', 'eab-hmac-key'],
+    ['POST', '/cluster/sdn/dns', 'key'],
+    ['POST', '/cluster/sdn/ipams', 'token'],
+    ['POST', '/nodes/pve1/certificates/custom', 'key'],
+    ['PUT', '/nodes/pve1/subscription', 'key'],
+    ['POST', '/cluster/config/join', 'password'],
+    ['GET', '/nodes/pve1/scan/pbs', 'password'],
+    // What no catalogue knows yet.
+    ['POST', '/cluster/something/new', 'admin-password'],
+    ['POST', '/cluster/something/new', 's3_secret_key'],
+  ])('%s %s %s', (method, path, name) => {
+    expect(shown(method, path, { [name]: CANARY, node: 'pve1' })).toEqual({
+      [name]: '[redacted]',
+      node: 'pve1',
+    });
+    expect(shown(method, path, { [name]: [CANARY, { deep: CANARY }] })).toEqual({ [name]: '[redacted]' });
+  });
+});
+
+describe('what is no secret stays', () => {
+  it.each<[HttpMethod, string, Record<string, unknown>]>([
+    [
+      'PUT',
+      '/nodes/pve1/qemu/100/config',
+      { cores: 4, net0: 'virtio,bridge=vmbr0', delete: 'cipassword', onboot: true },
+    ],
+    [
+      'PUT',
+      '/nodes/pve1/qemu/100/config',
+      { sshkeys: 'ssh-ed25519%20AAAAC3NzaC1lZDI1NTE5AAAAIGxlYXZl%20ops' },
+    ],
+    ['PUT', '/nodes/pve1/qemu/100/sendkey', { key: 'ctrl-alt-delete' }],
+    ['POST', '/storage', { storage: 'nfs1', content: 'iso,backup', server: '10.0.0.5', username: 'ops' }],
+    ['POST', '/access/users/alice@pve/token/ci', { comment: 'for CI', privsep: 1 }],
+    ['PUT', '/access/acl', { path: '/', tokens: 'mcp@pve!mcp', roles: 'PVEAuditor' }],
+    ['POST', '/nodes/pve1/qemu/100/agent/exec', { command: ['/bin/ls', '-l', '/etc'] }],
+    ['POST', '/nodes/pve1/qemu/100/vncproxy', { 'generate-password': 1 }],
+  ])('%s %s %j', (method, path, data) => {
+    expect(shown(method, path, data)).toEqual(data);
+  });
+});
+
+it('gives the contents of files by their length', () => {
+  expect(
+    shown('POST', '/nodes/pve1/qemu/100/agent/file-write', { file: '/etc/motd', content: CANARY }),
+  ).toEqual({
+    file: '/etc/motd',
+    content: '[21 characters]',
+  });
+  expect(shown('POST', '/nodes/pve1/qemu/100/agent/exec', { command: ['sh'], 'input-data': CANARY })).toEqual(
+    {
+      command: ['sh'],
+      'input-data': '[21 characters]',
+    },
+  );
+});
+
+it('takes secrets out of commands and texts by what they look like', () => {
+  const redaction = new Redaction();
+  redaction.keep(['the-secret-of-the-service']);
+  const command = [
+    'curl',
+    '--password',
+    CANARY,
+    '-H',
+    `Authorization: Bearer ${CANARY}`,
+    `https://u:${CANARY}@h/?token=${CANARY}`,
+    'the-secret-of-the-service',
+  ];
+  const text = JSON.stringify(shown('POST', '/nodes/pve1/qemu/100/agent/exec', { command }, redaction));
+  expect(text).not.toContain(CANARY);
+  expect(text).not.toContain('the-secret-of-the-service');
+  expect(text).toContain('curl');
+  const batch = [{ method: 'PUT', path: '/access/password', args: { password: CANARY } }];
+  expect(
+    JSON.stringify(shown('POST', '/nodes/pve1/execute', { commands: JSON.stringify(batch) })),
+  ).not.toContain(CANARY);
+  expect(
+    JSON.stringify(shown('POST', '/nodes/pve1/qemu/100/monitor', { command: `set_password vnc ${CANARY}` })),
+  ).not.toContain(CANARY);
+});
+
+describe('the failure of a call', () => {
+  const call = {
+    method: 'PUT' as const,
+    path: parseApiPath('/nodes/pve1/qemu/100/config'),
+    data: { cipassword: CANARY, name: 'web-01-name' },
+  };
+  const basic = Buffer.from(`root:${CANARY}`).toString('base64');
+
+  it('is told without the secrets that the call was made with', () => {
+    const error = new CallError('INVALID_ARGUMENTS', `no ${CANARY} for web-01-name, nor ${basic}`, {
+      hint: `mend ${CANARY}`,
+      cluster: 'production',
+      status: 400,
+      retryable: true,
+    });
+    const clean = withoutGiven(error, catalogue, call);
+    expect(clean).toMatchObject({
+      code: 'INVALID_ARGUMENTS',
+      hint: 'mend [redacted]',
+      cluster: 'production',
+      status: 400,
+      retryable: true,
+    });
+    expect(String(clean)).toContain('no [redacted] for web-01-name');
+    expect(String(clean)).not.toContain(basic.slice(8, 24));
+  });
+
+  it('loses the parts of a property string too, and does without a catalogue', () => {
+    const data = { 'target-endpoint': `host=h,apitoken=PVEAPIToken=a@pve!b=${CANARY}` };
+    const error = new CallError('UPSTREAM_ERROR', `the other side refused ${CANARY}`, { hint: '' });
+    expect(String(withoutGiven(error, undefined, { ...call, data }))).not.toContain(CANARY);
+  });
+
+  it('stays the same object where there is nothing to hide', () => {
+    const error = new CallError('CONFLICT', 'VM is locked', { hint: '' });
+    expect(withoutGiven(error, catalogue, { ...call, data: { name: 'x' } })).toBe(error);
+    const other = new Error('x');
+    expect(withoutGiven(other, catalogue, call)).toBe(other);
+  });
+});
