@@ -75,8 +75,9 @@ export class CallRecord {
     const durationMs = this.#clock() - startedAt;
     if ('failure' in outcome) {
       const { code, status } = toCallError(outcome.failure);
-      log?.info({ outcome: code, duration_ms: durationMs }, 'proxmox call ended');
-      await this.#audit?.end({ id, outcome: code, durationMs, ...(status === undefined ? {} : { status }) });
+      const how = outcome.isCancelled ? 'cancelled' : code;
+      log?.info({ outcome: how, duration_ms: durationMs }, 'proxmox call ended');
+      await this.#audit?.end({ id, outcome: how, durationMs, ...(status === undefined ? {} : { status }) });
       return;
     }
     const { endpoint, data } = outcome;

@@ -157,6 +157,38 @@ describe('riskOfCall', () => {
     ['GET', '/nodes/{node}/scan/cifs', { server: 'a', password: 'x' }, ['change', 'secret']],
     ['GET', '/cluster/acme/meta', {}, ['read']],
     ['GET', '/cluster/acme/meta', { directory: 'https://a' }, ['change']],
+    ['PUT', '/storage/{storage}', { remove: 1 }, ['change', 'destroy']],
+    ['PUT', '/storage/{storage}', { remove: 0 }, ['change']],
+    ['POST', '/storage', { maxfiles: 1 }, ['change', 'destroy']],
+    ['POST', '/storage', { maxfiles: '' }, ['change']],
+    ['POST', '/storage', { 'prune-backups': '' }, ['change']],
+    ['PUT', '/storage/{storage}', { 'prune-backups': 'keep-all=10' }, ['change', 'destroy']],
+    ['PUT', '/storage/{storage}', { 'prune-backups': 'not-keep-all=1' }, ['change', 'destroy']],
+    ['PUT', '/storage/{storage}', { 'prune-backups': 5 }, ['change', 'destroy']],
+    ['PUT', '/storage/{storage}', { 'prune-backups': { 'keep-all': 0 } }, ['change', 'destroy']],
+    ['PUT', '/storage/{storage}', { 'prune-backups': ['keep-all=1'] }, ['change', 'destroy']],
+    ['PUT', '/cluster/jobs/realm-sync/{id}', { 'remove-vanished': 'entry' }, ['change', 'destroy']],
+    ['PUT', '/cluster/jobs/realm-sync/{id}', { 'remove-vanished': 'none' }, ['change']],
+    ['PUT', '/cluster/jobs/realm-sync/{id}', { 'remove-vanished': '' }, ['change']],
+    ['PUT', '/cluster/jobs/realm-sync/{id}', {}, ['change']],
+    ['POST', '/nodes/{node}/certificates/custom', { force: 1 }, ['change', 'secret', 'destroy']],
+    ['POST', '/nodes/{node}/certificates/acme/certificate', { force: 'ON' }, ['change', 'destroy']],
+    ['PUT', '/pools/{poolid}', { delete: 'Yes' }, ['change', 'destroy']],
+    ['PUT', '/pools/{poolid}', { delete: 'x1' }, ['change']],
+    ['PUT', '/pools/{poolid}', { delete: '10' }, ['change']],
+    ['POST', `${CT}/move_volume`, { delete: true }, ['change', 'destroy']],
+    ['POST', '/nodes/{node}/vzdump', { remove: 'off' }, ['change']],
+    ['POST', '/nodes/{node}/vzdump', { remove: 'x0' }, ['destroy']],
+    ['POST', '/nodes/{node}/vzdump', { remove: '00' }, ['destroy']],
+    ['PUT', '/cluster/backup/{id}', { script: '/x' }, ['change', 'execute']],
+    ['PUT', `${VM}/config`, { delete: 'scsi' }, ['change']],
+    ['PUT', `${VM}/config`, { delete: 'xscsi1' }, ['change']],
+    ['PUT', `${VM}/config`, { delete: 'scsi1x' }, ['change']],
+    ['PUT', `${VM}/config`, { delete: 'virtio12' }, ['change', 'destroy']],
+    ['PUT', `${VM}/config`, { delete: 'tpmstate0' }, ['change', 'destroy']],
+    ['PUT', `${CT}/config`, { delete: 'rootfs' }, ['change', 'destroy']],
+    ['PUT', `${VM}/config`, { delete: 'sata1,ide2' }, ['change', 'destroy']],
+    ['GET', '/cluster/acme/tos', { directory: 'https://a' }, ['change']],
     ['POST', '/made/up', {}, ['destroy']],
   ])('of %s %s with %j is %j', (method, path, params, risks) => {
     const assessment = riskOfCall(method, path, params);
@@ -168,6 +200,49 @@ describe('riskOfCall', () => {
     for (const { method, path } of builtIn.methods) {
       expect(riskOfCall(method, path, {}).risks).toEqual(riskOf(method, path).risks);
     }
+  });
+
+  it('gives the reason of every rule that spoke', () => {
+    const reasons = (...call: Parameters<typeof riskOfCall>) => riskOfCall(...call).reasons;
+    expect(reasons('GET', '/version', {})).toEqual(['only reads']);
+    expect(reasons('POST', '/made/up', {})).toEqual(['no rule knows this method, so the worst is assumed']);
+    expect(reasons('PUT', `${VM}/config`, { delete: 'scsi1', args: '-x', cipassword: 'x' })).toEqual([
+      riskOf('PUT', `${VM}/config`).reasons[0],
+      'delete removes disks',
+      'args and hookscript run on the node',
+      'cipassword is a secret',
+    ]);
+    expect(reasons('POST', '/nodes/{node}/vzdump', { remove: 0 })).toEqual([
+      'creates a backup and prunes none',
+    ]);
+    expect(reasons('POST', '/access/domains/{realm}/sync', { 'dry-run': 1 })).toEqual([
+      'says what a synchronisation would do',
+    ]);
+    const said = (...call: Parameters<typeof riskOfCall>) => riskOfCall(...call).reasons.at(-1);
+    expect(said('POST', '/nodes/{node}/lxc', { force: 1 })).toBe(
+      'force overwrites the guest that has the VMID',
+    );
+    expect(said('POST', `${VM}/move_disk`, { delete: 1 })).toBe('delete removes the volume that was copied');
+    expect(said('POST', `${VM}/remote_migrate`, { delete: 1 })).toBe('delete removes the guest here');
+    expect(said('POST', '/cluster/backup', { script: 'x' })).toBe('script runs on the node');
+    expect(said('POST', '/storage', { remove: 1 })).toBe('old backups will be pruned');
+    expect(said('PUT', '/cluster/jobs/realm-sync/{id}', { 'remove-vanished': 'acl' })).toBe(
+      'users that vanished will be removed',
+    );
+    expect(said('POST', '/nodes/{node}/certificates/custom', { force: 1 })).toBe(
+      'force overwrites a certificate',
+    );
+    expect(said('PUT', '/access/acl', { delete: 1 })).toBe('delete removes permissions or members');
+    expect(said('PUT', '/access/users/{userid}/token/{tokenid}', { regenerate: 1 })).toBe(
+      "regenerate returns the token's new secret",
+    );
+    expect(said('GET', '/cluster/acme/meta', { directory: 'x' })).toBe('makes the node ask any server');
+  });
+
+  it('says a secret once, where the method is one already', () => {
+    const { risks, reasons } = riskOfCall('PUT', '/access/password', { password: 'x' });
+    expect(risks).toEqual(['change', 'secret']);
+    expect(reasons.join()).not.toContain('password is a secret');
   });
 
   it('names the secret in its reasons, not its value', () => {
@@ -183,5 +258,48 @@ describe('isSecretParameter', () => {
     expect(isSecretParameter('/cluster/sdn/dns/{dns}', 'key')).toBe(true);
     expect(isSecretParameter(`${VM}/sendkey`, 'key')).toBe(false);
     expect(isSecretParameter('/nodes/{node}/hosts', 'data')).toBe(false);
+  });
+
+  it.each([
+    'cipassword',
+    'client-key',
+    'confirmation-password',
+    'eab-hmac-key',
+    'encryption-key',
+    'keyring',
+    'otel-headers',
+    'otp',
+    'password',
+    'secret',
+    'target-endpoint',
+    'tfa-challenge',
+    'ticket',
+    'token',
+    'totp',
+    'vncticket',
+  ])('takes %s for one wherever it is', (name) => {
+    expect(isSecretParameter('/made/up', name)).toBe(true);
+  });
+
+  it.each([
+    ['/cluster/acme/plugins/{id}', 'data', true],
+    ['/x/cluster/acme/plugins', 'data', false],
+    ['/cluster/notifications/endpoints/webhook/{name}', 'header', true],
+    ['/cluster/notifications/endpoints/smtp', 'header', false],
+    ['/x/cluster/notifications/endpoints/webhook', 'header', false],
+    ['/nodes/{node}/certificates/custom', 'key', true],
+    ['/nodes/{node}/certificates/custom/x', 'key', false],
+    ['/nodes/{node}/subscription', 'key', true],
+    ['/nodes/{node}/subscription/x', 'key', false],
+    ['/x/cluster/sdn/dns', 'key', false],
+    ['/access/users/{userid}', 'keys', true],
+    ['/x/access/users', 'keys', false],
+    ['/access/domains/{realm}', 'tfa', true],
+    ['/x/access/domains', 'tfa', false],
+    ['/access/tfa/{userid}', 'value', true],
+    ['/x/access/tfa', 'value', false],
+    ['/access/users', 'value', false],
+  ])('of %s takes %s for one: %s', (template, name, isSecret) => {
+    expect(isSecretParameter(template, name)).toBe(isSecret);
   });
 });

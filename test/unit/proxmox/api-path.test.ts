@@ -102,7 +102,68 @@ describe('paths that are refused', () => {
   });
 });
 
+describe('a refusal', () => {
+  test.each([
+    ['//evil/nodes', 'it names a host'],
+    ['https://evil/api2/json/nodes', 'it names a host'],
+    ['HTTP://evil/nodes', 'it names a host'],
+    ['x-a+b.1://evil', 'it names a host'],
+    ['/nodes/%2E%2e/status', 'it holds an encoded dot'],
+    ['/nodes?x=1', 'it holds a query: put parameters into `data`'],
+    ['/nodes/%zz', 'its percent-encoding is broken'],
+    ['/nodes//pve1', 'it has an empty segment'],
+    ['/nodes/../access', 'it climbs with "." or ".."'],
+    ['/nodes/./access', 'it climbs with "." or ".."'],
+    ['/nodes/x%0a', 'it holds a control character'],
+    ['/nodes/x\ud800', 'it holds text that is not valid Unicode'],
+    ['/nodes/x#frag', 'it holds "#"'],
+    ['/nodes/x%3f', 'it holds "?"'],
+    ['/nodes/x\\y', 'it holds "\\\\"'],
+    ['/nodes/%252e', 'it holds "%"'],
+    [`/${'x'.repeat(2048)}`, 'it is longer than 2048 characters'],
+  ])('of %j says why, and what to give instead', (raw, problem) => {
+    expect(() => parseApiPath(raw)).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_PATH',
+        message: `The path was refused: ${problem}.`,
+        hint: expect.stringContaining('/nodes/pve1/qemu/100/status/current'),
+      }),
+    );
+  });
+
+  test.each([
+    [() => apiPath`/nodes/${'a/b'}`, 'a value holds a slash'],
+    [() => apiPath`/nodes/${'x\ud800'}`, 'it holds text that is not valid Unicode'],
+    [() => apiPath`/nodes/${'x'.repeat(2042)}`, 'it is longer than 2048 characters'],
+    [() => facadePath('/nodes/%2e'), 'it holds an encoded dot'],
+    [() => facadePath('/nodes/a%2Fb'), 'a value holds a slash'],
+  ])('of %s says why', (make, problem) => {
+    expect(make).toThrow(`The path was refused: ${problem}.`);
+  });
+});
+
 describe('paths that are accepted', () => {
+  test('may be 2048 characters long', () => {
+    const longest = `/nodes/${'x'.repeat(2041)}`;
+    expect(`${parseApiPath(longest)}`).toBe(longest);
+    expect(`${apiPath`/nodes/${'x'.repeat(2041)}`}`).toBe(longest);
+    expect(() => parseApiPath('x'.repeat(2049))).toThrow('longer than 2048');
+  });
+
+  test('may hold what only looks like a host', () => {
+    expect(parseApiPath('/storage/a:').wire).toBe('/storage/a:');
+    expect(attempt(() => parseApiPath('/nodes/http://x'))).toBeUndefined();
+  });
+
+  test.each([
+    ['/nodes/pve1/qemu', ['nodes', 'pve1', 'qemu']],
+    ['/api2/json/nodes/pve1', ['nodes', 'pve1']],
+    ['/storage/local/content/local:iso%2Fx', undefined],
+    ['/pools/a%20b', ['pools', 'a b']],
+  ])('the facade built %s', (built, segments) => {
+    expect(attempt(() => facadePath(built))?.segments).toEqual(segments);
+  });
+
   test.each([
     ['/nodes/pve1/qemu/100/status/current', '/nodes/pve1/qemu/100/status/current'],
     ['nodes/pve1/', '/nodes/pve1'],

@@ -48,6 +48,90 @@ it('counts the calls that it does not show, and says where they are', () => {
   expect(text.split('\n').filter((row) => row.includes('DELETE'))).toHaveLength(20);
 });
 
+it.each<[string, Partial<Plan>, string[]]>([
+  [
+    'a guest of which little is known',
+    { facts: { ...FACTS, guests: [{ type: 'lxc', vmid: 5 }], lost: ['a', 'b'], warnings: ['one'] } },
+    [
+      'container 5 (its name is not known), state not known',
+      'Lost:',
+      '  - a',
+      '  - b',
+      'Last backup: 3 days ago',
+      "Undo: It can't be undone.",
+      'Beware: one',
+    ],
+  ],
+  [
+    'a guest of which much is known',
+    {
+      facts: {
+        guests: [
+          {
+            type: 'qemu',
+            vmid: 9,
+            name: 'gold',
+            status: 'stopped',
+            node: 'pve1',
+            template: true,
+            protected: true,
+            pool: 'web',
+            tags: ['a', 'b'],
+          },
+          { type: 'qemu', vmid: 10, name: 'x', status: 'running', tags: [] },
+        ],
+        lost: [],
+        dependents: ['HA', 'a job'],
+        undo: 'Not at all.',
+        warnings: [],
+      },
+    },
+    [
+      '"gold" (VM 9), a template, stopped on node "pve1", PROTECTED, in the pool "web", tags "a", "b"',
+      '"x" (VM 10), running',
+      'Depends on it:',
+      '  - HA',
+      '  - a job',
+      'Undo: Not at all.',
+    ],
+  ],
+])('says of %s what is known, and no more', (_what, changes, expected) => {
+  const rows = planText(plan(changes), { now: 0 }).split('\n');
+  const own = rows.filter((row) => !/^(?:Cluster|This is sent| {2}DELETE|As of)/.test(row));
+  expect(own).toEqual(expected);
+});
+
+it('says what became of it, where it does not wait any more', () => {
+  const lastLine = (changes: Partial<Plan>, now: number) =>
+    planText(plan(changes), { now }).split('\n').at(-1);
+  expect(lastLine({ state: 'denied' }, 0)).toBe('As of 1970-01-01 00:00:00 UTC; denied.');
+  expect(lastLine({}, 599_400)).toMatch(/approved for 1 s more\.$/);
+  expect(lastLine({}, 700_000)).toMatch(/approved for 0 s more\.$/);
+});
+
+it('shows all calls where it is not told how many, and speaks of no others', () => {
+  const text = planText(plan({ calls: Array(30).fill(CALL) }), { now: 0 });
+  expect(text.split('\n').filter((row) => row.includes('DELETE'))).toHaveLength(30);
+  expect(text).not.toContain('more; all of them');
+});
+
+describe('a line of a list', () => {
+  it.each<[Partial<Plan>, number, string]>([
+    [
+      { client: undefined as never, calls: [CALL, CALL, CALL] },
+      0,
+      '17  "web-1" (VM 100) cluster "production": DELETE /nodes/pve1/qemu/100 and 2 more, asked by "alice", 600 s left',
+    ],
+    [
+      { calls: [], facts: { ...FACTS, guests: [] } },
+      700_000,
+      '17  cluster "production": , asked by "alice" through "agent", 0 s left',
+    ],
+  ])('%#', (changes, now, expected) => {
+    expect(planLine(plan(changes), now)).toBe(expected);
+  });
+});
+
 describe('names that want to mislead', () => {
   const named = (name: string) => {
     const [guest] = FACTS.guests;
@@ -71,10 +155,15 @@ describe('names that want to mislead', () => {
 
   it('are cut', () => {
     expect(quoted('x'.repeat(500)).length).toBeLessThan(140);
+    expect(quoted('x'.repeat(129))).toBe(`"${'x'.repeat(128)}…"`);
+    expect(quoted('x'.repeat(128))).toBe(`"${'x'.repeat(128)}"`);
+    expect(quoted(`${'x'.repeat(127)}\u{1f600}`)).toBe(`"${'x'.repeat(127)}\ufffd…"`);
   });
 
   it('can not break a line of what is lost', () => {
     expect(line('a\r\nb\u0085c\u2029d')).toBe('a bc d');
+    expect(line('  a \u3000 b\u0301  ')).toBe('a b\u0301');
+    expect(line('e\u0301\ud800')).toBe('\u00e9\ufffd');
   });
 });
 
@@ -92,6 +181,21 @@ describe('values of parameters', () => {
     expect(shown({ 'a b': 1 })).toContain('"a b"=1');
     expect(shown({ a: ['x', 'y z'] })).toContain('a="[\\"x\\",\\"y z\\"]"');
     expect(shown({ a: '' })).toContain('a=""');
+  });
+
+  it.each([
+    ['tab\tand\rreturn', '"tab\\tand\\rreturn"'],
+    ['a\\b', '"a\\\\b"'],
+    ['über', '"über"'],
+    ['a.b,c:d;e/f=g@h+i!j~k-l_m', 'a.b,c:d;e/f=g@h+i!j~k-l_m'],
+    [undefined, '""'],
+    [null, 'null'],
+    [{ a: 1 }, '"{\\"a\\":1}"'],
+    ['\u2028\ue000', '"\\u{2028}\\u{e000}"'],
+    ['x'.repeat(2000), 'x'.repeat(2000)],
+    [`${'x'.repeat(2000)}y`, `"${'x'.repeat(1000)} [… 1 CHARACTERS NOT SHOWN …] ${'x'.repeat(999)}y"`],
+  ])('%j is shown as %s', (value, text) => {
+    expect(shown({ a: value })).toBe(`  DELETE /nodes/pve1/qemu/100 a=${text}`);
   });
 
   it('say what of them is not shown, and show their end', () => {

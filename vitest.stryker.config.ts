@@ -1,0 +1,20 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * The tests that Stryker runs against mutants: those of the rooms it mutates, but for a few that take seconds and find
+ * what others find. Stryker starts a worker for each mutant; `isolate` off keeps it to that one.
+ */
+export default defineConfig({
+  test: {
+    include: [
+      'test/unit/{access,audit}/**/*.test.ts',
+      'test/unit/catalogue/risk.test.ts',
+      'test/golden/risk-table.test.ts',
+      'test/unit/proxmox/api-path.test.ts',
+    ],
+    exclude: ['test/unit/access/policy/properties.test.ts', 'test/unit/audit/verify.test.ts'],
+    isolate: false,
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+  },
+});
