@@ -15,6 +15,7 @@ export default defineConfig({
     // Half of the time is waiting for processes and the network; the machines of CI have two cores.
     maxWorkers: 2,
     testTimeout: 20_000,
+    expect: { poll: { timeout: 5_000 } },
     hookTimeout: 30_000,
     coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['text-summary', 'json-summary'] },
   },
