@@ -52,6 +52,8 @@ export interface GateRequest {
   planHandle?: string | undefined;
   /** The name that the guest of the call must have: a VMID may belong to another guest by now. */
   expectName?: string | undefined;
+  /** Name of a snapshot of the guest that has to be there before the call is sent. */
+  snapshotFirst?: string | undefined;
 }
 
 /** A cluster as a tool holds it. Every request through it, typed or raw, is judged and recorded. */

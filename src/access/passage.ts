@@ -7,17 +7,19 @@ import type { Redaction } from '../observability/redaction.ts';
 import type { Parameters, ProxmoxReply } from '../proxmox/call.ts';
 import { CallError, toCallError } from '../proxmox/errors.ts';
 import type { Approvals, Approved } from './approvals/approvals.ts';
-import { bindingOf } from './approvals/plan.ts';
+import { ApprovalRequiredError, aboutOf, bindingOf, DeclinedError, guestInPath } from './approvals/plan.ts';
 import type { CallOrigin, GateRequest } from './gate.ts';
 import { guestFacts } from './guest-facts.ts';
 import { judge, refusal } from './judge.ts';
 import { toParameters } from './parameters.ts';
 import { describeFor, guestDigestOf } from './plan-reads.ts';
+import { strictest } from './policy/decision.ts';
 import type { TouchedGuests } from './policy/guests.ts';
 import type { Decision, Policy } from './policy/policy.ts';
 import { tenantAnswer, visibleVmids } from './policy/tenant-view.ts';
 import { CallRecord, type RecordedCall } from './record.ts';
 import { shownParameters, withoutGiven } from './shown-parameters.ts';
+import { snapshotBefore, stepEnded } from './snapshot-first.ts';
 import { riskOfRequest, verified } from './verification.ts';
 
 export interface PassageOptions {
@@ -52,11 +54,17 @@ interface Judged {
   recorded: RecordedCall;
 }
 
+/** A request that is ready to be sent: the call itself, or a snapshot before it. */
+interface Step extends Passing, Judged {
+  parameters: Parameters;
+}
+
 /** What the record says of a call that the policy allows and that was stopped behind it. */
 const REFUSALS: Partial<Record<CallError['code'], string>> = {
   APPROVAL_REQUIRED: 'awaits approval',
   POLICY_DENIED: 'denied',
   CONFLICT: 'denied',
+  NOT_FOUND: 'denied',
 };
 const TASK_STATUS = /^\/nodes\/[^/]+\/tasks\/([^/]+)\/status$/;
 
@@ -80,12 +88,24 @@ export class Passage {
     let catalogue: Catalogue | undefined;
     try {
       catalogue = await cluster.catalogue(origin.signal);
-      const judged = await this.#judge(passing, catalogue);
-      const parameters = cluster.config.validate ? verified(catalogue, request) : toParameters(request.data);
+      const before = snapshotBefore(request);
+      const steps = [
+        ...(before === undefined ? [] : [await this.#step({ ...passing, request: before }, catalogue)]),
+        await this.#step(passing, catalogue),
+      ];
       // Before the approval: that reads the guest, and one that is used up for a call without a place would be lost.
       origin.enter?.(cluster.name);
-      const approved = await this.#approve(passing, judged, parameters);
-      const reply = await this.#send(passing, judged, parameters, approved);
+      const approved = await this.#approve(passing, steps);
+      let reply: ProxmoxReply | undefined;
+      for (const step of steps) {
+        if (reply !== undefined) {
+          await stepEnded(cluster, reply, origin.signal);
+          // The snapshot took its time: what was allowed before it may no longer be.
+          await this.#judge(step, catalogue);
+        }
+        reply = await this.#send(step, approved);
+      }
+      if (reply === undefined) throw new Error('a call has no step');
       return this.#ofTenant(passing, reply);
     } catch (error) {
       throw withoutGiven(error, catalogue, request);
@@ -113,6 +133,13 @@ export class Passage {
       await entry.end({ failure, isCancelled: passing.origin.signal.aborted });
       throw failure;
     }
+  }
+
+  async #step(passing: Passing, catalogue: Catalogue): Promise<Step> {
+    const { cluster, request } = passing;
+    const judged = await this.#judge(passing, catalogue);
+    const parameters = cluster.config.validate ? verified(catalogue, request) : toParameters(request.data);
+    return { ...passing, ...judged, parameters };
   }
 
   async #judge(passing: Passing, catalogue: Catalogue): Promise<Judged> {
@@ -147,7 +174,8 @@ export class Passage {
     } catch (error) {
       const { code } = toCallError(error);
       const decision = REFUSALS[code];
-      if (decision !== undefined) await this.#record.refused({ ...recorded, decision }, code);
+      const rule = ruleOf(error) ?? recorded.rule;
+      if (decision !== undefined) await this.#record.refused({ ...recorded, decision, rule }, code);
       throw error;
     }
   }
@@ -167,7 +195,8 @@ export class Passage {
     return {
       requestId,
       ...asked,
-      write: asked.method !== 'GET',
+      // A GET that does more than read, such as one that fetches a file of a guest, is as hard to leave unrecorded.
+      write: asked.method !== 'GET' || asked.risks.some((risk) => risk !== 'read'),
       subject: principal.subject,
       credential: principal.credential,
       door,
@@ -182,27 +211,42 @@ export class Passage {
     };
   }
 
+  /** One approval for all steps of a call, before the first of them. */
   async #approve(
     { cluster, origin, request }: Passing,
-    { decision, guests, reasons, recorded }: Judged,
-    parameters: Parameters,
+    steps: readonly Step[],
   ): Promise<Approved | undefined> {
-    const { approval: kind } = decision;
-    if (kind === 'none') return undefined;
+    const kind = strictest(steps.map(({ decision }) => decision.approval));
+    const last = steps.at(-1);
+    if (kind === 'none' || last === undefined) return undefined;
+    const { guests, reasons, recorded, parameters } = last;
     const { method, path } = request;
     const { approvals, policy, clock } = this.#options;
     const { principal, tool, signal, ask } = origin;
     const call = { method, path, parameters, reasons };
     return this.#orRefused(recorded, async () => {
       const guestDigest = await guestDigestOf(guests, cluster, signal);
+      await checkGuest(cluster, path.toString(), signal);
       return approvals.require(
         {
           principal,
           tool,
           cluster: cluster.name,
           kind,
-          calls: [{ method, path: path.toString(), parameters: recorded.parameters }],
-          binding: bindingOf(cluster.name, [{ method, path: path.wire, parameters }]),
+          calls: steps.map((step) => ({
+            method: step.request.method,
+            path: step.request.path.toString(),
+            parameters: step.recorded.parameters,
+          })),
+          about: aboutOf(method, path.toString()),
+          binding: bindingOf(
+            cluster.name,
+            steps.map((step) => ({
+              method: step.request.method,
+              path: step.request.path.wire,
+              parameters: step.parameters,
+            })),
+          ),
           guestDigest,
           handle: request.planHandle,
           describe: () => describeFor(policy.tenantOf(principal), cluster, call, { signal, now: clock() }),
@@ -214,9 +258,7 @@ export class Passage {
   }
 
   async #send(
-    { cluster, origin, request }: Passing,
-    { recorded }: Judged,
-    parameters: Parameters,
+    { cluster, origin, request, recorded, parameters }: Step,
     approved: Approved | undefined,
   ): Promise<ProxmoxReply> {
     const { method, path, deadlineMs } = request;
@@ -261,6 +303,33 @@ export class Passage {
     const visible = visibleVmids(guests, tenant);
     return tenantAnswer({ method: request.method, path: request.path.toString(), tenant, visible }, reply);
   }
+}
+
+/** What stopped a call behind the policy's yes, for the record; undefined where nothing says it better. */
+function ruleOf(error: unknown): string | undefined {
+  if (error instanceof DeclinedError) return `plan ${error.number} declined by ${error.by}`;
+  if (error instanceof ApprovalRequiredError) return `awaits approval: plan ${error.plan.number}`;
+  const { code } = toCallError(error);
+  if (code === 'CONFLICT') return 'expect_name';
+  return code === 'NOT_FOUND' ? 'no such guest' : undefined;
+}
+
+/**
+ * Nobody is to be asked about a guest that is not there. A cluster without any guest may be one whose list the token
+ * may not see, and tells nothing.
+ *
+ * @throws CallError NOT_FOUND
+ */
+async function checkGuest(cluster: Cluster, path: string, signal: AbortSignal): Promise<void> {
+  const vmid = guestInPath(path);
+  if (vmid === undefined) return;
+  // The digest has just read it anew.
+  const { guests } = await cluster.inventory({ signal });
+  if (guests.length === 0 || guests.some((guest) => guest.vmid === vmid)) return;
+  throw new CallError('NOT_FOUND', `There is no guest ${vmid}; nothing was sent.`, {
+    cluster: cluster.name,
+    hint: 'Find the guest with resolve_guest or find_guests.',
+  });
 }
 
 /** @throws CallError CONFLICT where the VMID belongs to another guest by now */

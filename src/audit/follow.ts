@@ -10,11 +10,13 @@ const POLL_MS = 300;
  *
  * @param last how many of the lines that are there already
  * @param follow ends it; without it the lines that are there are all
+ * @param onCaughtUp called when the lines that were there have been given
  */
 export async function* tailOfRecord(
   path: string,
   last: number,
   follow: AbortSignal | undefined,
+  onCaughtUp?: () => void,
 ): AsyncGenerator<string> {
   let file = await newest(path);
   if (file === undefined) throw Object.assign(new Error('there is no audit record'), { code: 'ENOENT' });
@@ -26,6 +28,7 @@ export async function* tailOfRecord(
       return line.toString('utf8');
     };
     yield* (await finalLines(reader, last)).map(seen);
+    onCaughtUp?.();
     while (follow !== undefined && !follow.aborted) {
       // Asked before the rest is read: a file that is no longer current gets no line after that.
       const next = await behind(path, file, lastSeq);

@@ -13,8 +13,12 @@ export interface ParameterRule {
 const GUEST = '/nodes/*/(qemu|lxc)/*';
 const CREATE_OR_CONFIGURE = 'POST|PUT /nodes/*/(qemu|lxc)(|/*/config)';
 
-/** The keys of a guest's configuration that hold a volume. */
-const VOLUME_KEY = /^(?:(?:scsi|virtio|ide|sata|mp|unused)\d+|efidisk0|tpmstate0|rootfs)$/;
+/** The keys of a guest's configuration that hold a volume; `cdrom` is another name of `ide2`, whatever that holds. */
+const VOLUME_KEY = /^(?:(?:scsi|virtio|ide|sata|mp|unused)\d+|efidisk0|tpmstate0|rootfs|cdrom|vmstate)$/;
+/** Further keys whose value may be a path of the node. */
+const PATH_KEY = /^(?:(?:serial|parallel|dev)\d+|archive|ostemplate)$/;
+/** A value that is, or names, a path of the node instead of a volume; `mp=/data` is one within the guest. */
+const NODE_PATH = /^\s*\/|(?:^|,)\s*(?:file|volume|import-from|path)=\s*\//;
 
 /** Where parameters make a call less than its method: these take the place of the method's risks. */
 export const EASING: readonly ParameterRule[] = [
@@ -51,6 +55,17 @@ export const RAISING: readonly ParameterRule[] = [
     when: (params) => isGiven(params.args) || isGiven(params.hookscript),
   },
   {
+    rule: ['execute', CREATE_OR_CONFIGURE, 'opens files or devices of the node to the guest'],
+    when: (params) =>
+      Object.entries(params).some(
+        ([key, value]) => (VOLUME_KEY.test(key) || PATH_KEY.test(key)) && namesPath(value),
+      ),
+  },
+  {
+    rule: ['execute', CREATE_OR_CONFIGURE, 'what cicustom holds runs in the guest'],
+    when: (params) => isGiven(params.cicustom),
+  },
+  {
     rule: ['execute', 'POST|PUT (/nodes/*/vzdump|/cluster/backup(|/*))', 'script runs on the node'],
     when: (params) => isGiven(params.script),
   },
@@ -64,6 +79,37 @@ export const RAISING: readonly ParameterRule[] = [
   {
     rule: ['destroy', 'POST|PUT /cluster/jobs/realm-sync/*', 'users that vanished will be removed'],
     when: (params) => isGiven(params['remove-vanished']) && params['remove-vanished'] !== 'none',
+  },
+  {
+    rule: ['destroy', 'POST|PUT /access/domains(|/*)', 'synchronisations will remove users that vanished'],
+    when: (params) =>
+      /remove-vanished|purge|full/.test(JSON.stringify(params['sync-defaults-options'] ?? '')),
+  },
+  {
+    rule: ['destroy', 'POST|PUT /cluster/replication(|/*)', 'remove_job removes the job and its copies'],
+    when: (params) => isGiven(params.remove_job),
+  },
+  // With a credential of its own, or more rights for one that it has, a caller needs this service no longer: nothing
+  // that it then does is judged, approved or recorded here.
+  {
+    rule: ['execute', 'PUT /access/acl', 'gives rights that hold beside this service'],
+    when: (params) => isGiven(params.roles) && !isTrue(params.delete),
+  },
+  {
+    rule: [
+      'execute',
+      'PUT /access/users/*/token/*',
+      'the token gets rights, or a secret, beside this service',
+    ],
+    when: (params) => isTrue(params.regenerate) || isGiven(params.privsep),
+  },
+  {
+    rule: ['execute', 'POST|PUT /access/users(|/*)', 'gives rights, or a credential, beside this service'],
+    when: (params) => isGiven(params.groups) || isGiven(params.password),
+  },
+  {
+    rule: ['execute', 'PUT /access/roles/*', 'gives rights that hold beside this service'],
+    when: (params) => isGiven(params.privs),
   },
   {
     rule: [
@@ -133,9 +179,9 @@ export function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null && value !== '';
 }
 
-// As PVE reads booleans; what it could not read is refused before it is sent.
+// As PVE reads booleans, for which a line break at the end is none; what it could not read it refuses.
 function isTrue(value: unknown): boolean {
-  return /^(?:1|on|yes|true)$/i.test(String(value));
+  return /^(?:1|on|yes|true)\n?$/i.test(String(value));
 }
 
 function isFalse(value: unknown): boolean {
@@ -144,6 +190,11 @@ function isFalse(value: unknown): boolean {
 
 function listed(value: unknown): string[] {
   return (Array.isArray(value) ? value : [value]).flatMap((item) => splitList(String(item)));
+}
+
+function namesPath(value: unknown): boolean {
+  if (isObject(value)) return Object.entries(value).some(([key, item]) => key !== 'mp' && namesPath(item));
+  return typeof value === 'string' && NODE_PATH.test(value);
 }
 
 function keepsAll(value: unknown): boolean {

@@ -15,7 +15,7 @@ const NODE = '/nodes/*';
 const FIREWALL = '/(cluster|nodes/*|nodes/*/(qemu|lxc)/*|cluster/sdn/vnets/*)/firewall';
 const ENDPOINT = '/cluster/notifications/endpoints';
 
-/** Commands, shells and consoles: what runs there is out of PVE's, and our, sight. */
+/** Commands, shells, consoles and new credentials: what is done with them is out of our sight. */
 const EXECUTE: readonly RiskRule[] = [
   [
     ['execute', 'secret'],
@@ -43,13 +43,21 @@ const EXECUTE: readonly RiskRule[] = [
     "opens PVE's migration tunnel, through which disks are written; returns its ticket",
   ],
   ['execute', `GET ${GUEST}/mtunnelwebsocket`, "carries PVE's migration tunnel"],
+  [
+    ['change', 'execute', 'secret'],
+    'PUT /access/password',
+    'takes a password; who knows it needs this service no longer',
+  ],
+  [
+    ['change', 'execute', 'secret'],
+    'POST /access/users/*/token/*',
+    "returns the token's secret; who has it needs this service no longer",
+  ],
 ];
 
 /** Answers that hold a secret, and calls that can't be made without giving one. */
 const SECRET: readonly RiskRule[] = [
   ['secret', 'POST /access/(ticket|vncticket|openid/login)', 'takes or returns a login'],
-  [['change', 'secret'], 'PUT /access/password', 'takes a password'],
-  [['change', 'secret'], 'POST /access/users/*/token/*', "returns the token's secret"],
   [['change', 'secret'], 'POST /access/tfa/*', 'takes or returns a second factor'],
   [['change', 'secret'], 'PUT /access/tfa/*/*', "changes a second factor; takes the user's password"],
   ['secret', 'GET /access/domains/*', "returns the realm's OpenID client key"],

@@ -1,5 +1,7 @@
 import { type SearchResult, searchRecord } from '../audit/search.ts';
+import { RISKS } from '../catalogue/types.ts';
 import { matchesWildcard } from '../config/wildcard.ts';
+import { ERROR_CODE_NAMES } from '../proxmox/errors.ts';
 import type { AuditSearchOptions } from './audit.ts';
 import { auditPath, unreadableRecord } from './audit-settings.ts';
 import { callText } from './audit-text.ts';
@@ -7,6 +9,7 @@ import { usageError } from './failure.ts';
 import { print, printAside, printJson } from './output.ts';
 
 const MOST_SHOWN = 10_000;
+const OUTCOMES = ['ok', 'none', 'cancelled', 'NOT_SENT', ...ERROR_CODE_NAMES];
 const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** Prints the calls that fit. */
@@ -18,6 +21,8 @@ export async function runSearch({
   ...wanted
 }: AuditSearchOptions): Promise<void> {
   if (limit > MOST_SHOWN) throw usageError(`--limit must be ${MOST_SHOWN} or less.`);
+  checkOneOf('--risk', wanted.risk, RISKS);
+  checkOneOf('--outcome', wanted.outcome, OUTCOMES);
   const path = auditPath(file);
   const { path: glob, since, until, ...exact } = wanted;
   const filter = {
@@ -33,6 +38,15 @@ export async function runSearch({
   if (json) return printJson(result);
   for (const call of result.calls) print(callText(call));
   printAside(summary(result, newestFirst));
+}
+
+/** A misspelt one would find nothing, which reads as if nothing had happened. @throws CliError */
+function checkOneOf(option: string, value: string | undefined, known: readonly string[]): void {
+  if (value === undefined || known.includes(value)) return;
+  throw usageError(
+    `${option} ${JSON.stringify(value)} is none that there is.`,
+    `Give one of: ${known.join(', ')}.`,
+  );
 }
 
 function summary({ total, calls, unreadable }: SearchResult, newestFirst: boolean): string {

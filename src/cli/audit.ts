@@ -114,9 +114,9 @@ function addSearch(audit: Command): void {
 function addTail(audit: Command): void {
   const command = audit
     .command('tail')
-    .description('Show the last lines of the record, and with --follow those that come.')
+    .description('Show the last calls of the record, and with --follow those that come.')
     .option(...FILE)
-    .option('-n, --lines <number>', 'how many lines', countOption, 20)
+    .option('-n, --lines <number>', 'how many calls and events; with --json, lines', countOption, 20)
     .option('-f, --follow', 'go on until Ctrl-C')
     .option('--json', 'print the lines as they stand in the file, for a log collector')
     .action(async (options: AuditTailOptions) => {

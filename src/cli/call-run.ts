@@ -99,7 +99,7 @@ function explained(error: ServiceError, url: URL, withToken: boolean): CliError 
   return new CliError(`${url.href}: ${error.message}`, { exitCode: EXIT.noService, fix, cause: error });
 }
 
-function fixOf({ kind, status }: ServiceError, url: URL, withToken: boolean): string {
+function fixOf({ kind, status, retryAfterSeconds }: ServiceError, url: URL, withToken: boolean): string {
   if (kind === 'unreachable')
     return 'Start the service (proxmox-mcp serve, or demo), or give its address with --url.';
   if (kind === 'lost')
@@ -113,5 +113,6 @@ function fixOf({ kind, status }: ServiceError, url: URL, withToken: boolean): st
   }
   if (status === 421)
     return 'Use a host name that the service knows, or add this one to its MCP_ALLOWED_HOSTS.';
+  if (retryAfterSeconds !== undefined) return `Wait ${retryAfterSeconds} s, then repeat.`;
   return 'The log of the service says more.';
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { Approvals } from '../access/approvals/approvals.ts';
+import { recordDecision } from '../access/approvals/decision-record.ts';
 import { openCredentials } from '../access/credentials.ts';
 import { Gate } from '../access/gate.ts';
 import { createPolicy } from '../access/policy/policy.ts';
@@ -123,6 +124,7 @@ export function composeApp(config: Config, core: Core, logger: Logger): Promise<
     revocations: credentials.revocations,
     clusters,
     approvals,
+    onDecision: audit && ((...decided) => recordDecision(audit, ...decided)),
     audit,
     dispatcher,
     streamable: new StreamableHttpDoor({ dispatcher, logger, newId: randomUUID }),

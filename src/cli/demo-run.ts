@@ -1,9 +1,11 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openCredentials } from '../access/credentials.ts';
+import { openState } from '../access/state.ts';
 import { issueToken } from '../access/tokens.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
@@ -120,8 +122,24 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
-function demoToken({ auth }: Config, subject: string, scope: string): Promise<string> {
-  if (auth.mode !== 'shared-secret') throw new Error('the demo is configured with a shared secret');
+/** As `token` issues one: `token list` in the folder of the demo shows it. */
+async function demoToken({ auth, stateFile }: Config, subject: string, scope: string): Promise<string> {
+  if (auth.mode !== 'shared-secret' || stateFile === undefined) {
+    throw new Error('the demo is configured with a shared secret and a state file');
+  }
   const { secret, audience, issuer } = auth;
-  return issueToken(secret, { subject, scope, lifetimeSeconds: TOKEN_SECONDS, audience, issuer });
+  const [jti, issuedAt, lifetimeSeconds] = [randomUUID(), Math.floor(Date.now() / 1000), TOKEN_SECONDS];
+  const state = openState(stateFile);
+  try {
+    openCredentials(state).issued.add({
+      jti,
+      subject,
+      scope,
+      issuedAt,
+      expiresAt: issuedAt + lifetimeSeconds,
+    });
+  } finally {
+    state.close();
+  }
+  return issueToken(secret, { subject, scope, lifetimeSeconds, audience, issuer, issuedAt, jti });
 }

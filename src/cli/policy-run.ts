@@ -57,13 +57,19 @@ export function runPolicyShow(options: AsOptions): void {
   print(`${principal.subject}, by ${path ?? 'the scopes alone (no POLICY_FILE)'}:`);
   for (const rule of rules) print(`  ${rule}`);
   if (tenant) {
-    print(
-      `  only guests of pools ${tenant.pools.join(', ') || 'none'}, or with tags ${tenant.tags.join(', ') || 'none'}`,
-    );
+    print(`  only guests ${tenantInWords(tenant)}`);
   }
   if (limits.callsPerMinute !== undefined) print(`  at most ${limits.callsPerMinute} calls a minute`);
   if (limits.bulk !== undefined) print(`  at most ${limits.bulk} changes at once`);
   print(`  tools: ${tools.join(', ') || 'none'}`);
+}
+
+function tenantInWords({ pools, tags }: { pools: readonly string[]; tags: readonly string[] }): string {
+  const parts = [
+    ...(pools.length === 0 ? [] : [`of ${pools.length === 1 ? 'pool' : 'pools'} ${pools.join(', ')}`]),
+    ...(tags.length === 0 ? [] : [`with ${tags.length === 1 ? 'tag' : 'tags'} ${tags.join(', ')}`]),
+  ];
+  return parts.join(', or ') || 'of no pool and no tag: none';
 }
 
 /** The policy that a command is about, and where it stands; without a file, the one that a service would have. */
@@ -97,10 +103,19 @@ function loadChecked({ file: named, json }: PolicyFileOptions): {
   const path = readPolicyPath(environment, process.cwd());
   const file = path === undefined ? undefined : readPolicyFile(path, environment, problems);
   if (problems.length > 0) {
-    if (json) printJson({ ok: false, problems });
-    throw new ConfigError(problems);
+    const told = named === undefined ? problems : problems.map(blamingOption);
+    if (json) printJson({ ok: false, problems: told });
+    throw new ConfigError(told);
   }
   return { file, path };
+}
+
+function blamingOption(problem: ConfigProblem): ConfigProblem {
+  return {
+    ...problem,
+    source: problem.source === 'POLICY_FILE' ? '--file' : problem.source,
+    ...(problem.field === 'POLICY_FILE' ? { field: '--file' } : {}),
+  };
 }
 
 function noPolicy() {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { usageError } from './failure.ts';
 import { examples } from './options.ts';
 
 export interface PolicyFileOptions {
@@ -40,13 +41,15 @@ function addCheck(parent: Command): void {
   const command = parent
     .command('check')
     .description('Check the file and say in short who gets what. Ends with 2 where the file is wrong.')
+    .argument('[file]', 'the policy to check, as with --file')
     .option('--file <path>', 'the policy to check; POLICY_FILE unless given')
     .option('--json', 'print it as one line of JSON')
-    .action(async (options: PolicyFileOptions) => {
+    .action(async (file: string | undefined, options: PolicyFileOptions) => {
+      if (file !== undefined && options.file !== undefined) throw usageError('Give the file once.');
       const { runPolicyCheck } = await import('./policy-run.ts');
-      runPolicyCheck(options);
+      runPolicyCheck(file === undefined ? options : { ...options, file });
     });
-  examples(command, ['proxmox-mcp policy check', 'proxmox-mcp policy check --file policy.json']);
+  examples(command, ['proxmox-mcp policy check', 'proxmox-mcp policy check policy.json']);
 }
 
 function addShow(parent: Command): void {

@@ -59,7 +59,14 @@ export async function runList({ subject, json }: ListOptions): Promise<void> {
       ...(token.kid === undefined ? {} : { kid: token.kid }),
     }));
     if (json) return printJson({ tokens });
-    if (tokens.length === 0) return printAside('No token was issued here yet.');
+    if (tokens.length === 0) {
+      printAside(
+        subject === undefined ? 'No token was issued here yet.' : `No token was issued here for ${subject}.`,
+      );
+      return printAside(
+        'Tokens issued without this STATE_FILE are not listed; `token revoke --subject` ends them all the same.',
+      );
+    }
     print(
       columns(
         ['JTI', 'SUBJECT', 'EXPIRES', 'STATE', 'SCOPE'],
@@ -80,9 +87,13 @@ export async function runRevoke(jti: string | undefined, { subject, all }: Revok
   }
   await withCredentials('token revoke', ({ revocations, issued }) => {
     const what = revokedOf(jti, subject);
+    const known = 'subject' in what ? issued.list(what.subject).length : 0;
     revocations.revoke(what);
     if ('all' in what) return printAside('Revoked every token and API key that exists now.');
-    if ('subject' in what) return printAside(`Revoked every token and API key that ${what.subject} has now.`);
+    if ('subject' in what) {
+      const ofThem = known === 0 ? 'None of its tokens is listed here' : `Tokens of it listed here: ${known}`;
+      return printAside(`Revoked every token and API key that ${what.subject} has now. ${ofThem}.`);
+    }
     const name = what.credential.replace(/^jwt:/, '');
     printAside(
       issued.has(name)

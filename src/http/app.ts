@@ -89,7 +89,8 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   openResponses(app, parts);
   healthRoutes(app, parts);
   metadataRoutes(app, parts);
-  if (parts.approvals) approvalRoutes(app, { approvals: parts.approvals, http });
+  if (parts.approvals)
+    approvalRoutes(app, { approvals: parts.approvals, http, onDecision: parts.onDecision });
   mcpRoutes(app, parts);
   sseRoutes(app, parts);
   drain(app, parts);

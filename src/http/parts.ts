@@ -8,6 +8,7 @@ import type { AuthConfig, HttpConfig } from '../config/config.ts';
 import type { Dispatcher } from '../mcp/dispatcher.ts';
 import type { SseDoor } from '../mcp/sse.ts';
 import type { StreamableHttpDoor } from '../mcp/streamable-http.ts';
+import type { OnDecision } from './routes/approvals.ts';
 
 /** What the HTTP service is made of; put together in cli/. */
 export interface AppParts {
@@ -18,6 +19,8 @@ export interface AppParts {
   clusters: Estate;
   /** Where people decide on plans; without it there is no such address. */
   approvals?: Approvals | undefined;
+  /** Records what people decide. */
+  onDecision?: OnDecision | undefined;
   /** Where calls are recorded; absent where no AUDIT_FILE is set. */
   audit?: Pick<AuditLog, 'healthy'> | undefined;
   dispatcher: Dispatcher;

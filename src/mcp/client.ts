@@ -20,11 +20,18 @@ export class ServiceError extends Error {
   readonly kind: ServiceFailure;
   /** HTTP status of the refusal. */
   readonly status: number | undefined;
+  /** When the service wants to be asked again, where it says so. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(kind: ServiceFailure, message: string, options: { status?: number; cause?: unknown } = {}) {
+  constructor(
+    kind: ServiceFailure,
+    message: string,
+    options: { status?: number; retryAfterSeconds?: number | undefined; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.kind = kind;
     this.status = options.status;
+    this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }
 
@@ -57,7 +64,7 @@ export class ServiceClient {
   /** The caller's end, or the break of the stream that an answer was to come on: the SDK would wait on. */
   readonly #end: AbortSignal;
   /** The last answer that was no success: the SDK's own error keeps neither status nor message apart. */
-  #refusal: { status: number; message: string | undefined } | undefined;
+  #refusal: Refusal | undefined;
 
   private constructor({ url, token, timeoutMs, signal }: ServiceAddress) {
     this.#timeoutMs = timeoutMs;
@@ -128,9 +135,10 @@ export class ServiceClient {
   #failure(error: unknown): ServiceError {
     if (error instanceof McpError) return this.#rpcFailure(error);
     if (this.#refusal !== undefined) {
-      const { status, message = 'without a reason' } = this.#refusal;
+      const { status, message = 'without a reason', retryAfterSeconds } = this.#refusal;
       return new ServiceError('refused', `The service answered HTTP ${status}: ${message}`, {
         status,
+        retryAfterSeconds,
         cause: error,
       });
     }
@@ -156,11 +164,23 @@ export class ServiceClient {
   }
 }
 
-async function refusalOf(response: Response): Promise<{ status: number; message: string | undefined }> {
+interface Refusal {
+  status: number;
+  message: string | undefined;
+  retryAfterSeconds: number | undefined;
+}
+
+async function refusalOf(response: Response): Promise<Refusal> {
   const body: unknown = await response.json().catch(() => undefined);
   const { message, error } = (body ?? {}) as { message?: unknown; error?: { message?: unknown } };
   const text = [message, error?.message].find((candidate) => typeof candidate === 'string');
-  return { status: response.status, message: text };
+  // The header may also be a date, which this service never sends.
+  const seconds = /^\d{1,6}$/.exec(response.headers.get('retry-after') ?? '')?.[0];
+  return {
+    status: response.status,
+    message: text,
+    retryAfterSeconds: seconds === undefined ? undefined : Number(seconds),
+  };
 }
 
 function progressOf({ progress, total, message }: SdkProgress): Progress {

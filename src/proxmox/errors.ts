@@ -23,6 +23,9 @@ const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** All of them, for what asks by code. */
+export const ERROR_CODE_NAMES: readonly string[] = Object.keys(ERROR_CODES);
+
 export interface CallErrorDetails {
   /** What the user should do next; always given, in the imperative. */
   hint: string;

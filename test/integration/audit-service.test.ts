@@ -225,14 +225,16 @@ describe('the record of a service', () => {
     const decide = async (answer: Answer, verb: string) =>
       fetch(new URL(`/approvals/${answer.error?.plan?.number}/${verb}`, url), {
         method: 'POST',
-        headers: carol,
+        headers: { ...carol, 'content-type': 'application/json' },
+        body: JSON.stringify({ reason: 'too late' }),
       });
     const mark = markNow();
     await reader.api('POST /nodes/pve1/qemu/100/status/stop');
     await alice.api('POST /nodes/pve1/qemu/100/status/reset', {}, { expect_name: 'other' });
     const exec = () => alice.api('POST /nodes/pve1/qemu/100/agent/exec', { command: ['id'] });
     const rollback = () => alice.api('POST /nodes/pve1/qemu/100/snapshot/installed/rollback');
-    await decide(await rollback(), 'deny');
+    const asked = await rollback();
+    await decide(asked, 'deny');
     await rollback();
     expect(writesSince(mark)).toEqual([]);
     await decide(await exec(), 'approve');
@@ -256,9 +258,23 @@ describe('the record of a service', () => {
     ]);
     const of = (path: string) =>
       lines.filter((line) => line.kind === 'begin' && String(line.path).endsWith(path));
-    expect(of('/rollback').map(({ decision }) => decision)).toEqual(['awaits approval', 'denied']);
+    const number = asked.error?.plan?.number;
+    expect(of('/rollback')).toMatchObject([
+      { decision: 'awaits approval', rule: `awaits approval: plan ${number}` },
+      {
+        tool: 'approvals',
+        subject: 'carol',
+        write: false,
+        method: 'POST',
+        cluster: 'production',
+        decision: 'denied',
+        approval: `plan ${number} by carol: too late`,
+      },
+      { decision: 'denied', subject: 'alice', rule: `plan ${number} declined by carol` },
+    ]);
     expect(of('/agent/exec')).toMatchObject([
       { decision: 'awaits approval' },
+      { decision: 'approved', tool: 'approvals', subject: 'carol' },
       { decision: 'allowed', approval: expect.stringMatching(/^plan \d+ by carol$/) },
     ]);
   });

@@ -106,6 +106,12 @@ describe('audit verify', () => {
     ],
     [['audit', 'search', '--file', 'x', '--since', 'yesterday'], {}, /--since "yesterday" is no time/],
     [['audit', 'search', '--limit', '0'], {}, /whole number from 1/],
+    [['audit', 'search', '--file', 'x', '--risk', 'banana'], {}, /"banana"[\s\S]*read, change, secret/],
+    [
+      ['audit', 'search', '--file', 'x', '--outcome', 'TIMEOUTS'],
+      {},
+      /"TIMEOUTS"[\s\S]*ok, none, .*TIMEOUT,/,
+    ],
   ])('refuses %j with 2', async (args, env, message) => {
     const { code, stdout, stderr } = await runCli(args, { env });
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -156,6 +162,18 @@ describe('audit tail', () => {
     );
     const json = await runCli(['audit', 'tail', '--file', file, '-n', '2', '--json']);
     expect(json.stdout).toBe(`${linesIn(file).slice(-2).join('\n')}\n`);
+  });
+
+  it('counts calls for people: the last one is two lines', async () => {
+    const file = freshRecord();
+    const log = await opened({ path: file });
+    for (const id of ['c1', 'c2', 'c3']) {
+      await log.begin(call(id));
+      await log.end({ id, outcome: 'ok', durationMs: 3 });
+    }
+    await log.close();
+    const { stdout } = await runCli(['audit', 'tail', '--file', file, '--lines', '2']);
+    expect(stdout.match(/id c\d/g)).toEqual(['id c2', 'id c3']);
   });
 
   it('follows until it is told to stop', async () => {

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ClusterManager } from '../../src/clusters/manager.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
@@ -138,6 +139,19 @@ describe('call', () => {
   });
 
   const NODES = ['proxmox_api_call', '--arg', 'cluster=staging', '--arg', 'path=/nodes'];
+
+  it('says how long to wait where the service says it', async () => {
+    const busy = createServer((_request, response) => {
+      response.writeHead(429, { 'retry-after': '58', 'content-type': 'application/json' });
+      response.end(JSON.stringify({ error: { code: -32000, message: 'Too many requests.' } }));
+    });
+    await new Promise<void>((resolve) => busy.listen(0, '127.0.0.1', resolve));
+    const { port } = busy.address() as AddressInfo;
+    const { code, stderr } = await runCli(['call', '--list', '--url', `http://127.0.0.1:${port}/mcp`]);
+    busy.close();
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/HTTP 429: Too many requests\.\nWait 58 s, then repeat\./);
+  });
 
   it('gives up after --timeout', async () => {
     const slow = simulator.cluster('staging').faults.add({ kind: 'slow', ms: 15_000, match: /\/nodes$/ });

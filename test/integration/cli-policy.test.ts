@@ -74,6 +74,18 @@ describe('policy check and show', () => {
     const { code, stderr } = await run('check --file wrong.json');
     expect(code).toBe(2);
     expect(stderr).toMatch(/wrong\.json, rolse: line 3: is not a known key\. Did you mean "roles"/);
+    expect((await run('check wrong.json')).stderr).toBe(stderr);
+    expect((await run('check wrong.json --file wrong.json')).stderr).toMatch(/Give the file once/);
     expect((await run('check', {})).stderr).toMatch(/POLICY_FILE is not set/);
+    const absent = await run('show --as alice --file zz');
+    expect(absent.stderr).toMatch(/--file: .*zz can't be read/);
+    expect(absent.stderr).not.toContain('POLICY_FILE');
+  });
+
+  it('say of a tenant what binds it, and nothing of what does not', async () => {
+    const principals = [{ match: { subject: 'a' }, roles: 'viewer', tenant: { tags: 'web' } }];
+    writeFileSync(join(folder, 'tenant.json'), JSON.stringify({ principals }));
+    const { stdout } = await run('show --as a --file tenant.json');
+    expect(stdout).toContain('  only guests with tag web\n');
   });
 });

@@ -77,6 +77,10 @@ describe('token', () => {
     expect(Object.keys(issued)).toEqual(['token', 'subject', 'scope', 'expires_at', 'jti']);
     const header = JSON.parse(Buffer.from(issued.token.split('.')[0], 'base64url').toString());
     expect(header).toMatchObject({ alg: 'EdDSA', kid: expect.stringMatching(/^pmx-/) });
+    const none = await runCli(['token', 'list', '--subject', 'bob'], setting);
+    expect(none.stderr).toMatch(/^No token was issued here for bob\.\n.*are not listed/);
+    const unknown = await runCli(['token', 'revoke', '--subject', 'bob'], setting);
+    expect(unknown.stderr).toContain('None of its tokens is listed here.');
     const { stdout } = await runCli(['token', 'list'], setting);
     expect(stdout).toContain(issued.jti);
     expect(stdout).not.toContain(issued.token);

@@ -135,7 +135,7 @@ describe('what else is lost', () => {
       'production',
       call('POST', '/nodes/pve1/qemu/100/snapshot/installed/rollback'),
     );
-    expect(rollback.undo).toContain('snapshot first: POST /nodes/pve1/qemu/100/snapshot');
+    expect(rollback.undo).toContain('snapshot_first');
   });
 });
 

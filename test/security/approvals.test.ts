@@ -84,14 +84,42 @@ describe('destroying a guest through a client that can not ask a person', () => 
   });
 
   it('goes through once after an approver’s yes, and needs another plan then', async () => {
-    const { destroy } = await makeGuest();
+    const { destroy, vmid } = await makeGuest();
     const { number } = plan(await alice.api(destroy));
     expect(await approve(number)).toMatchObject({ status: 200, body: { plan: { state: 'approved' } } });
     expect((await alice.api(destroy)).isError).toBe(false);
     expect(guarded.writes()).toEqual([destroy]);
-    const again = await alice.api(destroy);
-    expect(plan(again).number).toBeGreaterThan(number);
-    expect(guarded.writes()).toEqual([destroy]);
+    // It is gone, and nobody is asked about what is not there; another of its number needs another plan.
+    expect((await alice.api(destroy)).error?.code).toBe('NOT_FOUND');
+    await alice.api('POST /nodes/pve1/qemu', { vmid, name: 'next', cores: 1 });
+    guarded.mark();
+    expect(plan(await alice.api(destroy)).number).toBeGreaterThan(number);
+    expect(guarded.writes()).toEqual([]);
+  });
+
+  it('makes no plan for a guest that is not there, and creating one is not held up', async () => {
+    const { error } = await alice.api('DELETE /nodes/pve1/qemu/7777');
+    expect(error).toMatchObject({ code: 'NOT_FOUND', message: expect.stringContaining('7777') });
+    const waiting = await http('/approvals', await tokenFor('carol', APPROVE), 'GET');
+    expect(JSON.stringify(waiting.body)).not.toContain('7777');
+    expect(guarded.writes()).toEqual([]);
+  });
+
+  it('stays refused after a no, through another node, with other parameters and as another type', async () => {
+    const { destroy, vmid } = await makeGuest();
+    const { number } = plan(await alice.api(destroy));
+    await http(`/approvals/${number}/deny`, await tokenFor('carol', APPROVE));
+    const message = expect.stringContaining(`declined plan ${number}`);
+    const refused = { code: 'POLICY_DENIED', message };
+    for (const data of [{ purge: 1 }, { skiplock: 1 }])
+      expect((await alice.api(destroy, data)).error).toMatchObject(refused);
+    for (const place of ['pve2/qemu', 'localhost/qemu', 'pve1/lxc'])
+      expect((await alice.api(`DELETE /nodes/${place}/${vmid}`)).error).toMatchObject(refused);
+    // Another guest, and what somebody else asks for, is another question.
+    const other = await makeGuest();
+    plan(await alice.api(other.destroy));
+    plan(await (await guarded.connect({ subject: 'bob' })).api(destroy));
+    expect(guarded.writes()).toEqual([]);
   });
 
   it('stays refused after an approver’s no, and the answer says whose', async () => {
@@ -170,7 +198,8 @@ describe('an approval is for', () => {
       plan(await alice.api(destroy, data));
     plan(await alice.api(`DELETE /nodes/pve2/qemu/${vmid}`));
     plan(await alice.api(`DELETE /nodes/pve1/lxc/${vmid}`));
-    plan(await alice.api(destroy.replace('pve1', 'stg1'), undefined, { cluster: 'staging' }));
+    const elsewhere = await alice.api(destroy.replace('pve1', 'stg1'), undefined, { cluster: 'staging' });
+    expect(elsewhere.error?.code).toBe('NOT_FOUND');
     plan(await alice.api('DELETE /nodes/pve1/qemu/101'));
     expect(guarded.writes()).toEqual([]);
     // And is still there for what it was given.
@@ -229,6 +258,13 @@ describe('what needs an approval by default', () => {
     ['POST /nodes/pve1/qemu/100/snapshot/installed/rollback', undefined, 'person'],
     ['PUT /nodes/pve1/qemu/100/config', { delete: 'scsi0' }, 'person'],
     ['PUT /nodes/pve1/qemu/100/config', { cores: 2, delete: 'net0,scsi0' }, 'person'],
+    ['PUT /nodes/pve1/qemu/100/config', { delete: 'cdrom', force: 1 }, 'person'],
+    ['PUT /cluster/replication/100-0', { remove_job: 'full' }, 'person'],
+    ['PUT /access/acl', { path: '/', roles: 'Administrator', users: 'eve@pve' }, 'person'],
+    ['PUT /access/password', { userid: 'root@pam', password: 'known to the agent' }, 'person'],
+    ['POST /access/users/root@pam/token/mine', { privsep: 0 }, 'person'],
+    ['PUT /access/users/mcp@pve/token/mcp', { privsep: 0 }, 'person'],
+    ['PUT /nodes/pve1/lxc/110/config', { mp0: '/,mp=/mnt' }, 'person'],
     ['POST /nodes/pve1/stopall', undefined, 'person'],
     ['POST /nodes/pve1/stopall', { vms: '100' }, 'person'],
     ['POST /nodes/pve1/status', { command: 'reboot' }, 'person'],

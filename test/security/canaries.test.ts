@@ -117,11 +117,17 @@ async function driveTrouble(service: CanaryService, admin: Tool): Promise<void> 
 /** Answers that are meant to hold a secret: it is in them, and nowhere else. */
 async function driveMeant(service: CanaryService, admin: Tool): Promise<void> {
   const path = '/access/users/mcp@pve/token/canary';
-  const answer = await admin(
-    'proxmox_api_call',
-    { cluster: 'production', method: 'POST', path },
-    { meant: true },
-  );
+  const call = { cluster: 'production', method: 'POST', path };
+  // A credential that works beside this service is made only with a person's approval.
+  const refusal = (await admin('proxmox_api_call', call))?.structuredContent.error as
+    | { plan?: { number: number } }
+    | undefined;
+  const approver = await service.bearer('proxmox:approve');
+  await service.http(`/approvals/${refusal?.plan?.number}/approve`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${approver}` },
+  });
+  const answer = await admin('proxmox_api_call', call, { meant: true });
   const data = answer?.structuredContent.data as { value?: string } | undefined;
   if (data?.value !== undefined) {
     evidence.meant++;

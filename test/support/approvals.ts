@@ -1,6 +1,11 @@
 import { pino } from 'pino';
 import { type ApprovalRequest, Approvals } from '../../src/access/approvals/approvals.ts';
-import { ApprovalRequiredError, bindingOf, type PlanFacts } from '../../src/access/approvals/plan.ts';
+import {
+  ApprovalRequiredError,
+  aboutOf,
+  bindingOf,
+  type PlanFacts,
+} from '../../src/access/approvals/plan.ts';
 import type { Principal, Scope } from '../../src/access/principal.ts';
 import { openState } from '../../src/access/state.ts';
 import { Redaction } from '../../src/observability/redaction.ts';
@@ -68,6 +73,7 @@ export function asking(changes: Partial<ApprovalRequest> & { parameters?: Record
     cluster: 'production',
     kind: 'self',
     calls: [{ method: 'DELETE', path, parameters }],
+    about: aboutOf('DELETE', path),
     binding: bindingOf('production', [{ method: 'DELETE', path, parameters }]),
     guestDigest: 'digest-1',
     describe: async () => FACTS,

@@ -6,6 +6,7 @@ import { hasScope, type Principal } from '../principal.ts';
 import {
   type ApprovalKind,
   ApprovalRequiredError,
+  DeclinedError,
   type Plan,
   type PlanFacts,
   type PlannedCall,
@@ -29,6 +30,8 @@ export interface ApprovalRequest {
   kind: ApprovalKind;
   /** As people are shown them: secret values redacted. */
   calls: readonly PlannedCall[];
+  /** `aboutOf` the call: what a no holds for, beyond exactly these calls. */
+  about: string;
   /** `bindingOf` the calls as they will be sent. */
   binding: string;
   /** Of the guest's configuration now, so that a plan does not outlive what it was made for. */
@@ -131,6 +134,7 @@ export class Approvals {
 
   async #self(request: ApprovalRequest, bound: Bound): Promise<Approved> {
     const { handle } = request;
+    this.#notDeclined(request);
     const used = isHandle(handle) ? this.#store.consumeByHandle(handle, bound) : undefined;
     if (used) return this.#granted(used, 'self');
     const { plan, handle: given } = await this.#newPlan(request, bound);
@@ -152,6 +156,8 @@ export class Approvals {
       const used = this.#store.consumeApproved(known.number, bound);
       if (used) return this.#granted(used, used.approver ?? 'an approver');
     }
+    // Behind the yes to exactly these calls, which stands.
+    this.#notDeclined(request);
     const changed = this.#store.supersede(bound);
     const plan = known?.state === 'pending' ? known : (await this.#newPlan(request, bound)).plan;
     const why = this.#preface(request, bound, plan, changed);
@@ -168,8 +174,14 @@ export class Approvals {
     throw this.#unapproved(plan, `Plan ${plan.number} was used or has expired meanwhile. `, 'undecided');
   }
 
+  /** @throws CallError POLICY_DENIED where a person said no to the same, in whatever words */
+  #notDeclined({ principal, cluster, about }: ApprovalRequest): void {
+    const denied = this.#store.findDenied(principal, cluster, about);
+    if (denied) throw this.#declined(denied);
+  }
+
   async #newPlan(request: ApprovalRequest, bound: Bound): Promise<{ plan: StoredPlan; handle: string }> {
-    const { tool, signal } = request;
+    const { tool, about, signal } = request;
     const calls = this.#redaction.value(request.calls) as PlannedCall[];
     if (JSON.stringify(calls).length > LARGEST_PLAN) {
       throw new CallError('INVALID_ARGUMENTS', 'The plan is too large to be judged; nothing was sent.', {
@@ -180,7 +192,7 @@ export class Approvals {
     const found = await request.describe().catch(() => NOTHING_KNOWN);
     signal.throwIfAborted();
     const facts = this.#redaction.value(found) as PlanFacts;
-    const added = this.#store.add({ ...bound, tool, calls, facts });
+    const added = this.#store.add({ ...bound, tool, about, calls, facts });
     if (added) {
       this.#log(added.plan, 'plan made');
       return added;
@@ -248,9 +260,11 @@ export class Approvals {
   #declined({ number, approver, reason, cluster, expiresAt }: StoredPlan): CallError {
     const who = approver === undefined ? 'A person' : line(approver);
     const because = reason === undefined ? '' : `, saying ${quoted(reason)}`;
-    return new CallError('POLICY_DENIED', `${who} declined plan ${number}${because}; nothing was sent.`, {
+    return new DeclinedError(`${who} declined plan ${number}${because}; nothing was sent.`, {
       cluster,
-      hint: `Do not look for another way to the same end: ask the user what they want instead. The same call is refused for ${minutes(expiresAt - this.#clock())} minutes.`,
+      number,
+      by: who,
+      hint: `Do not look for another way to the same end: ask the user what they want instead. The same call, with whatever parameters, is refused for ${minutes(expiresAt - this.#clock())} minutes.`,
     });
   }
 

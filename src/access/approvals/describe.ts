@@ -149,10 +149,10 @@ async function storageUse(
       ];
 }
 
-function snapshotFirst({ type, node, vmid, template }: PlannedGuest): string[] {
+function snapshotFirst({ node, template }: PlannedGuest): string[] {
   if (template || node === undefined) return [];
   return [
-    `To be able to go back, snapshot first: POST /nodes/${node}/${type}/${vmid}/snapshot with snapname.`,
+    'To be able to go back, repeat the call with snapshot_first: "<name>", which takes a snapshot before it.',
   ];
 }
 

@@ -87,6 +87,28 @@ export function bindingOf(cluster: string, calls: readonly ExactCall[]): string 
     .digest('hex');
 }
 
+const GUEST_CALL = /^\/nodes\/[^/]+\/(?:qemu|lxc)\/(\d+)(\/.*)?$/;
+
+/**
+ * What a call does to what, without the ways there are to spell it: its parameters, the node that a guest is addressed
+ * through and the guest's type are left out. A person's no holds for all of it.
+ *
+ * @param path decoded
+ */
+export function aboutOf(method: HttpMethod, path: string): string {
+  const [, vmid, rest = ''] = GUEST_CALL.exec(path) ?? [];
+  if (vmid === undefined) return `${method} ${path}`;
+  // Both write a configuration.
+  const verb = method === 'POST' && rest === '/config' ? 'PUT' : method;
+  return `${verb} guest ${Number(vmid)}${rest}`;
+}
+
+/** The guest in the path of a call; undefined where there is none. */
+export function guestInPath(path: string): number | undefined {
+  const [, vmid] = GUEST_CALL.exec(path) ?? [];
+  return vmid === undefined ? undefined : Number(vmid);
+}
+
 function sorted(parameters: Parameters): [string, unknown][] {
   return Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 }
@@ -118,5 +140,17 @@ export class ApprovalRequiredError extends CallError {
 
   override toBody(): ErrorBody & { plan: ShownPlan } {
     return { ...super.toBody(), plan: this.plan };
+  }
+}
+
+/** POLICY_DENIED by a person, with who it was, for the audit. */
+export class DeclinedError extends CallError {
+  readonly number: number;
+  readonly by: string;
+
+  constructor(message: string, details: { hint: string; cluster: string; number: number; by: string }) {
+    super('POLICY_DENIED', message, { hint: details.hint, cluster: details.cluster });
+    this.number = details.number;
+    this.by = details.by;
   }
 }

@@ -16,7 +16,8 @@ CREATE TABLE IF NOT EXISTS approval_plans (
   handle_hash BLOB NOT NULL UNIQUE,
   principal_id TEXT NOT NULL, subject TEXT NOT NULL, credential TEXT NOT NULL, client TEXT,
   kind TEXT NOT NULL CHECK (kind IN ('self', 'person', 'second')),
-  tool TEXT NOT NULL, cluster TEXT NOT NULL, binding TEXT NOT NULL, guest_digest TEXT NOT NULL,
+  tool TEXT NOT NULL, cluster TEXT NOT NULL, about TEXT NOT NULL DEFAULT '', binding TEXT NOT NULL,
+  guest_digest TEXT NOT NULL,
   calls TEXT NOT NULL, facts TEXT NOT NULL,
   created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
   state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'approved', 'denied', 'used', 'expired')),
@@ -37,6 +38,8 @@ export interface Bound {
 
 export interface NewPlan extends Bound {
   tool: string;
+  /** `aboutOf` the call: a no holds for all that is about the same. */
+  about: string;
   calls: readonly PlannedCall[];
   facts: PlanFacts;
 }
@@ -65,6 +68,7 @@ export class PlanStore {
     this.#clock = clock;
     this.#random = random;
     database.exec(TABLES);
+    withAbout(database);
   }
 
   /** A key that all processes with this state file share, to sign what a client is given to bring back. */
@@ -78,13 +82,13 @@ export class PlanStore {
   /** @returns the plan and its handle; undefined where the principal has too many plans that wait */
   add(plan: NewPlan): { plan: StoredPlan; handle: string } | undefined {
     const now = this.#clock();
-    const { principal, kind, tool, cluster, binding, guestDigest, calls, facts } = plan;
+    const { principal, kind, tool, cluster, about, binding, guestDigest, calls, facts } = plan;
     this.#get('DELETE FROM approval_plans WHERE expires_at <= ? RETURNING number', now - KEPT_MS);
     const handle = this.#random(32).toString('base64url');
     const row = this.#get(
       `INSERT INTO approval_plans (handle_hash, principal_id, subject, credential, client, kind, tool, cluster, binding,
-         guest_digest, calls, facts, created_at, expires_at)
-       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14
+         guest_digest, calls, facts, created_at, expires_at, about)
+       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?16
        WHERE (SELECT count(*) FROM approval_plans
               WHERE principal_id = ?2 AND state IN ('pending', 'approved') AND expires_at > ?13) < ?15
        RETURNING *`,
@@ -103,6 +107,7 @@ export class PlanStore {
       now,
       now + LIFETIME_MS,
       MOST_PENDING,
+      about,
     );
     return row && { plan: planOf(row), handle };
   }
@@ -115,6 +120,20 @@ export class PlanStore {
          AND state IN ('pending', 'approved', 'denied') AND expires_at > ?6
        ORDER BY CASE state WHEN 'denied' THEN 0 WHEN 'approved' THEN 1 ELSE 2 END, number DESC LIMIT 1`,
       ...boundValues(bound),
+      this.#clock(),
+    );
+    return row && planOf(row);
+  }
+
+  /** The newest plan about the same that was denied, however its calls were spelled; it stands until it expires. */
+  findDenied(principal: Principal, cluster: string, about: string): StoredPlan | undefined {
+    const row = this.#get(
+      `SELECT * FROM approval_plans
+       WHERE principal_id = ? AND cluster = ? AND about = ? AND state = 'denied' AND expires_at > ?
+       ORDER BY number DESC LIMIT 1`,
+      principal.id,
+      cluster,
+      about,
       this.#clock(),
     );
     return row && planOf(row);
@@ -182,13 +201,17 @@ export class PlanStore {
     return row && planOf(row);
   }
 
-  /** Records an approver's decision; undefined where the plan does not wait for one, or not for this approver's. */
+  /**
+   * Records an approver's decision; undefined where the plan does not wait for one, or not for this approver's. Another
+   * token of the same principal and OAuth client is the one that asked, renewed.
+   */
   decide(number: number, approver: Principal, state: 'approved' | 'denied', reason: string | undefined) {
     if (!Number.isSafeInteger(number)) return undefined;
     const row = this.#get(
       `UPDATE approval_plans SET state = ?2, approver = ?3, reason = ?4
        WHERE number = ?1 AND state = 'pending' AND expires_at > ?5 AND kind <> 'self'
          AND (?2 = 'denied' OR (credential <> ?6
+           AND (client IS NULL OR client IS NOT ?8 OR principal_id <> ?7)
            AND (kind <> 'second' OR (principal_id <> ?7 AND lower(subject) <> lower(?3)))))
        RETURNING *`,
       number,
@@ -198,6 +221,7 @@ export class PlanStore {
       this.#clock(),
       approver.credential,
       approver.id,
+      approver.client ?? null,
     );
     return row && planOf(row);
   }
@@ -234,6 +258,20 @@ export class PlanStore {
 
   #get(sql: string, ...values: SQLInputValue[]): Row | undefined {
     return this.#database.prepare(sql).get(...values);
+  }
+}
+
+/** Adds the column to a state file that was made without it. */
+function withAbout(database: DatabaseSync): void {
+  const isThere = () =>
+    database.prepare("SELECT 1 FROM pragma_table_info('approval_plans') WHERE name = 'about'").get() !==
+    undefined;
+  if (isThere()) return;
+  try {
+    database.exec("ALTER TABLE approval_plans ADD COLUMN about TEXT NOT NULL DEFAULT ''");
+  } catch (error) {
+    // Another process with this state file may have been faster.
+    if (!isThere()) throw error;
   }
 }
 

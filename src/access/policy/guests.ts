@@ -343,5 +343,5 @@ function optionalText(value: unknown): string | undefined {
 }
 
 function isOn(value: unknown): boolean {
-  return /^(?:1|on|yes|true)$/i.test(String(value));
+  return /^(?:1|on|yes|true)\n?$/i.test(String(value));
 }

@@ -57,6 +57,8 @@ export class Protection {
           `guest ${guest.vmid} is protected${destroys || bares ? '' : ', and this call does not destroy it'}`,
       );
       if (destroys) return refused(guest, 'nobody may destroy it through this server');
+      if (takesVolume(path, parameters, guest.vmid))
+        return refused(guest, 'nobody may give its volumes to another guest through this server');
       if (bares) return refused(guest, 'nobody may take the name or tag away that protects it');
     }
     if (seen.unnamed === undefined || !risks.includes('destroy') || !isPruning(path) || !this.#isAny)
@@ -73,6 +75,17 @@ function isSpared(path: string, parameters: Readonly<Record<string, unknown>> | 
   if (SPARED.some((pattern) => pattern.test(path))) return true;
   if (!/^\/nodes\/[^/]+\/vzdump$/.test(path) || parameters === undefined) return false;
   return PRUNING.every((name) => parameters[name] === undefined || parameters[name] === null);
+}
+
+/** Makes a volume another guest's, with which it could be destroyed. */
+function takesVolume(
+  path: string,
+  parameters: Readonly<Record<string, unknown>> | undefined,
+  vmid: number,
+): boolean {
+  const target = parameters?.['target-vmid'];
+  if (target === undefined || target === null || String(target) === String(vmid)) return false;
+  return /\/(?:move_disk|move_volume)$/.test(path);
 }
 
 /** Deletes backups of guests that it does not name. */

@@ -9,7 +9,7 @@ const NODE_KEYS = /^(?:args|hookscript|cicustom|(?:hostpci|usb|parallel|dev)\d+|
 /** A value that is, or names, a path of the node instead of a volume; `mp=/data` is one within the guest. */
 const NODE_PATH = /^\s*\/|(?:^|,)\s*(?:file|volume|import-from|path)=\s*\//;
 const VOLUME_KEYS =
-  /^(?:(?:scsi|virtio|ide|sata|mp|unused|serial)\d+|efidisk0|tpmstate0|rootfs|import-from|archive|ostemplate|volume)$/;
+  /^(?:(?:scsi|virtio|ide|sata|mp|unused|serial)\d+|efidisk0|tpmstate0|rootfs|cdrom|import-from|archive|ostemplate|volume)$/;
 
 /** Whether a tenant may make a call at all. What is not its own looks as if it were not there. */
 export function tenantDenial(

@@ -7,9 +7,13 @@ import type { HttpConfig } from '../../config/config.ts';
 import { CallError, toCallError } from '../../proxmox/errors.ts';
 import { resourceMetadataUrl } from '../public-url.ts';
 
+export type OnDecision = (plan: Plan, approver: Principal, requestId: string) => Promise<void>;
+
 export interface ApprovalRouteParts {
   approvals: Approvals;
   http: HttpConfig;
+  /** Hears of each decision once it stands; must not throw. */
+  onDecision?: OnDecision | undefined;
   /** Epoch milliseconds. */
   clock?: () => number;
 }
@@ -30,7 +34,7 @@ const STATUS: Partial<Record<CallError['code'], number>> = {
  */
 export function approvalRoutes(
   app: FastifyInstance,
-  { approvals, http, clock = Date.now }: ApprovalRouteParts,
+  { approvals, http, onDecision, clock = Date.now }: ApprovalRouteParts,
 ): void {
   app.get('/approvals', async (request, reply) => {
     return answered(request, reply, (approver) => {
@@ -48,21 +52,26 @@ export function approvalRoutes(
 
   for (const verb of ['approve', 'deny'] as const) {
     app.post<PlanRoute>(`/approvals/:number/${verb}`, async (request, reply) => {
-      return answered(request, reply, (approver) => {
+      return answered(request, reply, async (approver) => {
         const number = numberOf(request.params.number);
         const plan = approvals.decide(number, approver, DECISIONS[verb], reasonIn(request.body));
+        await onDecision?.(plan, approver, request.id);
         return { plan: shown(plan, clock()) };
       });
     });
   }
 
-  function answered(request: FastifyRequest, reply: FastifyReply, work: (approver: Principal) => object) {
+  async function answered(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    work: (approver: Principal) => object | Promise<object>,
+  ) {
     const { principal } = request;
     if (!principal) throw new Error('the approvals were asked for without a principal');
     reply.header('cache-control', 'no-store');
     if (!hasScope(principal, 'proxmox:approve')) return insufficient(request, reply);
     try {
-      return reply.send(work(principal));
+      return reply.send(await work(principal));
     } catch (thrown) {
       const { code, message, hint } = toCallError(thrown);
       const status = STATUS[code];

@@ -48,6 +48,9 @@ export const proxmoxApiCall = defineTool({
     expect_name: textParam()
       .optional()
       .describe('Name that the guest in `path` must have: VMIDs are reused.'),
+    snapshot_first: textParam(40)
+      .optional()
+      .describe('Take a snapshot of this name before changing the guest in `path`.'),
     handle: textParam().optional().describe('Of a plan that you may apply yourself.'),
     fields: fieldsParam,
     offset: z
@@ -67,6 +70,7 @@ export const proxmoxApiCall = defineTool({
     note: z.string().optional(),
     task: z.object({ upid: z.string(), cluster: z.string(), status: z.string() }).optional(),
   }),
+  deadlineSeconds: ({ snapshot_first }) => (snapshot_first === undefined ? 60 : 300),
   async run(args, context) {
     const { method } = args;
     if (method !== 'GET' && (args.offset !== undefined || args.limit !== undefined))
@@ -74,8 +78,8 @@ export const proxmoxApiCall = defineTool({
     const asked = parseApiPath(args.path);
     const cluster = context.cluster({ cluster: args.cluster, ...targetOf(asked, method, args.data) });
     const { path, note: filled } = await filledPath(asked, method, cluster);
-    const { expect_name: expectName, handle: planHandle } = args;
-    const request = { method, path, data: args.data, expectName, planHandle };
+    const { expect_name: expectName, handle: planHandle, snapshot_first: snapshotFirst } = args;
+    const request = { method, path, data: args.data, expectName, planHandle, snapshotFirst };
     const reply = await cluster.request(request).catch((error: unknown) => {
       throw saidWhere(error, cluster);
     });

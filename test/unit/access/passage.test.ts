@@ -302,6 +302,24 @@ describe('a call that takes an approval', () => {
     expect(audit.at(-2)).toMatchObject(['begin', { approval: 'plan 1 by self', decision: 'allowed' }]);
   });
 
+  it('is let through as it was planned, and no other', async () => {
+    const { cluster, send } = opened(SELF);
+    const { handle } = await planned(send(`PUT ${VM}/config`, { data: { cores: 2 } }));
+    const others: [string, object][] = [
+      [`PUT ${VM}/config`, { cores: 3 }],
+      [`PUT ${VM}/config`, { cores: 2, memory: 512 }],
+      [`POST ${VM}/config`, { cores: 2 }],
+      ['PUT /nodes/pve2/qemu/100/config', { cores: 2 }],
+    ];
+    for (const [line, data] of others) {
+      const plan = await planned(send(line, { data: { ...data }, planHandle: handle }));
+      expect(plan.number).toBeGreaterThan(1);
+    }
+    expect(cluster.calls.every(({ method }) => method === 'GET')).toBe(true);
+    await send(`PUT ${VM}/config`, { data: { cores: 2 }, planHandle: handle });
+    expect(cluster.calls.at(-1)?.method).toBe('PUT');
+  });
+
   it.each<[string, unknown, unknown]>([
     ['its configuration is another', { a: 1 }, { a: 2 }],
     ['it is gone', { a: 1 }, new CallError('NOT_FOUND', 'gone', { hint: 'x' })],

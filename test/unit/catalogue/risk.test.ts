@@ -96,8 +96,8 @@ describe('riskOf', () => {
     ['POST', `${CT}/termproxy`, 'execute'],
     ['POST', '/nodes/{node}/execute', 'execute'],
     ['POST', '/access/ticket', 'secret'],
-    ['POST', '/access/users/{userid}/token/{tokenid}', 'secret'],
-    ['PUT', '/access/password', 'secret'],
+    ['POST', '/access/users/{userid}/token/{tokenid}', 'execute'],
+    ['PUT', '/access/password', 'execute'],
     ['POST', `${VM}/remote_migrate`, 'secret'],
   ])('of %s %s is %s', (method, path, risk) => {
     expect(riskOf(method, path).risk).toBe(risk);
@@ -151,7 +151,7 @@ describe('riskOfCall', () => {
     ['POST', '/access/domains/{realm}/sync', {}, ['destroy']],
     ['POST', '/access/domains/{realm}/sync', { 'dry-run': 1 }, ['change']],
     ['PUT', '/access/users/{userid}/token/{tokenid}', { comment: 'x' }, ['change']],
-    ['PUT', '/access/users/{userid}/token/{tokenid}', { regenerate: true }, ['change', 'secret']],
+    ['PUT', '/access/users/{userid}/token/{tokenid}', { regenerate: true }, ['change', 'secret', 'execute']],
     ['PUT', '/access/acl', { path: '/', delete: 1 }, ['change', 'destroy']],
     ['PUT', `${VM}/sendkey`, { key: 'ctrl-alt-delete' }, ['execute']],
     ['GET', '/nodes/{node}/scan/cifs', { server: 'a', password: 'x' }, ['change', 'secret']],
@@ -189,6 +189,24 @@ describe('riskOfCall', () => {
     ['PUT', `${CT}/config`, { delete: 'rootfs' }, ['change', 'destroy']],
     ['PUT', `${VM}/config`, { delete: 'sata1,ide2' }, ['change', 'destroy']],
     ['GET', '/cluster/acme/tos', { directory: 'https://a' }, ['change']],
+    ['PUT', `${VM}/config`, { delete: 'cdrom' }, ['change', 'destroy']],
+    ['PUT', `${VM}/config`, { delete: 'vmstate' }, ['change', 'destroy']],
+    ['PUT', `${VM}/config`, { scsi1: '/dev/sdb' }, ['change', 'execute']],
+    ['PUT', `${VM}/config`, { scsi1: 'local:1,import-from=/etc/shadow' }, ['change', 'execute']],
+    ['PUT', `${VM}/config`, { scsi1: 'local:vm-100-disk-1' }, ['change']],
+    ['PUT', `${CT}/config`, { mp0: 'local:1,mp=/data' }, ['change']],
+    ['PUT', `${CT}/config`, { mp0: '/srv,mp=/data' }, ['change', 'execute']],
+    ['PUT', `${VM}/config`, { serial0: '/dev/ttyS0' }, ['change', 'execute']],
+    ['PUT', `${VM}/config`, { serial0: 'socket' }, ['change']],
+    ['PUT', `${VM}/config`, { cicustom: 'user=local:snippets/x' }, ['change', 'execute']],
+    ['PUT', '/access/acl', { path: '/', roles: 'PVEAdmin' }, ['change', 'execute']],
+    ['PUT', '/access/acl', { path: '/', roles: 'PVEAdmin', delete: 1 }, ['change', 'destroy']],
+    ['PUT', '/access/users/{userid}/token/{tokenid}', { privsep: 0 }, ['change', 'execute']],
+    ['PUT', '/access/users/{userid}', { groups: 'admins' }, ['change', 'execute']],
+    ['PUT', '/access/users/{userid}', { comment: 'x' }, ['change']],
+    ['PUT', '/access/roles/{roleid}', { privs: 'Sys.Modify' }, ['change', 'execute']],
+    ['PUT', '/access/domains/{realm}', { 'sync-defaults-options': 'purge=1' }, ['change', 'destroy']],
+    ['PUT', '/cluster/replication/{id}', { remove_job: 'full' }, ['change', 'destroy']],
     ['POST', '/made/up', {}, ['destroy']],
   ])('of %s %s with %j is %j', (method, path, params, risks) => {
     const assessment = riskOfCall(method, path, params);
@@ -241,7 +259,7 @@ describe('riskOfCall', () => {
 
   it('says a secret once, where the method is one already', () => {
     const { risks, reasons } = riskOfCall('PUT', '/access/password', { password: 'x' });
-    expect(risks).toEqual(['change', 'secret']);
+    expect(risks).toEqual(['change', 'secret', 'execute']);
     expect(reasons.join()).not.toContain('password is a secret');
   });
 

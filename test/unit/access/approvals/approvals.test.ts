@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ApprovalRequest } from '../../../../src/access/approvals/approvals.ts';
-import { bindingOf } from '../../../../src/access/approvals/plan.ts';
+import { aboutOf, bindingOf } from '../../../../src/access/approvals/plan.ts';
+import { openState } from '../../../../src/access/state.ts';
 import { asking, FACTS, handleOf, planOf, principal, testApprovals } from '../../../support/approvals.ts';
 import { failureOf } from '../../../support/engine-fixtures.ts';
 
@@ -152,6 +153,33 @@ describe('person: a human decides', () => {
     expect(ask).toHaveBeenCalledOnce();
   });
 
+  it('a no at the client holds for the same act in other words, and for an approval of one’s own', async () => {
+    const { approvals, pass } = testApprovals();
+    const handle = await handleOf(approvals.require(asking(), undefined));
+    await failureOf(approvals.require(person(), () => 'declined'));
+    const ask = vi.fn(() => 'approved' as const);
+    const other = { binding: 'other', guestDigest: 'digest-2' };
+    const refused = { code: 'POLICY_DENIED', number: 2, by: 'the person at the client' };
+    for (const request of [person(other), asking({ ...other, kind: 'second' }), asking({ handle })])
+      expect(await failureOf(approvals.require(request, ask))).toMatchObject(refused);
+    expect(ask).not.toHaveBeenCalled();
+    await approvals.require(person({ ...other, principal: principal('bob') }), ask);
+    await approvals.require(person({ ...other, cluster: 'staging' }), ask);
+    await approvals.require(person({ ...other, about: 'POST guest 100/status/stop' }), ask);
+    expect(ask).toHaveBeenCalledTimes(3);
+    pass(WAIT);
+    await approvals.require(person(other), ask);
+  });
+
+  it('a yes to exactly these calls stands beside a no to others about the same', async () => {
+    const { approvals } = testApprovals();
+    await planOf(approvals.require(person({ binding: 'wanted' }), undefined));
+    await planOf(approvals.require(person(), undefined));
+    approvals.decide(2, APPROVER, 'denied');
+    approvals.decide(1, APPROVER, 'approved');
+    expect(await approvals.require(person({ binding: 'wanted' }), undefined)).toMatchObject({ number: 1 });
+  });
+
   it.each(['asked', 'undecided', 'unavailable'] as const)(
     'does not let it through when "%s"',
     async (answer) => {
@@ -224,6 +252,16 @@ describe('person: a human decides', () => {
     expect(() => approvals.decide(1, alice, 'approved')).toThrow('This credential asked for plan 1');
     const own = { ...alice, credential: 'jwt:another' };
     expect(approvals.decide(1, own, 'approved')).toMatchObject({ approver: 'alice' });
+  });
+
+  it('is not approved by the token that asked once its client has renewed it', async () => {
+    const { approvals } = testApprovals();
+    const agent = principal('alice', ['proxmox:admin', 'proxmox:approve'], { client: 'agent' });
+    await planOf(approvals.require(person({ principal: agent }), undefined));
+    const renewed = { ...agent, credential: 'jwt:renewed' };
+    expect(() => approvals.decide(1, renewed, 'approved')).toThrow('You asked for plan 1');
+    const herself = { ...agent, credential: 'jwt:herself', client: 'console' };
+    expect(approvals.decide(1, herself, 'approved')).toMatchObject({ approver: 'alice' });
   });
 
   it('a no at the client takes back a yes from elsewhere', async () => {
@@ -363,5 +401,34 @@ describe('the binding of exact calls', () => {
   it('depends on the order of calls', () => {
     const other = { ...call, path: '/nodes/b/qemu/2/config' };
     expect(bindingOf('c', [call, other])).not.toBe(bindingOf('c', [other, call]));
+  });
+});
+
+describe('what a call is about', () => {
+  it.each([
+    ['DELETE', '/nodes/pve1/qemu/100', 'DELETE guest 100'],
+    ['DELETE', '/nodes/localhost/lxc/0100', 'DELETE guest 100'],
+    ['POST', '/nodes/pve1/qemu/100/snapshot/a/rollback', 'POST guest 100/snapshot/a/rollback'],
+    ['POST', '/nodes/pve1/qemu/100/config', 'PUT guest 100/config'],
+    ['POST', '/nodes/pve1/qemu', 'POST /nodes/pve1/qemu'],
+    ['DELETE', '/storage/local', 'DELETE /storage/local'],
+  ] as const)('%s %s', (method, path, about) => {
+    expect(aboutOf(method, path)).toBe(about);
+  });
+
+  it('is kept by a state file that was made before there was such a thing', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'approvals-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const path = join(folder, 'state');
+    testApprovals(path);
+    const old = openState(path);
+    old.database.exec('ALTER TABLE approval_plans DROP COLUMN about');
+    old.close();
+    const { approvals } = testApprovals(path);
+    const request = (binding: string) => asking({ kind: 'person', binding });
+    await failureOf(approvals.require(request('a'), () => 'declined'));
+    expect(await failureOf(approvals.require(request('b'), undefined))).toMatchObject({
+      code: 'POLICY_DENIED',
+    });
   });
 });

@@ -201,7 +201,7 @@ describe('a guest', () => {
       'linked clones that read from its disks: the guests 31, 302; Proxmox refuses while they exist',
     );
     // A template has no snapshots.
-    expect(facts.undo).not.toContain('snapshot first');
+    expect(facts.undo).not.toContain('snapshot_first');
   });
 
   it('that is a template without clones has none', async () => {
@@ -279,12 +279,11 @@ describe('the way back', () => {
     expect(facts.undo).toBe(
       [
         'Set the values back that GET on the same path shows now; a disk that is removed does not come back.',
-        'To be able to go back, snapshot first: POST /nodes/pve1/qemu/100/snapshot with snapname.',
-        'To be able to go back, snapshot first: POST /nodes/pve2/lxc/200/snapshot with snapname.',
+        'To be able to go back, repeat the call with snapshot_first: "<name>", which takes a snapshot before it.',
       ].join(' '),
     );
     const destroyed = await described([call(`DELETE ${VM}`)]);
-    expect(destroyed.facts.undo).not.toContain('snapshot first');
+    expect(destroyed.facts.undo).not.toContain('snapshot_first');
   });
 });
 

@@ -112,7 +112,7 @@ describe('the caller reads', () => {
       code: 'POLICY_DENIED',
       cluster: 'production',
       message: 'the person at the client declined plan 1; nothing was sent.',
-      hint: 'Do not look for another way to the same end: ask the user what they want instead. The same call is refused for 10 minutes.',
+      hint: 'Do not look for another way to the same end: ask the user what they want instead. The same call, with whatever parameters, is refused for 10 minutes.',
     };
     expect(await failureOf(approvals.require(person(), () => 'declined'))).toMatchObject(declined);
     expect(await failureOf(approvals.require(person(), undefined))).toMatchObject(declined);

@@ -259,6 +259,13 @@ describe('protected guests', () => {
     ['DELETE /nodes/pve1/storage/lvm/content/vm-200-disk-0', {}, true],
     ['DELETE /nodes/pve1/storage/dir/prunebackups', {}, false],
     ['POST /nodes/pve1/qemu/200/move_disk', { disk: 'scsi0', 'target-vmid': 100, delete: 1 }, false],
+    // A disk that became another guest's could be destroyed with that one.
+    ['POST /nodes/pve1/qemu/100/move_disk', { disk: 'scsi0', 'target-vmid': 200 }, false],
+    ['POST /nodes/pve1/lxc/300/move_volume', { volume: 'mp0', 'target-vmid': '200' }, false],
+    ['POST /nodes/pve1/qemu/200/move_disk', { disk: 'scsi0', 'target-vmid': 100 }, true],
+    ['POST /nodes/pve1/qemu/100/move_disk', { disk: 'scsi0', 'target-vmid': 100 }, true],
+    ['POST /nodes/pve1/qemu/100/move_disk', { disk: 'scsi0', storage: 'x', 'target-vmid': null }, true],
+    ['POST /nodes/pve1/qemu', { vmid: 100, force: '1\n' }, false],
     ['POST /nodes/pve1/execute', { commands: '[]' }, false],
     ['DELETE /nodes/pve1/qemu/0100', {}, false],
     ['POST /nodes/pve1/qemu/100/status/stop', {}, true],

@@ -131,6 +131,7 @@ describe('a tenant', () => {
     ['PUT /nodes/pve1/qemu/100/config', { args: '-drive file=/etc/shadow' }],
     ['PUT /nodes/pve1/qemu/100/config', { scsi1: '/dev/sda' }],
     ['PUT /nodes/pve1/qemu/100/config', { scsi1: 'file=/dev/sda' }],
+    ['PUT /nodes/pve1/qemu/100/config', { cdrom: '/dev/sda' }],
     ['PUT /nodes/pve1/lxc/100/config', { mp0: '/etc,mp=/x' }],
     ['PUT /nodes/pve1/lxc/100/config', { mp0: { volume: '/etc', mp: '/x' } }],
     ['PUT /nodes/pve1/qemu/100/config', { hostpci0: '0000:01:00.0' }],
