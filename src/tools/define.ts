@@ -72,7 +72,7 @@ export interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodO
   input: Input;
   output: Output;
   /** The longest this call may take with these arguments, in seconds; the dispatcher's default where absent. */
-  deadlineSeconds?(args: z.output<Input>): number;
+  deadlineSeconds?(args: z.output<Input>): number | undefined;
   run(args: z.output<Input>, context: ToolContext): Promise<z.output<Output>>;
   /** One or two sentences for clients that show text. */
   summary(result: z.output<Output>): string;

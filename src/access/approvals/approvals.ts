@@ -239,7 +239,7 @@ export class Approvals {
     const { number, kind } = plan;
     const who =
       kind === 'second'
-        ? `somebody other than ${quoted(plan.subject)}, whose token holds proxmox:approve,`
+        ? `somebody other than ${quoted(plan.subject)}, whose token holds proxmox:approve`
         : 'a person whose token holds proxmox:approve';
     const asked = answer === 'undecided' ? 'The person at the client was asked and did not decide. ' : '';
     return this.#required(plan, {

@@ -61,7 +61,10 @@ export function tenantAnswer<Reply extends { data: unknown; total?: number }>(
   if (method !== 'GET') return reply;
   const parts = pathParts(path);
   const list = listKindOf(parts);
-  if (list === undefined) return tenantPathOf(method, parts) === undefined ? { ...reply, data: [] } : reply;
+  if (list === undefined) {
+    if (tenantPathOf(method, parts) !== undefined) return reply;
+    return { ...reply, data: [], ...(reply.total === undefined ? {} : { total: 0 }) };
+  }
   const keep = (row: unknown): row is Row => isObject(row) && KEEPS[list](row, tenant, visible);
   const data = Array.isArray(reply.data) ? reply.data.filter(keep) : onePool(reply.data, list, tenant);
   const rows = Array.isArray(data) ? data.map((row) => ofRow(row, list, tenant, visible)) : data;

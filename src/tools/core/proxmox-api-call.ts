@@ -70,7 +70,7 @@ export const proxmoxApiCall = defineTool({
     note: z.string().optional(),
     task: z.object({ upid: z.string(), cluster: z.string(), status: z.string() }).optional(),
   }),
-  deadlineSeconds: ({ snapshot_first }) => (snapshot_first === undefined ? 60 : 300),
+  deadlineSeconds: ({ snapshot_first }) => (snapshot_first === undefined ? undefined : 300),
   async run(args, context) {
     const { method } = args;
     if (method !== 'GET' && (args.offset !== undefined || args.limit !== undefined))

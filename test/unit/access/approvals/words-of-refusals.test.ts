@@ -95,7 +95,7 @@ describe('the caller reads', () => {
     expect(plan).not.toHaveProperty('handle');
     const second = approvals.require(asking({ kind: 'second' }), undefined);
     expect(await firstLine(second)).toMatch(
-      /^Nothing was sent: plan 2 must be approved first, by somebody other than "alice", whose token holds proxmox:approve/,
+      /^Nothing was sent: plan 2 must be approved first, by somebody other than "alice", whose token holds proxmox:approve\.$/,
     );
   });
 
