@@ -77,16 +77,34 @@ export function decisionOf(
   outcome: Denial | { rule: string; approval: Approval },
   explain: () => readonly string[],
 ): Decision {
-  let trace: readonly string[] | undefined;
-  const lazy = {
-    get trace() {
-      trace ??= explain();
-      return trace;
-    },
-  };
-  const decision =
-    'reason' in outcome
-      ? { allowed: false, approval: 'none' as const, ...outcome }
-      : { allowed: true, reason: `Allowed by ${outcome.rule}`, hint: '', ...outcome };
-  return Object.defineProperties(decision, Object.getOwnPropertyDescriptors(lazy)) as Decision;
+  return 'reason' in outcome
+    ? new Decided({ allowed: false, approval: 'none', ...outcome }, explain)
+    : new Decided({ allowed: true, reason: `Allowed by ${outcome.rule}`, hint: '', ...outcome }, explain);
+}
+
+/** A decision is made for each cluster of each call: one shape, and the trace only where it is read. */
+class Decided implements Decision {
+  readonly allowed: boolean;
+  readonly rule: string;
+  readonly reason: string;
+  readonly hint: string;
+  readonly approval: Approval;
+  readonly missing?: boolean;
+  readonly #explain: () => readonly string[];
+  #trace: readonly string[] | undefined;
+
+  constructor(made: Omit<Decision, 'trace'>, explain: () => readonly string[]) {
+    this.allowed = made.allowed;
+    this.rule = made.rule;
+    this.reason = made.reason;
+    this.hint = made.hint;
+    this.approval = made.approval;
+    if (made.missing !== undefined) this.missing = made.missing;
+    this.#explain = explain;
+  }
+
+  get trace(): readonly string[] {
+    this.#trace ??= this.#explain();
+    return this.#trace;
+  }
 }
