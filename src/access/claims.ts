@@ -114,6 +114,6 @@ function namesOf(value: unknown): string[] {
 }
 
 /** Names stand in logs and in lists: no line breaks, no text that turns the reading direction, no novel. */
-function isName(text: string): boolean {
+export function isName(text: string): boolean {
   return text.trim() !== '' && text.length <= LONGEST_NAME && !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(text);
 }

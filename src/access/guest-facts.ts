@@ -8,6 +8,7 @@ import type { GuestFacts } from './policy/policy.ts';
  * not decided by what its tags were ten seconds ago.
  *
  * @param isNeeded whether any rule looks at more than the VMID
+ * @param made guests that calls before this one make, and that the cluster can't know of yet
  * @throws the signal's reason
  */
 export async function guestFacts(
@@ -15,13 +16,14 @@ export async function guestFacts(
   call: GuestCall,
   isNeeded: boolean,
   signal: AbortSignal,
+  made?: ReadonlyMap<number, GuestFacts>,
 ): Promise<TouchedGuests> {
   const guests = guestsOf(call);
   const isAny = guests.vmids.length > 0 || guests.creates?.from !== undefined;
   if (!isNeeded || !isAny) return touchedGuests(guests, () => undefined);
   const known = await knownGuests(cluster, call.method !== 'GET', signal);
   return touchedGuests(guests, (vmid) =>
-    known === undefined ? { vmid, tags: [], unknown: true } : known.get(vmid),
+    known === undefined ? { vmid, tags: [], unknown: true } : (known.get(vmid) ?? made?.get(vmid)),
   );
 }
 

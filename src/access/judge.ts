@@ -23,6 +23,8 @@ export interface AskedCall {
   reasons: readonly string[];
   guests?: TouchedGuests;
   parameters?: Readonly<Record<string, unknown>> | undefined;
+  /** How many guests the calls that belong together change. */
+  bulk?: number | undefined;
 }
 
 /** The policy's decision on a call to a cluster. */
@@ -31,7 +33,7 @@ export function judge(
   { principal, tool, readOnly = false }: Asking,
   cluster: Cluster,
   serverReadOnly: boolean,
-  { guests, parameters, ...call }: AskedCall,
+  { guests, parameters, bulk, ...call }: AskedCall,
 ): Decision {
   const asked: Asked = {
     ...call,
@@ -43,8 +45,40 @@ export function judge(
     requestReadOnly: readOnly,
     ...(guests === undefined ? {} : { guests }),
     ...(parameters === undefined ? {} : { parameters }),
+    ...(bulk === undefined ? {} : { bulk }),
   };
   return policy.decide(asked);
+}
+
+/** What the service asks on behalf of a caller, for whom it is judged as the same read of its own would be. */
+export const SERVICE_READS = {
+  version: '/version',
+  status: '/cluster/status',
+  resources: '/cluster/resources',
+  permissions: '/access/permissions',
+};
+
+/** What a read is judged by: the policy in force, and MCP_READ_ONLY. */
+export interface Rules {
+  readonly policy: Policy;
+  readonly readOnly: boolean;
+}
+
+export function judgeRead(
+  { policy, readOnly }: Rules,
+  asking: Asking,
+  cluster: Cluster,
+  path: string,
+): Decision {
+  const asked = { method: 'GET', path, risks: ['read'], reasons: [] } as const;
+  return judge(policy, asking, cluster, readOnly, asked);
+}
+
+/** @throws CallError POLICY_DENIED */
+export function requireRead(rules: Rules, asking: Asking, cluster: Cluster, path: string): Decision {
+  const decision = judgeRead(rules, asking, cluster, path);
+  if (!decision.allowed) throw refusal(decision, cluster.name);
+  return decision;
 }
 
 /** A refusal as the caller reads it. What it may not know of looks as if it were not there. */

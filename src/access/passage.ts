@@ -1,25 +1,32 @@
 import type { Logger } from 'pino';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
-import { isObject } from '../catalogue/json.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import type { Redaction } from '../observability/redaction.ts';
 import type { Parameters, ProxmoxReply } from '../proxmox/call.ts';
-import { CallError, toCallError } from '../proxmox/errors.ts';
+import { toCallError } from '../proxmox/errors.ts';
+import { exitStatusOf } from '../proxmox/task.ts';
 import type { Approvals, Approved } from './approvals/approvals.ts';
-import { ApprovalRequiredError, aboutOf, bindingOf, DeclinedError, guestInPath } from './approvals/plan.ts';
+import { recordDecision } from './approvals/decision-record.ts';
+import type { DescribedCall } from './approvals/describe.ts';
+import { aboutOf, bindingOf, guestInPath } from './approvals/plan.ts';
 import type { CallOrigin, GateRequest } from './gate.ts';
+import { Grant } from './grant.ts';
 import { guestFacts } from './guest-facts.ts';
+import { startedJobs } from './jobs/job.ts';
+import type { Jobs } from './jobs/jobs.ts';
 import { judge, refusal } from './judge.ts';
+import { checkGuest, checkName, lateRefusal } from './late-checks.ts';
 import { toParameters } from './parameters.ts';
 import { describeFor, guestDigestOf } from './plan-reads.ts';
 import { strictest } from './policy/decision.ts';
 import type { TouchedGuests } from './policy/guests.ts';
-import type { Decision, Policy } from './policy/policy.ts';
+import type { Decision, GuestFacts, Policy } from './policy/policy.ts';
 import { tenantAnswer, visibleVmids } from './policy/tenant-view.ts';
 import { CallRecord, type RecordedCall } from './record.ts';
-import { shownParameters, withoutGiven } from './shown-parameters.ts';
+import { plannedParameters, shownParameters, withoutGiven } from './shown-parameters.ts';
 import { snapshotBefore, stepEnded } from './snapshot-first.ts';
+import { uploadOf } from './upload.ts';
 import { riskOfRequest, verified } from './verification.ts';
 
 export interface PassageOptions {
@@ -28,6 +35,8 @@ export interface PassageOptions {
   /** Read anew for each call, too. */
   readonly policy: Policy;
   approvals: Approvals;
+  /** Remembers the tasks that are started, and tells the record how they end. */
+  jobs: Jobs;
   /** Absent where no AUDIT_FILE is set. */
   audit?: AuditLog | undefined;
   redaction: Redaction;
@@ -43,11 +52,12 @@ export interface Passing {
   matched?: string | undefined;
   origin: CallOrigin;
   request: GateRequest;
+  /** Approvals that this tool call has for several of its calls. */
+  grants?: readonly Grant[];
 }
 
 /** What is known of a call once it has been judged. */
 interface Judged {
-  catalogue: Catalogue;
   decision: Decision;
   guests: TouchedGuests;
   reasons: readonly string[];
@@ -57,15 +67,18 @@ interface Judged {
 /** A request that is ready to be sent: the call itself, or a snapshot before it. */
 interface Step extends Passing, Judged {
   parameters: Parameters;
+  /** The snapshot that another call asks for. */
+  isBefore: boolean;
 }
 
-/** What the record says of a call that the policy allows and that was stopped behind it. */
-const REFUSALS: Partial<Record<CallError['code'], string>> = {
-  APPROVAL_REQUIRED: 'awaits approval',
-  POLICY_DENIED: 'denied',
-  CONFLICT: 'denied',
-  NOT_FOUND: 'denied',
-};
+/** What calls that are approved together know of each other. */
+interface Among {
+  /** How many guests they are about. */
+  bulk?: number;
+  /** Guests that those before this one make. */
+  made?: ReadonlyMap<number, GuestFacts>;
+}
+
 const TASK_STATUS = /^\/nodes\/[^/]+\/tasks\/([^/]+)\/status$/;
 
 /**
@@ -88,28 +101,48 @@ export class Passage {
     let catalogue: Catalogue | undefined;
     try {
       catalogue = await cluster.catalogue(origin.signal);
-      const before = snapshotBefore(request);
-      const steps = [
-        ...(before === undefined ? [] : [await this.#step({ ...passing, request: before }, catalogue)]),
-        await this.#step(passing, catalogue),
-      ];
+      const { before, main } = await this.#steps(passing, catalogue);
       // Before the approval: that reads the guest, and one that is used up for a call without a place would be lost.
       origin.enter?.(cluster.name);
-      const approved = await this.#approve(passing, steps);
-      let reply: ProxmoxReply | undefined;
-      for (const step of steps) {
-        if (reply !== undefined) {
-          await stepEnded(cluster, reply, origin.signal);
-          // The snapshot took its time: what was allowed before it may no longer be.
-          await this.#judge(step, catalogue);
-        }
-        reply = await this.#send(step, approved);
+      const approved = await this.#approve(before === undefined ? [main] : [before, main], passing.grants);
+      if (before !== undefined) {
+        await stepEnded(cluster, await this.#send(before, approved), origin.signal);
+        // The snapshot took its time: what was allowed before it may no longer be.
+        await this.#judge(main, catalogue);
       }
-      if (reply === undefined) throw new Error('a call has no step');
+      const reply = await this.#send(main, approved);
       return this.#ofTenant(passing, reply);
     } catch (error) {
       throw withoutGiven(error, catalogue, request);
     }
+  }
+
+  /**
+   * Takes one approval for calls that a tool is about to make, before the first of them leaves; each is judged again
+   * when it does.
+   *
+   * @param passings all to one cluster; calls to several guests count as one bulk
+   * @returns undefined where none of them needs an approval
+   * @throws CallError as `pass` does before anything is sent
+   */
+  async approve(passings: readonly Passing[]): Promise<Grant | undefined> {
+    const [first] = passings;
+    if (first === undefined) return undefined;
+    const { cluster, origin } = first;
+    const catalogue = await cluster.catalogue(origin.signal);
+    const guests = passings.map(({ request }) => guestInPath(request.path.toString()));
+    const bulk = Math.max(1, new Set(guests.filter((vmid) => vmid !== undefined)).size);
+    const steps: Step[] = [];
+    for (const passing of passings) {
+      const among = { bulk, made: madeBy(steps) };
+      const { before, main } = await this.#steps(passing, catalogue, among).catch((error: unknown) => {
+        throw withoutGiven(error, catalogue, passing.request);
+      });
+      steps.push(...(before === undefined ? [main] : [before, main]));
+    }
+    origin.enter?.(cluster.name);
+    const approved = await this.#approve(steps);
+    return approved && new Grant(approved, steps.map(singleBinding));
   }
 
   /**
@@ -137,22 +170,33 @@ export class Passage {
     }
   }
 
-  async #step(passing: Passing, catalogue: Catalogue): Promise<Step> {
-    const { cluster, request } = passing;
-    const judged = await this.#judge(passing, catalogue);
-    const parameters = cluster.config.validate ? verified(catalogue, request) : toParameters(request.data);
-    return { ...passing, ...judged, parameters };
+  async #steps(
+    passing: Passing,
+    catalogue: Catalogue,
+    among?: Among,
+  ): Promise<{ before?: Step; main: Step }> {
+    const snapshot = snapshotBefore(passing.request);
+    const before = snapshot && (await this.#step({ ...passing, request: snapshot }, catalogue, among));
+    const main = await this.#step(passing, catalogue, among);
+    return before === undefined ? { main } : { before: { ...before, isBefore: true }, main };
   }
 
-  async #judge(passing: Passing, catalogue: Catalogue): Promise<Judged> {
+  async #step(passing: Passing, catalogue: Catalogue, among?: Among): Promise<Step> {
+    const { cluster, request } = passing;
+    const judged = await this.#judge(passing, catalogue, among);
+    const parameters = cluster.config.validate ? verified(catalogue, request) : toParameters(request.data);
+    return { ...passing, ...judged, parameters, isBefore: false };
+  }
+
+  async #judge(passing: Passing, catalogue: Catalogue, { bulk, made }: Among = {}): Promise<Judged> {
     const { policy, readOnly } = this.#options;
     const { cluster, origin, request } = passing;
     const { method, data } = request;
     const path = request.path.toString();
     const { risks, reasons } = riskOfRequest(catalogue, request);
     const isNeeded = policy.needsGuest(origin.principal) || request.expectName !== undefined;
-    const guests = await guestFacts(cluster, { method, path, data }, isNeeded, origin.signal);
-    const asked = { method, path, risks, reasons, guests, parameters: data };
+    const guests = await guestFacts(cluster, { method, path, data }, isNeeded, origin.signal, made);
+    const asked = { method, path, risks, reasons, guests, parameters: data, bulk };
     const decision = judge(policy, origin, cluster, readOnly, asked);
     const parameters = shownParameters(catalogue, request, this.#options.redaction);
     const recorded = this.#recorded(passing, { method, path, parameters, risks }, decision);
@@ -166,7 +210,7 @@ export class Passage {
       throw error;
     }
     await this.#orRefused(recorded, async () => checkName(cluster.name, request.expectName, guests));
-    return { catalogue, decision, guests, reasons, recorded };
+    return { decision, guests, reasons, recorded };
   }
 
   /** Runs a check that comes behind the policy's yes; what it refuses is recorded as refused, too. */
@@ -174,10 +218,8 @@ export class Passage {
     try {
       return await check();
     } catch (error) {
-      const { code } = toCallError(error);
-      const decision = REFUSALS[code];
-      const rule = ruleOf(error) ?? recorded.rule;
-      if (decision !== undefined) await this.#record.refused({ ...recorded, decision, rule }, code);
+      const refused = lateRefusal(recorded, error);
+      if (refused !== undefined) await this.#record.refused(refused, toCallError(error).code);
       throw error;
     }
   }
@@ -213,22 +255,29 @@ export class Passage {
     };
   }
 
-  /** One approval for all steps of a call, before the first of them. */
-  async #approve(
-    { cluster, origin, request }: Passing,
-    steps: readonly Step[],
-  ): Promise<Approved | undefined> {
+  /** One approval for all steps, before the first of them leaves. */
+  async #approve(steps: readonly Step[], grants: readonly Grant[] = []): Promise<Approved | undefined> {
+    const grant = grants.find((one) => one.take(steps.map(singleBinding)));
+    if (grant !== undefined) return grant.approved;
     const kind = strictest(steps.map(({ decision }) => decision.approval));
-    const last = steps.at(-1);
-    if (kind === 'none' || last === undefined) return undefined;
-    const { guests, reasons, recorded, parameters } = last;
-    const { method, path } = request;
-    const { approvals, policy, clock } = this.#options;
+    const main = steps.at(-1);
+    if (kind === 'none' || main === undefined) return undefined;
+    const { cluster, origin, recorded } = main;
+    const { approvals, audit, policy, redaction, clock } = this.#options;
     const { principal, tool, signal, ask } = origin;
-    const call = { method, path, parameters, reasons };
+    const paths = steps.map(({ request }) => request.path.toString());
+    const named = steps.flatMap(({ guests }) => guests.named);
     return this.#orRefused(recorded, async () => {
-      const guestDigest = await guestDigestOf(guests, cluster, signal);
-      await checkGuest(cluster, path.toString(), signal);
+      const isOfGuests = named.length > 0 || paths.some((path) => guestInPath(path) !== undefined);
+      const now = isOfGuests ? (await cluster.inventory({ fresh: true, signal })).guests : [];
+      const guestDigest = await guestDigestOf(named, now, cluster, signal);
+      const made = madeBy(steps);
+      for (const path of paths) {
+        const vmid = guestInPath(path);
+        if (vmid === undefined || !made.has(vmid)) checkGuest(cluster.name, path, now);
+      }
+      const calls = describedCalls(steps);
+      const catalogue = await cluster.catalogue(signal);
       return approvals.require(
         {
           principal,
@@ -238,23 +287,18 @@ export class Passage {
           calls: steps.map((step) => ({
             method: step.request.method,
             path: step.request.path.toString(),
-            parameters: step.recorded.parameters,
+            parameters: plannedParameters(catalogue, step.request, redaction),
           })),
-          about: aboutOf(method, path.toString()),
-          binding: bindingOf(
-            cluster.name,
-            steps.map((step) => ({
-              method: step.request.method,
-              path: step.request.path.wire,
-              parameters: step.parameters,
-            })),
-          ),
+          about: calls.map(({ method, path }) => aboutOf(method, path.toString())).join('\n'),
+          binding: bindingOf(cluster.name, steps.map(exactCall)),
           guestDigest,
-          handle: request.planHandle,
-          describe: () => describeFor(policy.tenantOf(principal), cluster, call, { signal, now: clock() }),
+          handle: origin.planHandle,
+          describe: () => describeFor(policy.tenantOf(principal), cluster, calls, { signal, now: clock() }),
+          onDecision: audit && ((plan) => recordDecision(audit, plan, { ...origin, isAtClient: true })),
           signal,
         },
-        ask,
+        // A caller that can read its own token can answer its own client's questions.
+        steps.every(({ decision }) => decision.atClient) ? ask : undefined,
       );
     });
   }
@@ -272,13 +316,15 @@ export class Passage {
     const approval = approved === undefined ? {} : { approval: `plan ${approved.number} by ${approved.by}` };
     const entry = await this.#record.begin({ ...recorded, ...approval }, log);
     try {
-      const reply = await cluster.send({
-        method,
-        path,
-        parameters,
-        signal: request.signal ?? origin.signal,
-        ...(deadlineMs === undefined ? {} : { deadlineMs }),
-      });
+      const signal = request.signal ?? origin.signal;
+      const limits = { signal, ...(deadlineMs === undefined ? {} : { deadlineMs }) };
+      const reply =
+        request.file === undefined
+          ? await cluster.send({ method, path, parameters, ...limits })
+          : await cluster.upload({ ...uploadOf(path, parameters, request.file), ...limits });
+      for (const job of startedJobs(recorded, origin.principal, entry, reply.data)) {
+        this.#options.jobs.started(job);
+      }
       await entry.end({ endpoint: reply.endpoint, data: reply.data });
       await this.#noteTask(recorded, reply);
       return reply;
@@ -291,11 +337,12 @@ export class Passage {
     }
   }
 
-  /** Who asks how a task is that this process started tells the record how it ended. */
-  async #noteTask({ method, path }: RecordedCall, { data }: ProxmoxReply): Promise<void> {
+  /** Who asks how a task of this service is may see its end before the service does. */
+  async #noteTask({ cluster, method, path }: RecordedCall, { data }: ProxmoxReply): Promise<void> {
     const [, upid] = method === 'GET' ? (TASK_STATUS.exec(path) ?? []) : [];
-    if (upid === undefined || !isObject(data) || data.status !== 'stopped') return;
-    await this.#record.task(upid, String(data.exitstatus ?? 'unexpected status'));
+    const exitStatus = upid === undefined ? undefined : exitStatusOf(data);
+    if (upid === undefined || exitStatus === undefined) return;
+    await this.#options.jobs.ended({ cluster, upid }, exitStatus);
   }
 
   async #ofTenant({ cluster, origin, request }: Passing, reply: ProxmoxReply): Promise<ProxmoxReply> {
@@ -307,51 +354,24 @@ export class Passage {
   }
 }
 
-/** What stopped a call behind the policy's yes, for the record; undefined where nothing says it better. */
-function ruleOf(error: unknown): string | undefined {
-  if (error instanceof DeclinedError) return `plan ${error.number} declined by ${error.by}`;
-  if (error instanceof ApprovalRequiredError) return `awaits approval: plan ${error.plan.number}`;
-  const { code } = toCallError(error);
-  if (code === 'CONFLICT') return 'expect_name';
-  return code === 'NOT_FOUND' ? 'no such guest' : undefined;
-}
-
-/**
- * Nobody is to be asked about a guest that is not there. A cluster without any guest may be one whose list the token
- * may not see, and tells nothing.
- *
- * @throws CallError NOT_FOUND
- */
-async function checkGuest(cluster: Cluster, path: string, signal: AbortSignal): Promise<void> {
-  const vmid = guestInPath(path);
-  if (vmid === undefined) return;
-  // The digest has just read it anew.
-  const { guests } = await cluster.inventory({ signal });
-  if (guests.length === 0 || guests.some((guest) => guest.vmid === vmid)) return;
-  throw new CallError('NOT_FOUND', `There is no guest ${vmid}; nothing was sent.`, {
-    cluster: cluster.name,
-    hint: 'Find the guest with resolve_guest or find_guests.',
-  });
-}
-
-/** @throws CallError CONFLICT where the VMID belongs to another guest by now */
-function checkName(cluster: string, expected: string | undefined, { named }: TouchedGuests): void {
-  if (expected === undefined) return;
-  const [guest] = named;
-  if (guest?.name?.toLowerCase() === expected.toLowerCase()) return;
-  const found =
-    guest === undefined
-      ? 'the call is about no guest'
-      : guest.unknown
-        ? `the name of ${guest.vmid} could not be read`
-        : `${guest.vmid} is ${guest.name === undefined ? 'no guest' : JSON.stringify(guest.name)}`;
-  throw new CallError(
-    'CONFLICT',
-    `${JSON.stringify(expected)} was expected, but ${found}; nothing was sent.`,
-    {
-      cluster,
-      hint: 'Find the guest anew with resolve_guest: VMIDs are reused.',
-      retryable: false,
-    },
+/** The guests that calls make: for those behind them they are there. */
+function madeBy(steps: readonly Step[]): ReadonlyMap<number, GuestFacts> {
+  return new Map(
+    steps.flatMap(({ guests: { creates } }) => (creates === undefined ? [] : [[creates.vmid, creates]])),
   );
+}
+
+/** What a plan tells of: a snapshot that is taken first loses nothing, and is seen among the calls. */
+function describedCalls(steps: readonly Step[]): DescribedCall[] {
+  return steps
+    .filter(({ isBefore }) => !isBefore)
+    .map(({ request: { method, path }, parameters, reasons }) => ({ method, path, parameters, reasons }));
+}
+
+function exactCall({ request: { method, path }, parameters }: Step) {
+  return { method, path: path.wire, parameters };
+}
+
+function singleBinding(step: Step): string {
+  return bindingOf(step.cluster.name, [exactCall(step)]);
 }

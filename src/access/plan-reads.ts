@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Cluster } from '../clusters/cluster.ts';
+import type { GuestRow } from '../clusters/inventory.ts';
 import { type ApiPath, apiPath } from '../proxmox/api-path.ts';
 import type { Parameters } from '../proxmox/call.ts';
 import { toCallError } from '../proxmox/errors.ts';
@@ -16,39 +17,40 @@ const READ_MS = 10_000;
 const OWN_ALONE =
   'Who asks is bound to their own guests: whether those of others depend on it was not looked at.';
 
-/** What a plan for a call says; that for a tenant is made of what the tenant may see. */
+/** What a plan for calls says; that for a tenant is made of what the tenant may see. */
 export async function describeFor(
   tenant: Tenant | undefined,
   cluster: Cluster,
-  call: DescribedCall,
+  calls: readonly DescribedCall[],
   options: { signal: AbortSignal; now: number },
 ): Promise<PlanFacts> {
   const read = readerOf(cluster);
-  if (tenant === undefined) return describePlan([call], read, options);
+  if (tenant === undefined) return describePlan(calls, read, options);
   const { guests } = await cluster.inventory({ signal: options.signal });
   const visible = visibleVmids(guests, tenant);
   const readOwn: PlanReader = async (path, ...rest) => {
     const asked = { method: 'GET', path: path.toString(), tenant, visible } as const;
     return tenantAnswer(asked, { data: await read(path, ...rest) }).data;
   };
-  const facts = await describePlan([call], readOwn, options);
+  const facts = await describePlan(calls, readOwn, options);
   return { ...facts, warnings: [...facts.warnings, OWN_ALONE] };
 }
 
 /**
  * What the guests of a call are now, so that a plan does not outlive what it was made for.
  *
+ * @param guests those of the cluster now
  * @returns undefined for a call that names none
  * @throws CallError where that can't be read: no approval holds for a guest that may have become another one
  */
 export async function guestDigestOf(
-  { named }: TouchedGuests,
+  named: TouchedGuests['named'],
+  guests: readonly GuestRow[],
   cluster: Cluster,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   if (named.length === 0) return undefined;
   const read = readerOf(cluster);
-  const { guests } = await cluster.inventory({ fresh: true, signal });
   const configs = await Promise.all(
     named.map(async ({ vmid }, index) => {
       const row = guests.find((guest) => guest.vmid === vmid);

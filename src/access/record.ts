@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { AuditBegin } from '../audit/entry.ts';
 import { CallError, toCallError } from '../proxmox/errors.ts';
-import { isUpid } from '../proxmox/upid.ts';
+import { upidsIn } from './jobs/job.ts';
 
 /** What is told of a call before it leaves. */
 export type RecordedCall = Omit<AuditBegin, 'id'>;
@@ -13,11 +13,19 @@ type Outcome = { endpoint?: string; data?: unknown } | { failure: unknown; isCan
 
 /** A call that was begun. */
 export interface Recorded {
+  /** Joins its begin, its end, and the ends of the tasks that it starts. */
+  readonly id: string;
+  /** Epoch milliseconds. */
+  readonly startedAt: number;
   end(outcome: Outcome): Promise<void>;
 }
 
-/** Tasks that this process started and whose end it may come to know. */
-const MOST_TASKS = 10_000;
+interface Begun {
+  id: string;
+  startedAt: number;
+  isWrite: boolean;
+  log: Logger | undefined;
+}
 
 /**
  * The record of calls: in the log, and where there is one in the audit file. Values of parameters stand in the audit
@@ -26,7 +34,6 @@ const MOST_TASKS = 10_000;
 export class CallRecord {
   readonly #audit: AuditLog | undefined;
   readonly #clock: () => number;
-  readonly #tasks = new Map<string, string>();
 
   constructor(audit: AuditLog | undefined, clock: () => number) {
     this.#audit = audit;
@@ -47,12 +54,13 @@ export class CallRecord {
       await this.#audit?.begin({ id, ...call });
     } catch (cause) {
       throw new CallError('INTERNAL', 'The call could not be recorded, so nothing was sent.', {
-        hint: 'The operator has to look at the audit file: is its disk full? /readyz and the log say more.',
+        hint: 'The operator has to look at the audit file: is it in its place, and its disk not full? The log says more.',
         retryable: true,
         cause,
       });
     }
-    return { end: (outcome) => this.#end(id, startedAt, outcome, log) };
+    const isWrite = call.method !== 'GET';
+    return { id, startedAt, end: (outcome) => this.#end({ id, startedAt, isWrite, log }, outcome) };
   }
 
   /** Records a call that was refused, and never left. */
@@ -63,15 +71,7 @@ export class CallRecord {
     await this.#audit?.end({ id, outcome, durationMs: 0 });
   }
 
-  /** Notes how a task ended, where this process started it. */
-  async task(upid: string, taskStatus: string): Promise<void> {
-    const id = this.#tasks.get(upid);
-    if (id === undefined) return;
-    this.#tasks.delete(upid);
-    await this.#audit?.task({ id, upid, taskStatus });
-  }
-
-  async #end(id: string, startedAt: number, outcome: Outcome, log: Logger | undefined): Promise<void> {
+  async #end({ id, startedAt, isWrite, log }: Begun, outcome: Outcome): Promise<void> {
     const durationMs = this.#clock() - startedAt;
     if ('failure' in outcome) {
       const { code, status } = toCallError(outcome.failure);
@@ -82,8 +82,9 @@ export class CallRecord {
     }
     const { endpoint, data } = outcome;
     log?.info({ outcome: 'ok', endpoint, duration_ms: durationMs }, 'proxmox call ended');
-    const upid = typeof data === 'string' && isUpid(data) ? data : undefined;
-    if (upid !== undefined) this.#follow(upid, id);
+    // A list of tasks that was read is none of this call's.
+    const upids = isWrite ? upidsIn(data) : [];
+    const upid = upids.length === 1 ? upids[0] : undefined;
     await this.#audit?.end({
       id,
       outcome: 'ok',
@@ -91,11 +92,5 @@ export class CallRecord {
       ...(endpoint === undefined ? {} : { endpoint }),
       ...(upid === undefined ? {} : { upid }),
     });
-  }
-
-  #follow(upid: string, id: string): void {
-    this.#tasks.set(upid, id);
-    const [oldest] = this.#tasks.keys();
-    if (this.#tasks.size > MOST_TASKS && oldest !== undefined) this.#tasks.delete(oldest);
   }
 }

@@ -1,14 +1,17 @@
+import { isUtf8 } from 'node:buffer';
 import type { Catalogue } from '../catalogue/catalogue.ts';
-import { isSecretParameter } from '../catalogue/risk-parameters.ts';
-import { type Redaction, withoutSecrets } from '../observability/redaction.ts';
+import { isOn, isSecretParameter } from '../catalogue/risk-parameters.ts';
+import { mapTexts, type Redaction, withoutSecrets } from '../observability/redaction.ts';
 import { REDACTED } from '../observability/secret-patterns.ts';
 import { CallError } from '../proxmox/errors.ts';
+import { excerpt } from './approvals/excerpt.ts';
 import type { AskedCall } from './verification.ts';
 
-/** What goes into a guest's files and programs, by template: its length says enough. */
+/** What goes into files and programs, by template: for the record its length says enough. */
 const CONTENTS: readonly (readonly [name: string, template: RegExp])[] = [
   ['content', /\/agent\/file-write$/],
   ['input-data', /\/agent\/exec$/],
+  ['data', /^\/nodes\/[^/]+\/hosts$/],
 ];
 /** No secret, though its name sounds like one. */
 const OPEN_NAMES: ReadonlySet<string> = new Set(['generate-password']);
@@ -19,25 +22,66 @@ const SECRET_OPTION =
   /^--?(?:[a-z-]*(?:password|passwd|passphrase|secret|api-?key|private-?key)|token|pass)$/i;
 
 /**
- * The parameters of a call as the record, a plan and an approver may see them: secrets out by the API's own schema, by
- * name and by what they look like; the contents of files by their length alone.
+ * The parameters of a call as the record may have them: secrets out by the API's own schema, by name and by what they
+ * look like; the contents of files by their length alone.
  */
 export function shownParameters(
   catalogue: Catalogue,
+  call: AskedCall,
+  redaction: Redaction,
+): Record<string, unknown> {
+  return withShown(catalogue, call, redaction, (name, value) => ({
+    [name]: `[${lengthOf(value)} characters]`,
+  }));
+}
+
+/**
+ * The same for a plan, which a person judges who has to see what is executed: with the contents of files and what goes
+ * into programs, their secrets out by what they look like, and every text that is too long as an excerpt.
+ */
+export function plannedParameters(
+  catalogue: Catalogue,
+  call: AskedCall,
+  redaction: Redaction,
+): Record<string, unknown> {
+  const cut = (value: unknown) => mapTexts(value, (text) => excerpt(redaction.text(text), text));
+  const shown = withShown(
+    catalogue,
+    call,
+    redaction,
+    (name, value) => {
+      const decoded = decodedContent(name, call.data);
+      return decoded === undefined ? { [name]: cut(value) } : { [`${name} (base64, decoded)`]: cut(decoded) };
+    },
+    cut,
+  );
+  return shown;
+}
+
+function withShown(
+  catalogue: Catalogue,
   { method, path, data = {} }: AskedCall,
   redaction: Redaction,
+  content: (name: string, value: unknown) => Record<string, unknown>,
+  text: (value: unknown) => unknown = (value) => value,
 ): Record<string, unknown> {
   const known = catalogue.match(method, path.wire)?.method;
   const template = known?.path ?? path.toString();
-  const shown = Object.entries(data).map(([name, value]): [string, unknown] => {
-    if (value === undefined || value === null || value === '') return [redaction.text(name), value];
-    if (isSecret(template, name)) return [redaction.text(name), REDACTED];
-    if (isContent(template, name)) {
-      return [name, `[${lengthOf(value)} characters]`];
-    }
-    return [redaction.text(name), redaction.value(withoutOptions(value))];
+  const shown = Object.entries(data).flatMap(([name, value]): [string, unknown][] => {
+    if (value === undefined || value === null || value === '') return [[redaction.text(name), value]];
+    if (isSecret(template, name)) return [[redaction.text(name), REDACTED]];
+    if (isContent(template, name)) return Object.entries(content(name, value));
+    return [[redaction.text(name), redaction.value(text(withoutOptions(value)))]];
   });
   return Object.fromEntries(shown);
+}
+
+/** What `file-write` makes of a content that came encoded; undefined where it did not, or is no text. */
+function decodedContent(name: string, { content, encode }: AskedCall['data'] = {}): string | undefined {
+  if (name !== 'content' || encode === undefined || encode === null || isOn(encode)) return undefined;
+  if (typeof content !== 'string' || !/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(content)) return undefined;
+  const bytes = Buffer.from(content, 'base64');
+  return isUtf8(bytes) ? bytes.toString('utf8') : undefined;
 }
 
 /**

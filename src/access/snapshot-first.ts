@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isObject } from '../catalogue/json.ts';
 import type { Cluster } from '../clusters/cluster.ts';
+import { askTask } from '../clusters/task-status.ts';
 import { apiPath } from '../proxmox/api-path.ts';
 import type { ProxmoxReply } from '../proxmox/call.ts';
 import { CallError } from '../proxmox/errors.ts';
 import { taskOutcome } from '../proxmox/task.ts';
-import { isUpid, parseUpid } from '../proxmox/upid.ts';
+import { isUpid } from '../proxmox/upid.ts';
 import type { GateRequest } from './gate.ts';
 
 const POLL_MS = 1000;
@@ -42,12 +42,9 @@ export async function stepEnded(
   signal: AbortSignal,
 ): Promise<void> {
   if (typeof data !== 'string' || !isUpid(data)) return;
-  const { node } = parseUpid(data);
-  const path = apiPath`/nodes/${node}/tasks/${data}/status`;
   for (;;) {
-    const reply = await cluster.send({ method: 'GET', path, parameters: {}, signal });
-    const { status, exitstatus } = isObject(reply.data) ? reply.data : {};
-    const outcome = status === 'stopped' ? taskOutcome({ exitstatus: String(exitstatus) }) : undefined;
+    const exitStatus = await askTask(cluster, data, signal);
+    const outcome = exitStatus === undefined ? undefined : taskOutcome({ exitstatus: exitStatus });
     if (outcome?.state === 'failed') {
       throw new CallError(
         'TASK_FAILED',

@@ -1,4 +1,5 @@
 import { basename, dirname } from 'node:path';
+import { AuditError } from './audit-error.ts';
 import { type AuditKey, fragmentOf, type Head, nextLine } from './chain.ts';
 import { type AuditFiles, archivePath, type WritableFile } from './files.ts';
 import type { Recovered } from './recovery.ts';
@@ -25,6 +26,11 @@ interface Reach {
   head: Head;
   size: number;
 }
+
+const GONE =
+  'The file of the audit record was moved, removed or replaced by another program. Move it back, or restart the service to go on in a new file.';
+const CUT =
+  'The file of the audit record was cut by another program: see `audit verify`. Restart the service to go on in what is left.';
 
 /**
  * The current file of a record. One caller at a time. After any failure the file is cut back to what is known to be on
@@ -118,18 +124,21 @@ export class ChainFile {
     }
   }
 
-  /** Notices a file that somebody moved, removed, cut or wrote to, which the handle alone would not show. */
+  /**
+   * Notices a file that another program moved, removed, replaced or cut, which the handle alone would not show. No new
+   * one is begun in its place: lines that nobody can read any more are no record.
+   *
+   * @throws AuditError while it is so; also what the file system throws
+   */
   async inspect(): Promise<void> {
-    if (this.#file === undefined || !this.isDurable || !this.#isCutBack) return;
+    if (this.#file === undefined) return;
     const { path, files, onProblem } = this.#options;
     const facts = await files.facts(path);
-    if (facts?.identity !== this.#identity) {
-      onProblem(
-        'The file of the audit record was moved or removed by another program: it goes on in a new file.',
-      );
-      await this.#leave();
-      this.#previous = undefined;
-    } else if (facts.size !== this.#written.size) {
+    if (facts?.identity !== this.#identity) throw this.#lost(GONE);
+    // Behind a failure nobody knows what stands after the last line on disk.
+    const { size } = this.#isCutBack ? this.#written : this.#durable;
+    if (facts.size < size) throw this.#lost(CUT);
+    if (facts.size > size && this.#isCutBack && this.isDurable) {
       onProblem('The file of the audit record was changed by another program: see `audit verify`.');
       this.#durable = { head: this.#written.head, size: facts.size };
       this.#written = this.#durable;
@@ -139,6 +148,13 @@ export class ChainFile {
   async close(): Promise<void> {
     await this.#file?.close();
     this.#file = undefined;
+  }
+
+  #lost(what: string): AuditError {
+    // What was written since the last sync is written again, should the file come back.
+    this.#isCutBack = false;
+    const { seq, hash } = this.#durable.head;
+    return new AuditError(`${what} Its last line was ${seq}:${hash}.`);
   }
 
   async #rotate(): Promise<void> {

@@ -18,7 +18,8 @@ const MOST_WAITING_BYTES = 16 * 1024 * 1024;
 /** What reads and ends wait for at most before they are on disk. */
 const SYNC_AFTER_MS = 500;
 const RETRY_AFTER_MS = 500;
-const INSPECT_EVERY_MS = 1000;
+/** How soon a file that is gone shows in `healthy()`; a write looks for itself. */
+const INSPECT_EVERY_MS = 400;
 /** Lines of ends and notes are taken beyond the bound on begins: each belongs to a call that was let through. */
 const RESERVE = 2;
 
@@ -56,13 +57,20 @@ export class AuditWriter implements AuditLog {
   #stepSince: number | undefined;
   #isSyncDue = false;
   #timer: NodeJS.Timeout | undefined;
-  #inspectedAt = 0;
+  #isInspectDue = false;
+  /** The problem is that the file is not in its place: no write is needed to see that it is again. */
+  #isLost = false;
+  readonly #inspecting: NodeJS.Timeout;
   #problem: string | undefined;
   #lost = 0;
   #isClosed = false;
 
   constructor(options: AuditWriterOptions) {
     this.#options = options;
+    this.#inspecting = setInterval(() => {
+      this.#isInspectDue = true;
+      void this.#kick();
+    }, INSPECT_EVERY_MS).unref();
   }
 
   async begin(entry: AuditBegin): Promise<void> {
@@ -101,6 +109,7 @@ export class AuditWriter implements AuditLog {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    clearInterval(this.#inspecting);
     const done = (async () => {
       await this.#work;
       this.#isSyncDue = true;
@@ -176,13 +185,13 @@ export class AuditWriter implements AuditLog {
     // Lines of the same turn of the event loop go together.
     await Promise.resolve();
     try {
-      while (this.#queue.length > 0 || (this.#isSyncDue && this.#unsynced.length > 0)) {
+      while (this.#hasWork()) {
         this.#stepSince = performance.now();
         await this.#step();
       }
       if (this.#unsynced.length > 0) this.#later(SYNC_AFTER_MS);
     } catch (error) {
-      this.#fallBack(`The audit record can't be written: ${reasonOf(error)}.`);
+      this.#fallBack(problemOf(error));
     } finally {
       this.#stepSince = undefined;
       // In the same turn in which the queue was found empty: a line that comes now has to start the work again.
@@ -190,16 +199,30 @@ export class AuditWriter implements AuditLog {
     }
   }
 
+  #hasWork(): boolean {
+    if (this.#queue.length > 0 || this.#isInspectDue) return true;
+    return this.#isSyncDue && this.#unsynced.length > 0;
+  }
+
+  /** @throws AuditError where the file is not what it was */
+  async #inspect(): Promise<void> {
+    this.#isInspectDue = false;
+    const wasLost = this.#isLost;
+    this.#isLost = true;
+    await this.#options.file.inspect();
+    this.#isLost = false;
+    if (wasLost) this.#heal();
+  }
+
   async #step(): Promise<void> {
     const { file } = this.#options;
-    if (performance.now() - this.#inspectedAt > INSPECT_EVERY_MS && file.isDurable) {
-      this.#inspectedAt = performance.now();
-      await file.inspect();
-    }
+    // Only to look: that nothing is on disk proves nothing of a disk that was full.
+    if (this.#queue.length === 0 && this.#unsynced.length === 0) return this.#inspect();
     const batch = this.#take();
     if (this.#unsynced.length === 0) this.#unsyncedSince = performance.now();
     // Counted as written before it is: where that fails, all of it has to be written again.
     this.#unsynced.push(...batch);
+    if (this.#isInspectDue || this.#problem !== undefined || batch.some(isAwaited)) await this.#inspect();
     if (batch.length > 0) await file.append(batch);
     for (const item of batch) if (!item.needsDisk) item.settle();
     if (this.#mustSync() || batch.some(isAwaited)) {
@@ -286,6 +309,12 @@ export class AuditWriter implements AuditLog {
 
 const STALLED = "The audit record can't be written: the disk does not answer.";
 const TOO_SLOW = "The audit record can't be written: more lines wait than may, as the disk is too slow.";
+
+function problemOf(error: unknown): string {
+  return error instanceof AuditError
+    ? error.message
+    : `The audit record can't be written: ${reasonOf(error)}.`;
+}
 
 function isAwaited(item: Item): boolean {
   return item.needsDisk;

@@ -32,6 +32,11 @@ export function isTrue(value: unknown): boolean {
   return value === true || value === 1 || value === '1';
 }
 
+/** PVE's `data` of a list call as rows; anything that is not an object is left out. */
+export function rowsOf(data: unknown): Json[] {
+  return Array.isArray(data) ? data.filter(isObject) : [];
+}
+
 export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -28,7 +28,7 @@ export const EASING: readonly ParameterRule[] = [
   },
   {
     rule: ['change', 'POST /access/domains/*/sync', 'says what a synchronisation would do'],
-    when: (params) => isTrue(params['dry-run']),
+    when: (params) => isOn(params['dry-run']),
   },
 ];
 
@@ -40,15 +40,15 @@ export const RAISING: readonly ParameterRule[] = [
   },
   {
     rule: ['destroy', 'POST /nodes/*/(qemu|lxc)', 'force overwrites the guest that has the VMID'],
-    when: (params) => isTrue(params.force),
+    when: (params) => isOn(params.force),
   },
   {
     rule: ['destroy', `POST ${GUEST}/(move_disk|move_volume)`, 'delete removes the volume that was copied'],
-    when: (params) => isTrue(params.delete),
+    when: (params) => isOn(params.delete),
   },
   {
     rule: ['destroy', `POST ${GUEST}/remote_migrate`, 'delete removes the guest here'],
-    when: (params) => isTrue(params.delete),
+    when: (params) => isOn(params.delete),
   },
   {
     rule: ['execute', CREATE_OR_CONFIGURE, 'args and hookscript run on the node'],
@@ -72,7 +72,7 @@ export const RAISING: readonly ParameterRule[] = [
   {
     rule: ['destroy', 'POST|PUT (/cluster/backup|/storage)(|/*)', 'old backups will be pruned'],
     when: (params) =>
-      isTrue(params.remove) ||
+      isOn(params.remove) ||
       isGiven(params.maxfiles) ||
       (isGiven(params['prune-backups']) && !keepsAll(params['prune-backups'])),
   },
@@ -93,7 +93,7 @@ export const RAISING: readonly ParameterRule[] = [
   // that it then does is judged, approved or recorded here.
   {
     rule: ['execute', 'PUT /access/acl', 'gives rights that hold beside this service'],
-    when: (params) => isGiven(params.roles) && !isTrue(params.delete),
+    when: (params) => isGiven(params.roles) && !isOn(params.delete),
   },
   {
     rule: [
@@ -101,7 +101,7 @@ export const RAISING: readonly ParameterRule[] = [
       'PUT /access/users/*/token/*',
       'the token gets rights, or a secret, beside this service',
     ],
-    when: (params) => isTrue(params.regenerate) || isGiven(params.privsep),
+    when: (params) => isOn(params.regenerate) || isGiven(params.privsep),
   },
   {
     rule: ['execute', 'POST|PUT /access/users(|/*)', 'gives rights, or a credential, beside this service'],
@@ -117,15 +117,15 @@ export const RAISING: readonly ParameterRule[] = [
       'POST /nodes/*/certificates/(custom|acme/certificate)',
       'force overwrites a certificate',
     ],
-    when: (params) => isTrue(params.force),
+    when: (params) => isOn(params.force),
   },
   {
     rule: ['destroy', 'PUT (/access/acl|/pools|/pools/*)', 'delete removes permissions or members'],
-    when: (params) => isTrue(params.delete),
+    when: (params) => isOn(params.delete),
   },
   {
     rule: ['secret', 'PUT /access/users/*/token/*', "regenerate returns the token's new secret"],
-    when: (params) => isTrue(params.regenerate),
+    when: (params) => isOn(params.regenerate),
   },
   {
     rule: ['change', 'GET /cluster/acme/(meta|tos)', 'makes the node ask any server'],
@@ -179,8 +179,8 @@ export function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null && value !== '';
 }
 
-// As PVE reads booleans, for which a line break at the end is none; what it could not read it refuses.
-function isTrue(value: unknown): boolean {
+/** As PVE reads booleans, for which a line break at the end is none; what it could not read it refuses. */
+export function isOn(value: unknown): boolean {
   return /^(?:1|on|yes|true)\n?$/i.test(String(value));
 }
 
@@ -198,6 +198,6 @@ function namesPath(value: unknown): boolean {
 }
 
 function keepsAll(value: unknown): boolean {
-  if (isObject(value)) return isTrue(value['keep-all']);
+  if (isObject(value)) return isOn(value['keep-all']);
   return typeof value === 'string' && /(?:^|,)keep-all=(?:1|on|yes|true)(?:,|$)/i.test(value);
 }

@@ -1,6 +1,7 @@
 import { Environment } from '../config/environment.ts';
 import { ConfigError, type ConfigProblem } from '../config/problems.ts';
 import { readPort } from '../config/service.ts';
+import { visible } from '../proxmox/text.ts';
 import { agree } from './agree.ts';
 import type { ApproverOptions, DecideOptions } from './approvals.ts';
 import { readUrl } from './call.ts';
@@ -122,7 +123,7 @@ function refusal(status: number, { error, message, hint }: Json, base: string): 
   });
 }
 
-/** A text of the service on a terminal: its lines, and nothing that moves the cursor or turns the reading direction. */
+/** A text of the service on a terminal: nothing in it moves the cursor or turns the reading direction. */
 function printable(value: unknown): string {
-  return String(value).replace(/(?!\n)[\p{Cc}\p{Cf}]/gu, '');
+  return visible(String(value));
 }

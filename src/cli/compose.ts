@@ -5,6 +5,7 @@ import { Approvals } from '../access/approvals/approvals.ts';
 import { recordDecision } from '../access/approvals/decision-record.ts';
 import { openCredentials } from '../access/credentials.ts';
 import { Gate } from '../access/gate.ts';
+import { Jobs } from '../access/jobs/jobs.ts';
 import { createPolicy } from '../access/policy/policy.ts';
 import { openState, type State } from '../access/state.ts';
 import { createTokenVerifier } from '../access/tokens.ts';
@@ -27,6 +28,8 @@ export interface Core {
   /** STATE_FILE, or memory. */
   state: State;
   approvals: Approvals;
+  /** What this service started; `follow` begins to ask how it ends. */
+  jobs: Jobs;
   /** AUDIT_FILE. */
   audit: AuditLog | undefined;
   /**
@@ -62,6 +65,13 @@ export function composeCore(
   const state = openState(config.stateFile);
   const clusters = new ClusterManager(config, { logger, onSecrets: (secrets) => redaction.note(secrets) });
   const approvals = new Approvals({ database: state.database, logger, redaction });
+  const jobs = new Jobs({
+    database: state.database,
+    clusters: () => clusters.list(),
+    audit,
+    redaction,
+    logger,
+  });
   let inUse = config;
   let policy = createPolicy(config.policy);
   const gate = new Gate({
@@ -72,6 +82,7 @@ export function composeCore(
       return policy;
     },
     approvals,
+    jobs,
     audit,
     redaction,
     logger,
@@ -79,6 +90,7 @@ export function composeCore(
   });
   const dispatcher = new Dispatcher({
     tools: TOOLS,
+    toolsets: () => inUse.toolsets,
     gate,
     logger,
     redaction,
@@ -92,19 +104,23 @@ export function composeCore(
     dispatcher,
     state,
     approvals,
+    jobs,
     audit,
     apply: (next) => {
       // First, as it may throw: then nothing has changed.
       const nextPolicy = createPolicy(next.policy);
       redaction.keep(secretsOf(next));
       const change = clusters.apply(next);
-      const isOther = JSON.stringify(next.policy) !== JSON.stringify(inUse.policy);
+      const isOther =
+        JSON.stringify(next.policy) !== JSON.stringify(inUse.policy) ||
+        [...next.toolsets].join() !== [...inUse.toolsets].join();
       policy = nextPolicy;
       inUse = next;
       if (isOther) dispatcher.listChanges.refresh(true);
       return change;
     },
     close: async () => {
+      await jobs.close();
       await clusters.close();
       await audit?.close();
       state.close();
@@ -124,7 +140,10 @@ export function composeApp(config: Config, core: Core, logger: Logger): Promise<
     revocations: credentials.revocations,
     clusters,
     approvals,
-    onDecision: audit && ((...decided) => recordDecision(audit, ...decided)),
+    onDecision:
+      audit &&
+      ((plan, principal, requestId) =>
+        recordDecision(audit, plan, { principal, isAtClient: false, requestId, door: 'http' })),
     audit,
     dispatcher,
     streamable: new StreamableHttpDoor({ dispatcher, logger, newId: randomUUID }),

@@ -59,19 +59,24 @@ function askedOf(call: TestedCall, options: TestOptions, policy: Policy): Asked 
 }
 
 function printDecision(asked: Asked, decision: Decision, file: string | undefined): void {
-  const { allowed, rule, reason, hint, approval, trace } = decision;
+  const { allowed, rule, reason, hint, trace } = decision;
   const verdict = allowed ? styled('green', 'allowed') : styled('red', 'denied');
   print(`${verdict}: ${asked.method} ${asked.path} on ${asked.cluster} as ${asked.principal.subject}`);
   print(`  decided by  ${rule}`);
   if (!allowed) print(`  because     ${reason}. ${hint}`);
   print(`  risks       ${asked.risks.join(', ')} (${asked.reasons.join('; ')})`);
-  if (allowed) print(`  approval    ${APPROVAL_WORDS[approval]}`);
+  if (allowed) print(`  approval    ${approvalWords(decision)}`);
   print(`  policy      ${file ?? 'no POLICY_FILE: the scopes of the token alone'}`);
   print('rule by rule:');
   for (const line of trace) print(`  ${line}`);
   const unknown = asked.guests?.named.filter((guest) => guest.unknown) ?? [];
   for (const { vmid } of unknown)
     print(`Nothing is known of guest ${vmid} here: describe it with --guest ${vmid}:name:tags:pool`);
+}
+
+function approvalWords({ approval, atClient }: Decision): string {
+  if (approval !== 'person' || atClient) return APPROVAL_WORDS[approval];
+  return 'person: a person has to approve the plan, with a credential that holds proxmox:approve; not at the client';
 }
 
 const APPROVAL_WORDS: Readonly<Record<Decision['approval'], string>> = {
@@ -81,10 +86,17 @@ const APPROVAL_WORDS: Readonly<Record<Decision['approval'], string>> = {
   second: 'second: somebody other than the caller has to approve the plan',
 };
 
-function jsonOf(asked: Asked, { allowed, rule, reason, hint, approval, trace }: Decision) {
+function jsonOf(asked: Asked, { allowed, rule, reason, hint, approval, atClient, trace }: Decision) {
   const { principal, method, path, cluster, tool, risks } = asked;
   const call = { subject: principal.subject, method, path, cluster, tool, risks };
-  return { allowed, rule, reason, ...(allowed ? { approval } : { hint }), call, trace };
+  return {
+    allowed,
+    rule,
+    reason,
+    ...(allowed ? { approval, ...(approval === 'person' ? { at_client: atClient } : {}) } : { hint }),
+    call,
+    trace,
+  };
 }
 
 function readMethod(text: string): HttpMethod {

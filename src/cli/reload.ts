@@ -106,6 +106,7 @@ type Settings = Readonly<Record<string, (config: Config) => unknown>>;
 const LIVE: Settings = {
   default_cluster: (config) => config.defaultCluster,
   MCP_READ_ONLY: (config) => config.readOnly,
+  MCP_TOOLSETS: (config) => [...config.toolsets].join(),
   POLICY_FILE: (config) => JSON.stringify(config.policy),
   LOG_LEVEL: (config) => config.logLevel,
   CLUSTER_TTL_SECONDS: (config) => config.clusterTtlSeconds,

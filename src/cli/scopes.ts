@@ -1,3 +1,4 @@
+import { isName } from '../access/claims.ts';
 import { SCOPES } from '../access/principal.ts';
 import { didYouMean } from '../config/nearest.ts';
 import { usageError } from './failure.ts';
@@ -27,7 +28,7 @@ export function readScopes(text: string): string {
  */
 export function readSubject(text: string): string {
   if (text.trim() === '') throw usageError('--subject must not be empty.');
-  if (text.length > 256 || /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(text)) {
+  if (!isName(text)) {
     throw usageError('--subject must be up to 256 characters, without control characters.');
   }
   return text;

@@ -40,6 +40,7 @@ export async function startService(
   }
   const validated = config.clusterValidation ? validateClusters(core.clusters, logger) : Promise.resolve();
   core.clusters.startProbes();
+  core.jobs.follow();
   core.clusters.onChange(({ added, changed }) => {
     const asked = new Set([...added, ...changed]);
     if (!config.clusterValidation || asked.size === 0) return;

@@ -43,7 +43,8 @@ async function stdio(): Promise<void> {
   for (const warning of config.warnings) logger.warn(warning);
   const audit = await openAudit(config.audit, logger);
   const core = composeCore(config, { logger, redaction, audit });
-  const { clusters, dispatcher } = core;
+  const { clusters, dispatcher, jobs } = core;
+  jobs.follow();
   const caller = { principal: LOCAL_PRINCIPAL, door: 'stdio' as const, directory: clusters };
   const door = openStdioDoor(dispatcher, caller, logger);
   const reloading = new Reloading({

@@ -53,7 +53,7 @@ export async function readBackups(
 }
 
 /** One row for each shared storage, best one where it is available; every row of the others. */
-function storagesToRead(storages: readonly StorageRow[]): StorageRow[] {
+export function storagesToRead(storages: readonly StorageRow[]): StorageRow[] {
   const shared = new Map<string, StorageRow>();
   const local: StorageRow[] = [];
   for (const row of storages) {
@@ -64,7 +64,8 @@ function storagesToRead(storages: readonly StorageRow[]): StorageRow[] {
   return [...shared.values(), ...local];
 }
 
-function whyNot({ storage, status }: StorageRow, effective: EffectivePermissions): string | undefined {
+/** Why a storage's backups can't be told, in words; undefined where they can. */
+export function whyNot({ storage, status }: StorageRow, effective: EffectivePermissions): string | undefined {
   if (status !== 'available') return `The storage is ${status}.`;
   // Without it PVE answers an empty list, not an error (PVE::Storage, check_volume_access).
   if (mayAllocate(storage, effective) || may('Datastore.AllocateSpace', `/storage/${storage}`, effective))
@@ -72,7 +73,8 @@ function whyNot({ storage, status }: StorageRow, effective: EffectivePermissions
   return `The token lacks Datastore.AllocateSpace on /storage/${storage}, without which Proxmox shows it no backups.`;
 }
 
-function mayAllocate(storage: string, effective: EffectivePermissions): boolean {
+/** Whether the token sees the backups of all guests on a storage: else of those with VM.Backup alone. */
+export function mayAllocate(storage: string, effective: EffectivePermissions): boolean {
   return may('Datastore.Allocate', `/storage/${storage}`, effective);
 }
 

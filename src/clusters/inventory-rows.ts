@@ -1,4 +1,4 @@
-import { isObject } from '../catalogue/json.ts';
+import { isObject, text } from '../catalogue/json.ts';
 import type { GuestRow, Inventory, NodeRow, StorageRow } from './inventory.ts';
 
 type Row = Record<string, unknown>;
@@ -79,12 +79,14 @@ function normalised(raw: Row): Known {
 function guestOf(raw: Row, type: 'qemu' | 'lxc'): GuestRow | undefined {
   const vmid = number(raw.vmid);
   if (vmid === undefined) return undefined;
+  const name = text(raw.name);
   return {
     id: `${type}/${vmid}`,
     type,
     vmid,
     node: text(raw.node) ?? '',
-    name: text(raw.name),
+    name,
+    nameLower: name?.toLowerCase(),
     status: text(raw.status) ?? 'unknown',
     template: Number(raw.template) === 1,
     ...usage(raw),
@@ -128,10 +130,6 @@ function usage(raw: Row) {
 /** PVE separates lists by comma, semicolon or blanks. */
 function words(list: string | undefined): string[] {
   return list?.split(/[;, ]+/).filter((word) => word !== '') ?? [];
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 /** Perl writes some numbers as text. */

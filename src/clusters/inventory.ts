@@ -27,6 +27,8 @@ export interface GuestRow {
   node: string;
   /** A guest without statistics yet has none. */
   name?: string | undefined;
+  /** The name in lower case: a search looks at every guest there is, and must not make it anew for each. */
+  nameLower?: string | undefined;
   status: string;
   template: boolean;
   /** Load, 0 to 1 of its own CPUs. */

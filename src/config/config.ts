@@ -1,5 +1,6 @@
 import type { PolicyFile } from './policy-schema.ts';
 import type { Secret } from './secret.ts';
+import type { Toolset } from './toolsets.ts';
 
 /** The validated configuration of one process. Made by `loadConfig`, never changed afterwards. */
 export interface Config {
@@ -7,13 +8,15 @@ export interface Config {
   auth: AuthConfig;
   /** MCP_READ_ONLY: nothing but GET leaves, whatever a token allows. */
   readOnly: boolean;
+  /** MCP_TOOLSETS: which tools are offered beside those that always are. */
+  toolsets: ReadonlySet<Toolset>;
   logLevel: LogLevel;
   /**
    * CACHE_DIR: absolute path of the folder for what can be fetched anew, such as API schemas; made on first use.
    * Absent where the user has no home: nothing is then kept over a restart.
    */
   cacheDir?: string;
-  /** STATE_FILE: absolute path of the file for keys, revocations and approvals. Without one nothing outlives the process. */
+  /** STATE_FILE: absolute path of the file for keys, revocations, approvals and jobs. Without one nothing outlives the process. */
   stateFile?: string;
   /** POLICY_FILE: absolute path. Without one the scopes of a token alone say what it allows. */
   policyFile?: string;

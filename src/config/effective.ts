@@ -66,6 +66,7 @@ const SETTINGS: Readonly<Record<string, (config: Config) => string | undefined>>
   MCP_RATE_LIMIT_PER_PRINCIPAL: ({ http }) => String(http.limits.perPrincipal),
   MCP_FAILED_LOGINS_PER_MINUTE: ({ http }) => String(http.limits.failedLogins),
   MCP_READ_ONLY: ({ readOnly }) => String(readOnly),
+  MCP_TOOLSETS: ({ toolsets }) => [...toolsets].join(', '),
   LOG_LEVEL: ({ logLevel }) => logLevel,
   CACHE_DIR: ({ cacheDir }) => cacheDir,
   STATE_FILE: ({ stateFile }) => stateFile,

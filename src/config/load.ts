@@ -10,6 +10,7 @@ import { Environment, type EnvironmentVariables } from './environment.ts';
 import { readPolicyFile, readPolicyPath } from './policy-file.ts';
 import { ConfigError, type ConfigProblem } from './problems.ts';
 import { readAudit, readAuth, readHttp, readLogLevel, readStateFile } from './service.ts';
+import { readToolsetsSetting } from './toolsets.ts';
 import { type UnknownSetting, unknownSettings } from './unknown.ts';
 
 const DEFAULT_FILE = 'clusters.json';
@@ -92,6 +93,7 @@ function readService(
     http,
     auth: needsAuth === false ? { mode: 'none' } : readAuth(environment, http.host),
     readOnly: environment.boolean('MCP_READ_ONLY') ?? false,
+    toolsets: readToolsetsSetting(environment),
     logLevel: readLogLevel(environment),
     clusterTtlSeconds: readTtl(environment),
     clusterValidation: environment.boolean('CLUSTER_VALIDATION') ?? true,

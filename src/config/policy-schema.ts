@@ -55,6 +55,7 @@ const approvals = z.strictObject({
   destroy: approval.optional(),
   execute: approval.optional(),
   bulk: approval.optional(),
+  at_client: z.boolean({ error: 'must be true or false' }).optional(),
 });
 
 const count = z.int({ error: 'must be a whole number' }).min(1, { error: 'must be 1 or more' });

@@ -26,8 +26,6 @@ const ELSEWHERE_CALLED: Readonly<Record<string, string>> = {
   PROXMOX_PORT: 'PROXMOX_HOST',
   PROXMOX_TOKEN_VALUE: 'PROXMOX_TOKEN_SECRET',
 };
-/** Settings of the contract that a later version reads; once one is asked for, it is known and not reported. */
-const LATER = ['MCP_TOOLSETS'];
 
 /**
  * Finds the settings that would be ignored without a word: a misspelt MCP_READ_ONLY leaves the service writing.
@@ -42,12 +40,16 @@ export function unknownSettings(environment: Environment, rehearsed: Iterable<st
   return [...new Set(environment.names())].flatMap((name) => {
     const [, base = name, file = ''] = /^(.+?)(_FILE)?$/i.exec(name) ?? [];
     if (!OURS.test(name) || ELSEWHERE.test(base) || known.has(name) || known.has(base)) return [];
-    const found = { name, source: environment.sourceOf(name) };
-    if (LATER.includes(base))
-      return [{ ...found, message: 'is not used by this version yet', isNear: false }];
     const nearest = nearestSetting(base, suggested);
     const hint = nearest === undefined ? '' : `: did you mean ${nearest}${file}?`;
-    return [{ ...found, message: `is not a setting of this service${hint}`, isNear: nearest !== undefined }];
+    return [
+      {
+        name,
+        source: environment.sourceOf(name),
+        message: `is not a setting of this service${hint}`,
+        isNear: nearest !== undefined,
+      },
+    ];
   });
 }
 

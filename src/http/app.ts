@@ -8,6 +8,7 @@ import { allowlist } from './plugins/allowlist.ts';
 import { bearer } from './plugins/bearer.ts';
 import { errors } from './plugins/errors.ts';
 import { createLimits } from './plugins/limits.ts';
+import { checkToolsets } from './plugins/toolsets.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import { healthRoutes } from './routes/health.ts';
 import { mcpRoutes } from './routes/mcp.ts';
@@ -68,6 +69,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
       'mcp-method',
       'mcp-name',
       'x-mcp-readonly',
+      'x-mcp-toolsets',
       'last-event-id',
     ],
     exposedHeaders: [
@@ -85,6 +87,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   app.addHook('onRequest', limits.address);
   bearer(app, parts, limits.failedLogin);
   app.addHook('onRequest', limits.principal);
+  checkToolsets(app);
   app.addHook('preHandler', limits.messages);
   openResponses(app, parts);
   healthRoutes(app, parts);

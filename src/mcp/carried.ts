@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Principal } from '../access/principal.ts';
 import type { ClusterDirectory } from '../clusters/cluster.ts';
+import { readToolsets } from '../config/toolsets.ts';
 import type { Caller } from './dispatcher.ts';
 
 interface CarriedAuth {
@@ -24,11 +25,15 @@ export function carry(
   // A header only tightens, so whatever is not a plain no counts as yes.
   const wanted = request.headers['x-mcp-readonly'];
   const readOnly = wanted !== undefined && !/^(?:false|0|no)$/i.test(String(wanted).trim());
+  const named = request.headers['x-mcp-toolsets'];
+  const read = named === undefined ? undefined : readToolsets(String(named).split(','));
+  // One with names that there are not was refused before; were it not, it would still only take away.
+  const toolsets = read && ('toolsets' in read ? read.toolsets : new Set());
   const auth = {
     token: '',
     clientId: subject,
     scopes: [...scopes],
-    extra: { principal, directory, readOnly, session: sessionId && sessionName(sessionId) },
+    extra: { principal, directory, readOnly, toolsets, session: sessionId && sessionName(sessionId) },
   };
   return Object.assign(request, { auth });
 }
@@ -36,8 +41,8 @@ export function carry(
 /** The caller that `carry` sent along. */
 export function carried(auth: CarriedAuth | undefined, door: Caller['door']): Caller {
   if (!auth?.extra) throw new Error('a request came without its principal');
-  const { principal, directory, readOnly, session } = auth.extra as Omit<Caller, 'door'>;
-  return { principal, directory, readOnly, session, door };
+  const { principal, directory, readOnly, toolsets, session } = auth.extra as Omit<Caller, 'door'>;
+  return { principal, directory, readOnly, toolsets, session, door };
 }
 
 /** How the record names a session: so that whoever reads it can tell sessions apart, and enter none. */

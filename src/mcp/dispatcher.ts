@@ -6,6 +6,7 @@ import { CallRate } from '../access/call-rate.ts';
 import type { Gate, GatedCluster } from '../access/gate.ts';
 import { hasScope, type Principal } from '../access/principal.ts';
 import type { ClusterDirectory, Selection, Target } from '../clusters/cluster.ts';
+import type { Toolset } from '../config/toolsets.ts';
 import { Redaction } from '../observability/redaction.ts';
 import { CallError, toCallError } from '../proxmox/errors.ts';
 import { visible } from '../proxmox/text.ts';
@@ -27,6 +28,8 @@ export interface Caller {
   directory: ClusterDirectory;
   /** The request came with X-MCP-Readonly. */
   readOnly?: boolean | undefined;
+  /** Those of X-MCP-Toolsets: of what is switched on, nothing else is offered. */
+  toolsets?: ReadonlySet<Toolset> | undefined;
   /** What the record calls the door's session, which is not its id: an id in a file must open nothing. */
   session?: string | undefined;
 }
@@ -49,6 +52,8 @@ export interface ToolResult {
 
 export interface DispatcherOptions {
   tools: readonly Tool[];
+  /** What is switched on, read anew for each call; everything where absent. */
+  toolsets?: () => ReadonlySet<Toolset>;
   gate: Gate;
   logger: Logger;
   /** That of the process; one that knows only what secrets look like where absent. */
@@ -121,9 +126,14 @@ export class Dispatcher {
   }
 
   /** The tools as this caller sees them: those that are of no use to the principal are not among them. */
-  listTools({ directory, principal }: Pick<Caller, 'directory' | 'principal'>): readonly ToolListing[] {
+  listTools(caller: Omit<Caller, 'door'>): readonly ToolListing[] {
+    const { directory, principal } = caller;
     const { gate, tools } = this.#options;
-    const usable = new Set(tools.flatMap((tool) => (mayUse(gate, principal, tool) ? [tool.name] : [])));
+    const usable = new Set(
+      tools.flatMap((tool) =>
+        this.#isOffered(tool, caller) && mayUse(gate, principal, tool) ? [tool.name] : [],
+      ),
+    );
     return this.#allTools(directory).filter(({ name }) => usable.has(name));
   }
 
@@ -145,10 +155,7 @@ export class Dispatcher {
   /** @throws UnknownToolError */
   async callTool(name: string, args: unknown, caller: Caller, options: CallOptions): Promise<ToolResult> {
     const tool = this.#tools.get(name);
-    if (!tool) {
-      const known = [...this.#tools.keys()].join(', ');
-      throw new UnknownToolError(`Unknown tool: ${printable(name)}. The tools are: ${known}.`);
-    }
+    if (!tool || !this.#isOffered(tool, caller)) throw this.#unknownTool(name, tool, caller);
     const requestId = this.#options.newId();
     const startedAt = this.#now();
     const { principal, door } = caller;
@@ -179,6 +186,24 @@ export class Dispatcher {
     }
   }
 
+  #isOffered({ toolset, isAlwaysOn }: Tool, { toolsets }: Pick<Caller, 'toolsets'>): boolean {
+    if (isAlwaysOn) return true;
+    return (this.#options.toolsets?.().has(toolset) ?? true) && (toolsets?.has(toolset) ?? true);
+  }
+
+  #unknownTool(name: string, tool: Tool | undefined, caller: Caller): UnknownToolError {
+    if (tool !== undefined) {
+      const where = this.#isOffered(tool, {}) ? 'X-MCP-Toolsets of this client' : 'MCP_TOOLSETS';
+      return new UnknownToolError(
+        `${tool.name} belongs to the toolset ${tool.toolset}, which is not switched on: ${where} names it not.`,
+      );
+    }
+    const known = this.#options.tools.flatMap((other) =>
+      this.#isOffered(other, caller) ? [other.name] : [],
+    );
+    return new UnknownToolError(`Unknown tool: ${printable(name)}. The tools are: ${known.join(', ')}.`);
+  }
+
   /** Cancels the calls under way of such callers: a door may go on with a call whose request was cut. */
   cancelWhere(ends: (principal: Principal) => boolean): void {
     for (const [ending, principal] of this.#endings) if (ends(principal)) ending.abort();
@@ -202,14 +227,15 @@ export class Dispatcher {
     using deadline = new Deadline(options.signal, seconds);
     // Until the call is over, its clusters stay open: a reload may put others in their place meanwhile.
     using leases = new DisposableStack();
-    const context = this.#context(caller, options, state, { deadline, leases });
+    const { planHandle } = call;
+    const context = this.#context(caller, { ...options, planHandle }, state, { deadline, leases });
     const answer = await deadline.race(call.run(context));
     return resultOf(answer, this.#redaction);
   }
 
   #context(
     { principal, door, session, directory: all, readOnly }: Caller,
-    { progress, enter, ask }: RunOptions,
+    { progress, enter, ask, planHandle }: RunOptions & { planHandle: string | undefined },
     state: CallState,
     { deadline, leases }: { deadline: Deadline; leases: DisposableStack },
   ): ToolContext {
@@ -217,7 +243,19 @@ export class Dispatcher {
     const { signal } = deadline;
     const { requestId, tool, log } = state;
     const directory = new HeldClusters(all, leases);
-    const origin = { principal, requestId, tool, door, session, readOnly, signal, log, enter, ask };
+    const origin = {
+      principal,
+      requestId,
+      tool,
+      door,
+      session,
+      readOnly,
+      signal,
+      log,
+      enter,
+      ask,
+      planHandle,
+    };
     const open = (selection: Selection): GatedCluster => gate.open(selection, origin);
     const seen = () => directory.list().filter((cluster) => gate.sees(cluster, origin));
     const decided = (selection: Selection): GatedCluster => {
@@ -239,15 +277,13 @@ export class Dispatcher {
       found: (cluster) => decided({ ...directory.select({ cluster }), selectedBy: 'lookup' }),
       fleet: (name) => {
         const clusters = name === undefined ? seen() : [];
+        if (clusters.length > 1) {
+          log.info({ clusters: clusters.length, selected_by: 'all' }, 'clusters selected');
+          return { clusters: clusters.map((cluster) => open({ cluster, selectedBy: 'any' })), isAll: true };
+        }
         const [only] = clusters;
-        if (only !== undefined && clusters.length === 1 && directory.list().length > 1) {
-          return { clusters: [decided({ cluster: only, selectedBy: 'single' })], isAll: false };
-        }
-        if (clusters.length < 2) {
-          return { clusters: [decided(directory.select({ cluster: name }))], isAll: false };
-        }
-        log.info({ clusters: clusters.length, selected_by: 'all' }, 'clusters selected');
-        return { clusters: clusters.map((cluster) => open({ cluster, selectedBy: 'any' })), isAll: true };
+        const one = only && decided({ cluster: only, selectedBy: 'single' });
+        return { clusters: [one ?? decided(directory.select({ cluster: name }))], isAll: false };
       },
       clusters: () => {
         const clusters = seen();
@@ -256,6 +292,7 @@ export class Dispatcher {
         return clusters;
       },
       defaultCluster: () => directory.defaultCluster,
+      jobs: (filter) => gate.jobs(directory.list(), origin).list(filter),
       signal,
       progress: (update) => progress?.(this.#safe(update)),
       sleep: (milliseconds) => deadline.sleep(milliseconds),

@@ -7,7 +7,7 @@ export function formsOf(secret: string): Set<string> {
   const text = secret.toWellFormed();
   const bytes = Buffer.from(text);
   const forms = new Set([secret, text]);
-  for (const form of [text, inJson(text), inHtml(text)]) forms.add(form);
+  for (const form of [text, inJson(secret), inJson(text), inHtml(text)]) forms.add(form);
   forms.add(inJson(inJson(text)));
   forms.add(asciiJson(text));
   forms.add(bytes.toString('hex'));
@@ -15,7 +15,9 @@ export function formsOf(secret: string): Set<string> {
   forms.add(bytes.toString('base64url'));
   forms.add(bytes.toString('base64'));
   for (const core of base64Cores(bytes)) forms.add(core).add(urlAlphabet(core));
-  for (const form of [...forms]) for (const encoded of inUrls(form)) forms.add(encoded);
+  // Half a character is written as U+FFFD wherever bytes are written, and stays one only in our own texts.
+  const writable = [...forms].filter((form) => form.isWellFormed());
+  for (const form of writable) for (const encoded of inUrls(form)) forms.add(encoded);
   return forms;
 }
 

@@ -35,6 +35,19 @@ export function openDeadline(limitMs: number, others: readonly (AbortSignal | un
   };
 }
 
+/**
+ * Rejects with the signal's reason once it aborts. To race much work at once against one signal: it listens once, where
+ * `abortable` would for each, and a signal looks through its listeners for every one that is added.
+ */
+export function abortOf(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  if (signal.aborted) reject(signal.reason);
+  else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  // Where nothing is left to race against it, nobody has to know.
+  promise.catch(() => undefined);
+  return promise;
+}
+
 /** Waits for work that several callers share: an abort ends this caller's waiting, not the work. */
 export function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {

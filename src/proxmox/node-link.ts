@@ -54,6 +54,9 @@ export class NodeLink {
     this.#maxBytes = limits.maxAnswerBytes;
     this.#clock = clock;
     this.#onEvent = onEvent;
+    const connect = tlsConnector(endpoint, tls, limits.connectMs, this.#closing.signal, (expiresAt) => {
+      this.#seen.certificateExpiresAt = expiresAt;
+    });
     const lane = (connections: number) => ({
       limiter: new Limiter(connections, limits.queuedPerNode),
       // A pool connects when it is first used.
@@ -63,9 +66,7 @@ export class NodeLink {
         keepAliveTimeout: IDLE_MS,
         keepAliveMaxTimeout: IDLE_MS,
         allowH2: false,
-        connect: tlsConnector(endpoint, tls, limits.connectMs, this.#closing.signal, (expiresAt) => {
-          this.#seen.certificateExpiresAt = expiresAt;
-        }),
+        connect,
       }),
     });
     this.#lanes = {

@@ -163,7 +163,8 @@ const RULES: readonly Rule[] = [
   ],
   [/can't lock file/i, 'CONFLICT', 'Another task holds this lock; wait for it to end, then repeat.', true],
   [
-    /detected modified configuration/i,
+    // The second is what QEMU's side says, spelt so.
+    /detected modified configuration|checksum missmatch/i,
     'CONFLICT',
     'Somebody changed it meanwhile: read it again and repeat with the new digest.',
     false,

@@ -1,3 +1,5 @@
+import { isObject } from '../catalogue/json.ts';
+
 /** How a task stands. A task that ended with warnings has succeeded, as PVE sees it. */
 export type TaskOutcome =
   | { state: 'running' }
@@ -14,4 +16,16 @@ export function taskOutcome(task: { status?: string; exitstatus?: string }): Tas
   const warnings = /^WARNINGS: (?<count>\d+)$/.exec(ended)?.groups?.count;
   if (warnings !== undefined) return { state: 'warnings', count: Number(warnings) };
   return { state: 'failed', message: ended };
+}
+
+/**
+ * How a task ended, as `GET /nodes/{node}/tasks/{upid}/status` says it.
+ *
+ * @param data of that answer
+ * @returns the exit status; undefined while the task runs
+ */
+export function exitStatusOf(data: unknown): string | undefined {
+  if (!isObject(data) || data.status !== 'stopped') return undefined;
+  const { exitstatus } = data;
+  return typeof exitstatus === 'string' && exitstatus !== '' ? exitstatus : 'unexpected status';
 }

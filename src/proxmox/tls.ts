@@ -1,4 +1,4 @@
-import { TLSSocket } from 'node:tls';
+import { createSecureContext, TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
 import type { ClusterTls, Endpoint } from '../config/config.ts';
 import { cleanText } from './text.ts';
@@ -34,7 +34,10 @@ export class ConnectFailure extends Error {
  *
  * The judging is done here and not by `rejectUnauthorized`, because only a socket that is still open can say which
  * certificate it saw, and the operator needs that fingerprint to compare or to pin. Session tickets are not kept: a
- * resumed session shows no certificate to compare.
+ * resumed session shows no certificate to compare, and the workers of a pveproxy do not know each other's tickets.
+ *
+ * Connections share one context, made with the first of them: Node would make one for each, which takes as long as a
+ * fifth of a handshake and reads `ca_file` anew.
  *
  * @param closing where it aborts, connections that are still being made are given up: undici forgets them, and a
  *   handshake that hangs would outlive the service.
@@ -47,22 +50,27 @@ export function tlsConnector(
   closing: AbortSignal,
   onCertificate: (expiresAt: number) => void,
 ): buildConnector.connector {
-  const connect = buildConnector({
-    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-    rejectUnauthorized: false,
-    maxCachedSessions: 0,
-    timeout: connectMs,
-    allowH2: false, // pveproxy answers 506 to anything but HTTP/1.x
-  });
+  const connector = () =>
+    buildConnector({
+      secureContext: createSecureContext(tls.ca === undefined ? {} : { ca: tls.ca }),
+      rejectUnauthorized: false,
+      maxCachedSessions: 0,
+      timeout: connectMs,
+      allowH2: false, // pveproxy answers 506 to anything but HTTP/1.x
+    });
+  let connect: buildConnector.connector | undefined;
   const pin = endpoint.fingerprint ?? tls.fingerprint;
   return (options, callback) => {
+    connect ??= connector();
     // undici's types keep quiet about it: it returns the socket.
     const pending: unknown = connect(options, (error, socket) => {
       closing.removeEventListener('abort', giveUp);
       if (error !== null) return callback(connectFailure(error), null);
-      const expiresAt = Date.parse((socket as TLSSocket).getPeerCertificate()?.valid_to ?? '');
+      const certificate = (socket as TLSSocket).getPeerX509Certificate();
+      const expiresAt = certificate?.validToDate.getTime() ?? Number.NaN;
       if (Number.isFinite(expiresAt)) onCertificate(expiresAt);
-      const failure = certificateFailure(socket as TLSSocket, pin, tls.verify);
+      const seen = certificate?.fingerprint256;
+      const failure = certificateFailure(socket as TLSSocket, seen, pin, tls.verify);
       if (failure === undefined) return callback(null, socket);
       socket.destroy();
       callback(failure, null);
@@ -77,10 +85,10 @@ export function tlsConnector(
 
 function certificateFailure(
   socket: TLSSocket,
+  seen: string | undefined,
   pin: string | undefined,
   verify: boolean,
 ): ConnectFailure | undefined {
-  const seen = socket.getPeerCertificate()?.fingerprint256;
   const details = { ...(seen === undefined ? {} : { seen }) };
   if (pin !== undefined) {
     if (seen === pin) return undefined;

@@ -14,7 +14,8 @@ export interface Position {
 /** Longer than any that is given out: names of Proxmox are short. */
 const MOST_CHARACTERS = 2048;
 
-export const cursorParam = z.string().min(1).optional().describe('`next_cursor` of the answer before.');
+/** `next_cursor` of the answer before, which says so where there is more. */
+export const cursorParam = z.string().min(1).optional();
 
 const SHAPE = z.tuple([
   z.string(),

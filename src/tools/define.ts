@@ -1,10 +1,11 @@
 import type { z } from 'zod';
 import type { GatedCluster } from '../access/gate.ts';
+import type { KnownJob } from '../access/jobs/jobs.ts';
+import type { JobFilter } from '../access/jobs/sight.ts';
 import type { Cluster, Target } from '../clusters/cluster.ts';
+import type { Toolset } from '../config/toolsets.ts';
 import type { HttpMethod } from '../proxmox/call.ts';
-
-/** Always-on tools are `core`; the others are switched by toolset. */
-type Toolset = 'core' | 'inventory' | 'tasks';
+import { textParam } from './params.ts';
 
 /** All four are required, so that an author has to think about each (MCP, "Tool annotations"). */
 export interface ToolAnnotations {
@@ -13,6 +14,14 @@ export interface ToolAnnotations {
   idempotentHint: boolean;
   openWorldHint: boolean;
 }
+
+/** Of a tool that only reads, and asks Proxmox for it. */
+export const READS: ToolAnnotations = {
+  readOnlyHint: true,
+  destructiveHint: false,
+  idempotentHint: true,
+  openWorldHint: true,
+};
 
 export interface Progress {
   progress: number;
@@ -33,6 +42,8 @@ export interface ToolContext {
   /** The clusters this caller sees, for tools that speak of the estate itself. */
   clusters(): readonly Cluster[];
   defaultCluster(): string | undefined;
+  /** The tasks that this service started, newest first, as far as the caller may know of them; asks no cluster. */
+  jobs(filter: JobFilter): readonly KnownJob[];
   /** Aborted when the client cancels or the call's deadline passes. */
   signal: AbortSignal;
   /** Tells the client how far the work is; does nothing where the client did not ask. */
@@ -52,9 +63,9 @@ export interface Fleet {
 
 /**
  * What happens where several clusters exist and a call names none: the default one, the one that its guest points to
- * (pattern, VMID map, then the default), all of them, or any.
+ * (pattern, VMID map, then the default), the one where its guest is found (`guestTarget`), all of them, or any.
  */
-type WithoutCluster = 'default' | 'guest' | 'all' | 'any';
+type WithoutCluster = 'default' | 'guest' | 'lookup' | 'all' | 'any';
 
 /** A method, its path template, and the names of the parameters a tool sends beside those of the path. */
 export type ApiCall = readonly [method: HttpMethod, path: string, ...parameters: string[]];
@@ -64,6 +75,8 @@ export interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodO
   title: string;
   description: string;
   toolset: Toolset;
+  /** Whether MCP_TOOLSETS has no say: no assistant can do without it. */
+  isAlwaysOn?: boolean;
   annotations: ToolAnnotations;
   /** Every API method this tool may call, for the README and `check:schema`; empty for what calls none or any. */
   calls: readonly ApiCall[];
@@ -84,6 +97,7 @@ export interface Tool {
   readonly title: string;
   readonly description: string;
   readonly toolset: Toolset;
+  readonly isAlwaysOn: boolean;
   readonly annotations: ToolAnnotations;
   readonly calls: readonly ApiCall[];
   readonly withoutCluster: WithoutCluster;
@@ -98,6 +112,8 @@ export interface Tool {
 
 interface PreparedCall {
   deadlineSeconds: number | undefined;
+  /** Of the plan that the caller applies with this call. */
+  planHandle: string | undefined;
   run(context: ToolContext): Promise<ToolAnswer>;
 }
 
@@ -105,6 +121,8 @@ interface ToolAnswer {
   structured: Record<string, unknown>;
   summary: string;
 }
+
+const handleParam = textParam().optional().describe('Of a plan.');
 
 /** The text tells what the cluster has that answered; that this is a fallback stands in front of it. */
 function asServed<Result extends Record<string, unknown>>(result: Result): Result {
@@ -117,19 +135,24 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
   definition: ToolDefinition<Input, Output>,
 ): Tool {
   const { name, title, description, toolset, annotations, calls, input, output } = definition;
+  // Whatever may write may need an approval, so the handle of a plan is no matter of the single tool.
+  const whole = annotations.readOnlyHint ? input : input.extend({ handle: handleParam });
   return {
     name,
     title,
     description,
     toolset,
+    isAlwaysOn: definition.isAlwaysOn ?? false,
     annotations,
     calls,
     withoutCluster: definition.withoutCluster ?? 'default',
-    input,
+    input: whole,
     output,
     prepare(args) {
-      const parsed = input.parse(args);
+      const { handle, ...given } = whole.parse(args);
+      const parsed = given as z.output<Input>;
       return {
+        planHandle: typeof handle === 'string' ? handle : undefined,
         deadlineSeconds: definition.deadlineSeconds?.(parsed),
         async run(context) {
           const structured = await definition.run(parsed, context);

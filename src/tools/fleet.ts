@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import type { GatedCluster } from '../access/gate.ts';
-import { abortable, DeadlineExpired, openDeadline } from '../proxmox/deadline.ts';
+import { abortOf, DeadlineExpired, openDeadline } from '../proxmox/deadline.ts';
 import { CallError, type ErrorCode, toCallError } from '../proxmox/errors.ts';
 import type { Fleet, ToolContext } from './define.ts';
 import { SELECTED_BY, selectedFields, selectionOf } from './params.ts';
+import { count } from './results.ts';
 
 /** How long one cluster may keep the answer of all waiting, in milliseconds. */
 const DEADLINE_MS = 10_000;
@@ -21,6 +22,14 @@ export const fleetFields = {
     .optional()
     .describe('Clusters that this answer lacks, and why.'),
 };
+
+/** What the text of an answer over several clusters is made of. */
+interface FleetText {
+  cluster?: string | undefined;
+  clusters?: readonly unknown[] | undefined;
+  failed?: readonly { cluster: string; code: string }[] | undefined;
+  note?: string | undefined;
+}
 
 /** What one cluster answered. */
 export interface FleetAnswer<T> {
@@ -54,9 +63,12 @@ export async function askFleet<T>(
   context.signal.throwIfAborted();
   // All are asked at the same moment, so that one timer is the deadline of each.
   const deadline = openDeadline(deadlineMs, [context.signal]);
+  const over = abortOf(deadline.signal);
   try {
     const outcomes = await Promise.all(
-      fleet.clusters.map((cluster) => outcomeOf(cluster, ask, deadline.signal, deadlineMs)),
+      fleet.clusters.map((cluster) =>
+        outcomeOf(cluster, () => Promise.race([ask(cluster, deadline.signal), over]), deadlineMs),
+      ),
     );
     context.signal.throwIfAborted();
     const answers = outcomes.flatMap((outcome) => ('answer' in outcome ? [outcome] : []));
@@ -70,12 +82,11 @@ export async function askFleet<T>(
 
 async function outcomeOf<T>(
   cluster: GatedCluster,
-  ask: (cluster: GatedCluster, signal: AbortSignal) => Promise<T>,
-  signal: AbortSignal,
+  ask: () => Promise<T>,
   deadlineMs: number,
 ): Promise<FleetAnswer<T> | FleetFailure> {
   try {
-    return { cluster, answer: await abortable(ask(cluster, signal), signal) };
+    return { cluster, answer: await ask() };
   } catch (thrown) {
     const error = thrown instanceof DeadlineExpired ? tooSlow(cluster.name, deadlineMs) : toCallError(thrown);
     const { code, message, hint } = error;
@@ -94,6 +105,16 @@ export function fleetSelection(fleet: Fleet, failed: readonly FleetFailure[]) {
 export function withoutFailed(failed: readonly { cluster: string; code: string }[] | undefined): string {
   if (failed === undefined || failed.length === 0) return '';
   return ` Without ${someOf(failed.map(({ cluster, code }) => `${cluster} (${code})`))}.`;
+}
+
+/** What the text of an answer ends with: who is missing, and what is to be noted; empty where there is neither. */
+export function remarks({ failed, note }: Pick<FleetText, 'failed' | 'note'>): string {
+  return `${withoutFailed(failed)}${note ? ` ${note}` : ''}`;
+}
+
+/** Whom the text of an answer speaks of: the one cluster by its name, or how many there are. */
+export function whose({ cluster, clusters }: Pick<FleetText, 'cluster' | 'clusters'>): string {
+  return cluster ?? count(clusters?.length ?? 0, 'cluster');
 }
 
 /** `a, b and 7 more`: what a sentence can hold of a long list. */

@@ -128,7 +128,7 @@ function pick(cluster: string, { guests, asOf }: Inventory, { name, vmid }: Gues
   const found: GuestRow[] = [];
   const others: GuestRow[] = [];
   for (const guest of guests) {
-    const isNamed = wantedName !== undefined && guest.name?.toLowerCase() === wantedName;
+    const isNamed = wantedName !== undefined && guest.nameLower === wantedName;
     const isNumbered = vmid !== undefined && guest.vmid === vmid;
     if (both ? isNamed && isNumbered : isNamed || isNumbered) found.push(guest);
     else if (isNamed || isNumbered) others.push(guest);

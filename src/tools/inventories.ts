@@ -1,16 +1,50 @@
 import { z } from 'zod';
 import type { GatedCluster } from '../access/gate.ts';
 import type { Inventory } from '../clusters/inventory.ts';
-import type { Fleet, ToolContext } from './define.ts';
+import type { ApiCall, Fleet, ToolContext } from './define.ts';
 import { askFleet, type FleetAnswer, type FleetFailure, fleetSelection, someOf } from './fleet.ts';
-import type { Page, Source } from './paging.ts';
+import { checkCursor, listParams, type Order, type Paging, pageOf, pagingFields } from './paging.ts';
+import { isoTime, noted } from './results.ts';
 
 export const freshParam = z.boolean().default(false).describe('Ask now; else figures may be 10 s old.');
 
-/** Beside `fleetFields`, what every answer from inventories holds. */
-export const asOfField = {
-  as_of: z.string().describe('When Proxmox was asked; with several clusters, the oldest.'),
-};
+/** What every list from inventories is asked for beside `cluster` and its filters. */
+export function inventoryParams(fallback: number, most: number) {
+  return { descending: z.boolean().default(false), ...listParams(fallback, most), fresh: freshParam };
+}
+
+/**
+ * What every list from inventories ends with.
+ *
+ * @param totals what `clusters` tells of each cluster, beside its name and when it was asked
+ * @param meaning of these totals, where their names don't say it
+ */
+export function inventoryFields<Totals extends z.core.$ZodLooseShape>(totals: Totals, meaning?: string) {
+  const clusters = z.array(z.object({ cluster: z.string(), ...totals, as_of: z.string() })).optional();
+  return {
+    clusters: meaning === undefined ? clusters : clusters.describe(meaning),
+    as_of: z.string().describe('When Proxmox was asked; with several clusters, the oldest.'),
+    ...pagingFields,
+  };
+}
+
+/** What asking for inventories may call. */
+export const INVENTORY_CALLS = [
+  ['GET', '/cluster/resources'],
+  ['GET', '/access/permissions'],
+] as const satisfies readonly ApiCall[];
+
+interface InventoryArgs extends Readonly<Paging['args']> {
+  cluster?: string | undefined;
+  descending: boolean;
+  fresh: boolean;
+}
+
+/** Asks one cluster; the signal ends with the call, or with the deadline of a search of all. */
+export type Ask<Answer> = (
+  cluster: GatedCluster,
+  options: { fresh: boolean; signal: AbortSignal },
+) => Promise<Answer>;
 
 /** What one cluster told. */
 export interface Told {
@@ -29,35 +63,16 @@ export function askInventories(
 }
 
 /** @throws CallError */
-export async function tell(
-  cluster: GatedCluster,
-  options: { fresh: boolean; signal: AbortSignal },
-): Promise<Told> {
+export const tell: Ask<Told> = async (cluster, options) => {
   const inventory = await cluster.inventory(options);
   return { inventory, seesNothing: await seesNothing(cluster, inventory) };
-}
-
-/** The oldest of the answers, as it is told. */
-function asOf(answers: readonly FleetAnswer<Told>[]): { as_of: string } {
-  return { as_of: isoTime(Math.min(...answers.map(({ answer }) => answer.inventory.asOf))) };
-}
-
-/** @param milliseconds since the epoch */
-export function isoTime(milliseconds: number): string {
-  return new Date(milliseconds).toISOString();
-}
+};
 
 /** Says whose lists are empty for lack of rights; undefined where nobody's are. */
 export function nothingSeen(answers: readonly FleetAnswer<Told>[]): string | undefined {
   const blind = answers.filter(({ answer }) => answer.seesNothing).map(({ cluster }) => cluster.name);
   if (blind.length === 0) return undefined;
   return `The token of ${someOf(blind)} has no privileges at all, so Proxmox shows it nothing. PVEAuditor on / is enough to read: pveum acl modify / --tokens USER@REALM!NAME --roles PVEAuditor.`;
-}
-
-/** Joins what is to be noted; no member where nothing is. */
-export function noted(...notes: (string | undefined)[]): { note?: string } {
-  const note = notes.filter((text) => text !== undefined).join(' ');
-  return note === '' ? {} : { note };
 }
 
 /**
@@ -70,36 +85,62 @@ async function seesNothing(cluster: GatedCluster, { rows }: Inventory): Promise<
   return Object.keys(await cluster.permissions()).length === 0;
 }
 
-/** The rows of all answers, for a page of them. */
-export function sourcesOf<Row>(
-  answers: readonly FleetAnswer<Told>[],
-  rowsOf: (inventory: Inventory, cluster: string) => readonly Row[],
-): Source<Row>[] {
-  return answers.map(({ cluster: { name: cluster }, answer: { inventory } }) => ({
-    cluster,
-    rows: rowsOf(inventory, cluster),
-  }));
+/** How a list is made of inventories. */
+export interface InventoryView<Answer extends Told, Row, Totals> {
+  /** The rows of one cluster that are listed, in any order. */
+  rowsOf(answer: Answer): readonly Row[];
+  /** What is told of a cluster beside its name and `as_of`; `inventoryFields` gives the schema. */
+  totalsOf(rows: readonly Row[], inventory: Inventory): Totals;
+  order: Omit<Order<Row>, 'descending'>;
+  /** Every field that a row may have, where that is known. */
+  columns?: readonly string[];
+  /** What the answer holds of a row; called for the rows of one page alone. */
+  shown(row: Row, answer: Answer): Record<string, unknown>;
+  /** What is to be noted once all is read. @param total how many rows there are in all */
+  notes?(answers: readonly FleetAnswer<Answer>[], total: number): readonly (string | undefined)[];
 }
 
-/** How many rows there are in all. */
-function totalOf(sources: readonly Source<unknown>[]): number {
-  return sources.reduce((total, { rows }) => total + rows.length, 0);
-}
-
-/** What every page of an inventory holds beside its rows. */
-export function besideRows<Totals>(
-  fleet: Fleet,
-  { answers, failed }: { answers: readonly FleetAnswer<Told>[]; failed: readonly FleetFailure[] },
-  { sources, clusters }: { sources: readonly Source<unknown>[]; clusters: Totals[] },
-  { next_cursor, note }: Page,
-  ...notes: (string | undefined)[]
+/**
+ * Answers a list tool: asks the clusters, filters, sorts and pages. The tool gives `rows` a name and spreads the rest.
+ *
+ * @param ask `tell`, or what asks a cluster for more than its inventory
+ * @throws CallError as `askFleet` does; INVALID_ARGUMENTS for a cursor that does not fit, before anything is asked
+ */
+export async function inventoryPage<Answer extends Told, Row, Totals extends object>(
+  args: InventoryArgs,
+  context: ToolContext,
+  ask: Ask<Answer>,
+  view: InventoryView<Answer, Row, Totals>,
 ) {
+  checkCursor(args);
+  const fleet = context.fleet(args.cluster);
+  const { answers, failed } = await askFleet(fleet, context, (cluster, signal) =>
+    ask(cluster, { fresh: args.fresh, signal }),
+  );
+  const sources = answers.map(({ cluster, answer }) => ({
+    cluster: cluster.name,
+    answer,
+    rows: view.rowsOf(answer),
+  }));
+  const clusters = sources.map(({ cluster, answer: { inventory }, rows }) => ({
+    cluster,
+    ...view.totalsOf(rows, inventory),
+    as_of: isoTime(inventory.asOf),
+  }));
+  const total = sources.reduce((sum, { rows }) => sum + rows.length, 0);
+  const { rows, next_cursor, note } = pageOf(
+    sources,
+    { ...view.order, descending: args.descending },
+    { args, isAll: fleet.isAll, columns: view.columns, beside: { failed, totals: clusters } },
+    (row, { answer }) => view.shown(row, answer),
+  );
   return {
+    rows,
     ...fleetSelection(fleet, failed),
-    total: totalOf(sources),
+    total,
     ...(fleet.isAll ? { clusters } : {}),
-    ...asOf(answers),
+    as_of: isoTime(Math.min(...answers.map(({ answer }) => answer.inventory.asOf))),
     ...(next_cursor === undefined ? {} : { next_cursor }),
-    ...noted(nothingSeen(answers), ...notes, note),
+    ...noted(nothingSeen(answers), ...(view.notes?.(answers, total) ?? []), note),
   };
 }

@@ -2,22 +2,33 @@ import { z } from 'zod';
 import { bound } from './bounded.ts';
 import { comparePositions, cursorParam, type Position, readCursor, writeCursor } from './cursor.ts';
 import type { FleetFailure } from './fleet.ts';
+import { fieldsParam, limitParam } from './params.ts';
 import { fieldsNowhere, rowsOf } from './results.ts';
 
 /** What rows and what is told beside them may take together, in characters of JSON. */
 const MOST_CHARACTERS = 50_000;
 const LEAST_CHARACTERS = 10_000;
 
-export const pagingParams = {
-  descending: z.boolean().default(false),
-  cursor: cursorParam,
-};
+/** What a list is asked for beside its filters, whatever it lists; `limit` is `fallback` where it is absent. */
+export function listParams(fallback: number, most: number) {
+  return { cursor: cursorParam, fields: fieldsParam, limit: limitParam(fallback, most) };
+}
 
 /** What a list that goes on says at its end. */
 export const pagingFields = {
   next_cursor: z.string().optional().describe('Pass as `cursor` for the rest.'),
   note: z.string().optional(),
 };
+
+/** `, showing 50; go on with next_cursor`, behind how many there are; empty where all are shown. */
+export function showing(
+  shown: readonly unknown[],
+  answer: { total: number; next_cursor?: string | undefined },
+) {
+  const { total, next_cursor } = answer;
+  const part = shown.length < total ? `, showing ${shown.length}` : '';
+  return `${part}${next_cursor === undefined ? '' : '; go on with next_cursor'}`;
+}
 
 /** The rows of one cluster, in any order. */
 export interface Source<Row> {
@@ -35,8 +46,9 @@ export interface Order<Row> {
 }
 
 /** A row that is on the page, and where it stands. */
-interface Placed<Row> extends Position {
+interface Placed<Row, From> extends Position {
   row: Row;
+  source: From;
 }
 
 export interface Paging {
@@ -68,17 +80,17 @@ export interface Page {
  * @param shown makes what the answer holds of a row; called for the rows of this page alone
  * @throws CallError INVALID_ARGUMENTS for a cursor that does not fit
  */
-export function pageOf<Row>(
-  sources: readonly Source<Row>[],
+export function pageOf<Row, From extends Source<Row>>(
+  sources: readonly From[],
   order: Order<Row>,
   { args, isAll, columns, beside }: Paging,
-  shown: (row: Row, cluster: string) => Record<string, unknown>,
+  shown: (row: Row, source: From) => Record<string, unknown>,
 ): Page {
   const query = queryOf(args);
   const after = args.cursor === undefined ? undefined : readCursor(query, args.cursor);
-  const { first, more } = firstOf(sources, order, args.limit, after);
-  const made = first.map(({ row, cluster }) =>
-    isAll ? { cluster, ...shown(row, cluster) } : shown(row, cluster),
+  const { first, more } = firstOf<Row, From>(sources, order, args.limit, after);
+  const made = first.map(({ row, source, cluster }) =>
+    isAll ? { cluster, ...shown(row, source) } : shown(row, source),
   );
   const fields = isAll && args.fields ? [...new Set(['cluster', ...args.fields])] : args.fields;
   const most = Math.max(LEAST_CHARACTERS, MOST_CHARACTERS - JSON.stringify(beside).length);
@@ -110,20 +122,20 @@ function queryOf(args: Paging['args']): unknown {
  * The first `limit` rows after a position, sorted. Sorting all of 20,000 rows for 50, or only making an object for each,
  * would take most of the call.
  */
-function firstOf<Row>(
-  sources: readonly Source<Row>[],
+function firstOf<Row, From extends Source<Row>>(
+  sources: readonly From[],
   order: Order<Row>,
   limit: number,
   after: Position | undefined,
-): { first: Placed<Row>[]; more: boolean } {
-  const first: Placed<Row>[] = [];
+): { first: Placed<Row, From>[]; more: boolean } {
+  const first: Placed<Row, From>[] = [];
   const here: Position = { value: null, cluster: '', id: '' };
   const { descending } = order;
   let more = false;
-  for (const { cluster, rows } of sources) {
-    here.cluster = cluster;
-    for (const row of rows) {
-      here.value = order.value(row, cluster);
+  for (const source of sources) {
+    here.cluster = source.cluster;
+    for (const row of source.rows) {
+      here.value = order.value(row, source.cluster);
       here.id = order.id(row);
       if (after !== undefined && comparePositions(here, after, descending) <= 0) continue;
       const worst = first[limit - 1];
@@ -132,7 +144,7 @@ function firstOf<Row>(
         if (comparePositions(here, worst, descending) >= 0) continue;
         first.pop();
       }
-      first.splice(placeOf(here, first, descending), 0, { ...here, row });
+      first.splice(placeOf(here, first, descending), 0, { ...here, row, source });
     }
   }
   return { first, more };

@@ -21,21 +21,28 @@ export const clusterParam = textParam()
   .optional()
   .describe('Name of the cluster, as list_clusters gives it.');
 
+/** Keeps only these fields of each row. */
 export const fieldsParam = z
   .array(textParam())
   .min(1)
-  .max(50)
-  .optional()
-  .describe('Keep only these fields of each row.');
+  .refine((fields) => fields.length <= 50, 'are more than 50')
+  .optional();
 
 /** `limit` for a list: a bound that keeps an answer readable. */
 export function limitParam(fallback: number, most: number) {
-  return z
-    .int()
-    .min(1)
-    .max(most)
-    .default(fallback)
-    .describe(`At most this many rows (${fallback} by default).`);
+  return z.int().min(1).max(most).default(fallback);
+}
+
+/**
+ * A moment, as RFC 3339 writes it. Its shape is checked, and no part of the schema: as a pattern it takes 200 tokens.
+ *
+ * @param description what the time is of, where its name does not say it
+ */
+export function timeParam(description = 'RFC 3339.') {
+  const time = z.iso.datetime({ offset: true });
+  return textParam(40)
+    .refine((text) => time.safeParse(text).success, 'must be a time such as 2026-11-21T08:00:00Z')
+    .describe(description);
 }
 
 export const SELECTED_BY = [

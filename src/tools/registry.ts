@@ -1,36 +1,42 @@
 import { z } from 'zod';
-import { describeApi } from './core/describe-api.ts';
-import { getClusterResources } from './core/get-cluster-resources.ts';
-import { listClusters } from './core/list-clusters.ts';
-import { listNodes } from './core/list-nodes.ts';
-import { proxmoxApiCall } from './core/proxmox-api-call.ts';
-import { searchApi } from './core/search-api.ts';
+import { ACCESS_TOOLS } from './access/tools.ts';
+import { AGENT_TOOLS } from './agent/tools.ts';
+import { API_TOOLS } from './api/tools.ts';
+import { BACKUPS_TOOLS } from './backups/tools.ts';
+import { CEPH_TOOLS } from './ceph/tools.ts';
+import { CLOUDINIT_TOOLS } from './cloudinit/tools.ts';
 import type { Tool, ToolAnnotations } from './define.ts';
-import { clusterCapacity } from './inventory/cluster-capacity.ts';
-import { clusterHealth } from './inventory/cluster-health.ts';
-import { compareClusters } from './inventory/compare-clusters.ts';
-import { findGuests } from './inventory/find-guests.ts';
-import { listStorage } from './inventory/list-storage.ts';
-import { resolveGuest } from './inventory/resolve-guest.ts';
-import { listTasks } from './tasks/list-tasks.ts';
-import { waitTask } from './tasks/wait-task.ts';
+import { FIREWALL_TOOLS } from './firewall/tools.ts';
+import { GUESTS_TOOLS } from './guests/tools.ts';
+import { HA_TOOLS } from './ha/tools.ts';
+import { INVENTORY_TOOLS } from './inventory/tools.ts';
+import { METRICS_TOOLS } from './metrics/tools.ts';
+import { NETWORK_TOOLS } from './network/tools.ts';
+import { REPLICATION_TOOLS } from './replication/tools.ts';
+import { SNAPSHOTS_TOOLS } from './snapshots/tools.ts';
+import { STORAGE_TOOLS } from './storage/tools.ts';
+import { SYSTEM_TOOLS } from './system/tools.ts';
+import { TASKS_TOOLS } from './tasks/tools.ts';
 
 /** Every tool, in the order in which clients see them. */
 export const TOOLS: readonly Tool[] = [
-  listClusters,
-  listNodes,
-  getClusterResources,
-  searchApi,
-  describeApi,
-  proxmoxApiCall,
-  findGuests,
-  listStorage,
-  resolveGuest,
-  clusterHealth,
-  clusterCapacity,
-  compareClusters,
-  listTasks,
-  waitTask,
+  ...INVENTORY_TOOLS,
+  ...GUESTS_TOOLS,
+  ...SNAPSHOTS_TOOLS,
+  ...TASKS_TOOLS,
+  ...API_TOOLS,
+  ...BACKUPS_TOOLS,
+  ...STORAGE_TOOLS,
+  ...CLOUDINIT_TOOLS,
+  ...NETWORK_TOOLS,
+  ...FIREWALL_TOOLS,
+  ...HA_TOOLS,
+  ...REPLICATION_TOOLS,
+  ...ACCESS_TOOLS,
+  ...CEPH_TOOLS,
+  ...AGENT_TOOLS,
+  ...METRICS_TOOLS,
+  ...SYSTEM_TOOLS,
 ];
 
 /** What `cluster` looks like in the schemas: absent with one cluster, optional where a default exists. */
@@ -52,12 +58,6 @@ export interface ToolListing {
   annotations: ToolAnnotations;
 }
 
-const ERROR_SCHEMA = {
-  type: 'object',
-  properties: { code: { type: 'string' }, message: { type: 'string' }, hint: { type: 'string' } },
-  required: ['code', 'message', 'hint'],
-};
-
 /** Names are listed in the schema up to this many; beyond it the model asks list_clusters. */
 const MOST_NAMES = 20;
 
@@ -77,7 +77,8 @@ function inputSchemaOf(tool: Tool, estate: EstateShape): ToolListing['inputSchem
   if (!('cluster' in tool.input.shape)) return jsonSchema(tool.input, 'input');
   const rest = tool.input.omit({ cluster: true });
   if (estate.clusters.length < 2) return jsonSchema(rest, 'input');
-  const cluster = z.string().describe(clusterDescription(tool, estate));
+  const description = clusterDescription(tool, estate);
+  const cluster = description === undefined ? z.string() : z.string().describe(description);
   return jsonSchema(
     z.strictObject({ cluster: isRequired(tool, estate) ? cluster : cluster.optional(), ...rest.shape }),
     'input',
@@ -85,39 +86,66 @@ function inputSchemaOf(tool: Tool, estate: EstateShape): ToolListing['inputSchem
 }
 
 function isRequired({ withoutCluster }: Tool, { defaultCluster, isMapped }: EstateShape): boolean {
-  if (withoutCluster === 'all') return false;
+  if (withoutCluster === 'all' || withoutCluster === 'lookup') return false;
   return defaultCluster === undefined && !(withoutCluster === 'guest' && isMapped);
 }
 
-function clusterDescription({ withoutCluster }: Tool, { clusters, defaultCluster }: EstateShape): string {
-  const names =
-    clusters.length <= MOST_NAMES ? `one of ${clusters.join(', ')}` : 'a name that list_clusters gives';
-  const otherwise = withoutCluster === 'all' ? 'all of them' : defaultCluster;
-  return `The cluster: ${names}.${otherwise === undefined ? '' : ` ${otherwise} by default.`}`;
+/** Names stand where every client sees them; a hundred tools need not repeat them. */
+function clusterDescription(tool: Tool, { clusters, defaultCluster }: EstateShape): string | undefined {
+  const names = clusters.length <= MOST_NAMES ? clusters.join(', ') : 'see list_clusters';
+  const otherwise = WITHOUT_CLUSTER[tool.withoutCluster] ?? defaultCluster;
+  const parts = [
+    ...(tool.isAlwaysOn ? [names] : []),
+    ...(otherwise === undefined ? [] : [`default ${otherwise}`]),
+  ];
+  return parts.length === 0 ? undefined : parts.join('; ');
 }
 
+const WITHOUT_CLUSTER: Readonly<Partial<Record<Tool['withoutCluster'], string>>> = {
+  all: 'all',
+  lookup: "the guest's",
+};
+
+/** What every answer may have; a reader of one answer sees them, so a hundred schemas need not repeat them. */
+const COMMON_FIELDS = new Set([
+  'selected_by',
+  'matched',
+  'served_by',
+  'failed',
+  'note',
+  'next_cursor',
+  'as_of',
+]);
+
 /**
- * The v1 client holds the answer of a failed call against the output schema too, so the schema has to admit
- * `{error}` beside the tool's own fields.
+ * The fields of an answer with their types, and nothing of what is in those: whole schemas would be most of the
+ * tokens of a list of tools. It is open, so that a client that holds answers against it takes `{error}`, too.
  */
 function outputSchemaOf(tool: Tool): ToolListing['outputSchema'] {
-  const { required, properties, ...own } = jsonSchema(tool.output, 'output');
-  const fields = typeof properties === 'object' && properties !== null ? properties : {};
-  return {
-    ...own,
-    properties: { ...fields, error: ERROR_SCHEMA },
-    anyOf: [{ required: required ?? [] }, { required: ['error'] }],
-  };
+  const { properties } = jsonSchema(tool.output, 'output');
+  const fields = Object.entries(properties as Record<string, { type?: string }>)
+    .filter(([name]) => !COMMON_FIELDS.has(name))
+    .map(([name, { type }]) => [name, type === undefined ? {} : { type }]);
+  return { type: 'object', properties: Object.fromEntries(fields) };
 }
+
+/** Bounds that say nothing to a model: each is checked all the same. */
+const UNSAID: Readonly<Record<string, (value: unknown) => boolean>> = {
+  minLength: (value) => value === 1,
+  minItems: (value) => value === 1,
+  minimum: (value) => value === 0 || value === 1 || value === Number.MIN_SAFE_INTEGER,
+  maximum: (value) => value === Number.MAX_SAFE_INTEGER,
+  propertyNames: () => true,
+};
 
 function jsonSchema(schema: z.ZodObject, io: 'input' | 'output'): { [key: string]: unknown; type: 'object' } {
   const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, {
     io,
     unrepresentable: 'any',
     override: ({ jsonSchema: made }) => {
-      // The bounds that every safe integer has say nothing and cost tokens.
-      if (made.minimum === Number.MIN_SAFE_INTEGER) delete made.minimum;
-      if (made.maximum === Number.MAX_SAFE_INTEGER) delete made.maximum;
+      for (const [name, isUnsaid] of Object.entries(UNSAID)) {
+        if (name in made && isUnsaid(made[name as keyof typeof made])) delete made[name as keyof typeof made];
+      }
     },
   });
   return { ...rest, type: 'object' };

@@ -1,4 +1,4 @@
-import { isObject } from '../catalogue/json.ts';
+export { rowsOf, text as textOf } from '../catalogue/json.ts';
 
 /** Drops members that say nothing, so that an answer holds no null noise. */
 export function compact<T extends Record<string, unknown>>(row: T): { [K in keyof T]?: NonNullable<T[K]> } {
@@ -34,22 +34,24 @@ export function fieldsNowhere(
   return `Nothing here has the field ${nowhere.join(', ')}. The fields are: ${[...known].sort().join(', ')}.`;
 }
 
-/** PVE's `data` of a list call as rows; anything that is not an object is left out. */
-export function rowsOf(data: unknown): Record<string, unknown>[] {
-  return Array.isArray(data) ? data.filter(isObject) : [];
-}
-
 export function numberOf(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
-}
-
-export function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 /** How much of a whole, with one decimal; undefined where either is not known. */
 export function percentOf(part: number | undefined, whole: number | undefined): number | undefined {
   return part === undefined || !whole ? undefined : Math.round((part / whole) * 1000) / 10;
+}
+
+/** Joins what is to be noted; no member where nothing is. */
+export function noted(...notes: (string | undefined)[]): { note?: string } {
+  const note = notes.filter((text) => text !== undefined).join(' ');
+  return note === '' ? {} : { note };
+}
+
+/** @param milliseconds since the epoch */
+export function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
 }
 
 /** `1 node`, `2 nodes`. */

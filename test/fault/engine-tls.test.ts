@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { TLSSocket } from 'node:tls';
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { callOf, clusterConfig, engineFor, failureOf, TOKEN_CANARY } from '../support/engine-fixtures.ts';
@@ -73,6 +75,23 @@ describe('a certificate that is not the one expected', () => {
     expect(error.message).toContain(second.certificate.fingerprint);
     expect(second.requests).toEqual([]);
   });
+});
+
+test('no connection resumes the session of another: each has to show its certificate', async () => {
+  const server = await startWireServer(answerData);
+  const engine = engineFor(configOf([server]));
+  const reused: boolean[] = [];
+  for (let round = 0; round < 3; round++) {
+    await engine.send(READ);
+    for (const socket of server.sockets) {
+      reused.push(socket instanceof TLSSocket && socket.isSessionReused());
+      const closed = once(socket, 'close');
+      socket.destroy();
+      await closed;
+    }
+  }
+  expect(reused).toEqual([false, false, false]);
+  expect(server.connections).toBe(3);
 });
 
 describe('a certificate that is expected', () => {

@@ -36,6 +36,7 @@ describe('docs/configuration.md', () => {
       MCP_HOST: config.http.host,
       MCP_PORT: String(config.http.port),
       MCP_READ_ONLY: String(config.readOnly),
+      MCP_TOOLSETS: [...config.toolsets].join(', '),
       CLUSTER_TTL_SECONDS: String(config.clusterTtlSeconds),
       CLUSTER_VALIDATION: String(config.clusterValidation),
       LOG_LEVEL: config.logLevel,

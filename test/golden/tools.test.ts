@@ -43,7 +43,8 @@ describe('the tool list', () => {
       );
       expect(inputs['one-cluster']?.properties).not.toHaveProperty('cluster');
       const required: unknown = inputs['several-clusters']?.required ?? [];
-      if (tool.withoutCluster === 'all') expect(required).not.toContain('cluster');
+      if (tool.withoutCluster === 'all' || tool.withoutCluster === 'lookup')
+        expect(required).not.toContain('cluster');
       else expect(required).toContain('cluster');
       expect(inputs['several-with-default']?.properties).toHaveProperty('cluster');
       expect(inputs['several-with-default']?.required ?? []).not.toContain('cluster');

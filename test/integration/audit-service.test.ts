@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
@@ -231,13 +231,16 @@ describe('the record of a service', () => {
     const mark = markNow();
     await reader.api('POST /nodes/pve1/qemu/100/status/stop');
     await alice.api('POST /nodes/pve1/qemu/100/status/reset', {}, { expect_name: 'other' });
-    const exec = () => alice.api('POST /nodes/pve1/qemu/100/agent/exec', { command: ['id'] });
+    const input = { command: ['sh'], 'input-data': 'rm -rf /srv/shop' };
+    const exec = () => alice.api('POST /nodes/pve1/qemu/100/agent/exec', input);
     const rollback = () => alice.api('POST /nodes/pve1/qemu/100/snapshot/installed/rollback');
     const asked = await rollback();
     await decide(asked, 'deny');
     await rollback();
     expect(writesSince(mark)).toEqual([]);
-    await decide(await exec(), 'approve');
+    const planned = await exec();
+    expect(planned.error?.message).toContain('input-data="rm -rf /srv/shop"');
+    await decide(planned, 'approve');
     expect((await exec()).isError).toBe(false);
 
     const lines = await record();
@@ -268,15 +271,19 @@ describe('the record of a service', () => {
         method: 'POST',
         cluster: 'production',
         decision: 'denied',
+        door: 'http',
+        rule: 'proxmox:approve',
         approval: `plan ${number} by carol: too late`,
+        parameters: { plan: number, kind: 'person', tool: 'proxmox_api_call', asked_by: 'alice' },
       },
       { decision: 'denied', subject: 'alice', rule: `plan ${number} declined by carol` },
     ]);
     expect(of('/agent/exec')).toMatchObject([
-      { decision: 'awaits approval' },
+      { decision: 'awaits approval', parameters: { command: ['sh'], 'input-data': '[16 characters]' } },
       { decision: 'approved', tool: 'approvals', subject: 'carol' },
       { decision: 'allowed', approval: expect.stringMatching(/^plan \d+ by carol$/) },
     ]);
+    expect(JSON.stringify(lines)).not.toContain('/srv/shop');
   });
 
   it('is one that `audit verify` proves, and that names what was altered', async () => {
@@ -388,6 +395,28 @@ describe('a record that can not be written', () => {
       },
       { timeout: 5000 },
     );
+    expect((await verifyRecord({ path: made.file })).finding).toBeUndefined();
+  });
+
+  it('a file that was taken away keeps writes from leaving, until it is back', async () => {
+    const made = await site();
+    const alice = await made.connect(await tokenFor('alice'));
+    expect((await alice.api(START)).error?.code).not.toBe('INTERNAL');
+    const mark = markNow();
+    renameSync(made.file, `${made.file}.away`);
+    const ready = async () => (await fetch(`${made.url}/readyz`)).status;
+    await vi.waitFor(async () => expect(await ready()).toBe(503), { timeout: 1000, interval: 20 });
+    const { error } = await alice.api(START);
+    expect(error).toMatchObject({ code: 'INTERNAL', hint: expect.stringContaining('is it in its place') });
+    expect(writesSince(mark)).toEqual([]);
+    expect((await alice.call('find_guests', { fresh: true })).isError).toBe(false);
+    expect(existsSync(made.file)).toBe(false);
+    expect(made.log.join('')).toMatch(/moved, removed or replaced[^"]*Its last line was \d+:[0-9a-f]{64}/);
+
+    renameSync(`${made.file}.away`, made.file);
+    await vi.waitFor(async () => expect(await ready()).toBe(200), { timeout: 5000 });
+    expect((await alice.api(START)).error?.code).not.toBe('INTERNAL');
+    expect(writesSince(mark)).toHaveLength(1);
     expect((await verifyRecord({ path: made.file })).finding).toBeUndefined();
   });
 

@@ -14,6 +14,9 @@ interface DemoLine {
   clusters: Record<string, string>[];
 }
 
+/** Tests have all levels in the log. */
+const BY_DEFAULT = { env: { LOG_LEVEL: 'warn' } };
+
 async function startDemo(args: string[] = [], setting: CliSetting = {}) {
   // A temporary folder of its own, so that what it leaves there can be seen.
   const temp = folderWith();
@@ -38,7 +41,7 @@ async function state(line: DemoLine): Promise<string> {
 
 describe('demo --json', () => {
   it('prints what DESIGN.md promises and nothing else, and serves it', async () => {
-    const { demo, line } = await startDemo();
+    const { demo, line } = await startDemo([], BY_DEFAULT);
     expect(Object.keys(line)).toEqual(['url', 'sse_url', 'token', 'read_only_token', 'clusters']);
     expect(line.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/mcp$/);
     expect(line.sse_url).toBe(line.url.replace(/mcp$/, 'sse'));
@@ -89,7 +92,7 @@ describe('demo --json', () => {
   });
 
   it('keeps its files to itself, and leaves nothing behind', async () => {
-    const { demo, temp, line } = await startDemo();
+    const { demo, temp, line } = await startDemo([], BY_DEFAULT);
     const [folder = ''] = readdirSync(temp);
     expect(readdirSync(temp)).toHaveLength(1);
     for (const file of ['clusters.json', '.env']) {

@@ -41,6 +41,19 @@ describe('policy test', () => {
     expect(scoped.stdout).toContain('does not hold proxmox:destroy');
   });
 
+  it('says where a person has to approve', async () => {
+    const principals = [{ match: { subject: '*' }, roles: 'admin' }];
+    const file = join(folder, 'elsewhere.json');
+    writeFileSync(file, JSON.stringify({ principals, approval: { at_client: false } }));
+    const { stdout, code } = await run('test --file elsewhere.json --as alice DELETE /nodes/n/qemu/100');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/approval +person: .*a credential that holds proxmox:approve; not at the client/);
+    expect(stdout).toContain("approval at the caller's own client: no, as the file says");
+    const json = await run('test --file elsewhere.json --json --as alice DELETE /nodes/n/qemu/100');
+    expect(JSON.parse(json.stdout)).toMatchObject({ approval: 'person', at_client: false });
+    expect((await run('check elsewhere.json')).stdout).toContain('"at_client":false');
+  });
+
   it.each([
     ['test --as alice PATCH /nodes', /is no method/],
     ['test --as alice GET /nodes/../access', /path was refused/],

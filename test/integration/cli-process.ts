@@ -35,7 +35,13 @@ export class CliProcess {
   constructor(args: readonly string[], { env = {}, cwd = tmpdir(), input }: CliSetting = {}) {
     const child = spawn(process.execPath, [MAIN, ...args], {
       cwd,
-      env: { PATH: process.env.PATH ?? '', TMPDIR: tmpdir(), XDG_CACHE_HOME: CACHE, ...env },
+      env: {
+        PATH: process.env.PATH ?? '',
+        TMPDIR: tmpdir(),
+        XDG_CACHE_HOME: CACHE,
+        LOG_LEVEL: 'trace',
+        ...env,
+      },
       stdio: 'pipe',
     });
     this.child = child;

@@ -10,6 +10,9 @@ import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ApprovalKind } from '../../src/access/approvals/plan.ts';
+import type { Policy } from '../../src/access/policy/policy.ts';
+import type { AuditLog } from '../../src/audit/audit-log.ts';
+import type { AuditBegin } from '../../src/audit/entry.ts';
 import { ClusterManager } from '../../src/clusters/manager.ts';
 import { createModernServer } from '../../src/mcp/modern.ts';
 import { apiPath } from '../../src/proxmox/api-path.ts';
@@ -17,6 +20,7 @@ import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts
 import { principal, type TestApprovals, testApprovals } from '../support/approvals.ts';
 import { configFor } from '../support/engine-fixtures.ts';
 import { policyWith } from '../support/gate.ts';
+import { policyOf } from '../support/policy.ts';
 import { buildService, type TestService, tokenFor } from '../support/service.ts';
 
 type Structured = Record<string, unknown>;
@@ -24,10 +28,12 @@ type Structured = Record<string, unknown>;
 type Person = (message: string) => Promise<{ action: string; content?: Structured }>;
 interface TestClient {
   destroy(more?: Structured): Promise<{ answer: Structured; isError: boolean }>;
+  exec(data: Structured): Promise<unknown>;
   close(): Promise<void>;
 }
 
 const PATH = '/nodes/pve2/qemu/103';
+const EXEC = '/nodes/pve1/qemu/100/agent/exec';
 const APPROVER = principal('bob', ['proxmox:approve']);
 
 let simulator: Simulator;
@@ -35,6 +41,19 @@ let clusters: ClusterManager;
 let service: TestService;
 let tested: TestApprovals;
 let url: string;
+let policy: Policy;
+/** Decisions on plans, as they were recorded. */
+const decided: AuditBegin[] = [];
+const AUDIT: AuditLog = {
+  begin: async (entry) => {
+    if (entry.tool === 'approvals') decided.push(entry);
+  },
+  end: async () => undefined,
+  task: async () => undefined,
+  healthy: () => ({ ok: true }),
+  head: () => ({ seq: 0, hash: '' }),
+  close: async () => undefined,
+};
 let before = 0;
 const open: { close(): Promise<void> }[] = [];
 
@@ -56,14 +75,16 @@ afterAll(async () => {
   await simulator.close();
 });
 
-async function start(kind: ApprovalKind = 'person') {
+async function start(kind: ApprovalKind = 'person', inForce = policyWith(kind)) {
+  policy = inForce;
   await haveGuest();
   before = deletionsOf().length;
   tested = testApprovals();
+  decided.length = 0;
   service = await buildService({
     estate: clusters,
     approvals: tested.approvals,
-    gateOptions: { approvals: tested.approvals, policy: policyWith(kind) },
+    gateOptions: { approvals: tested.approvals, policy, audit: AUDIT },
   });
   url = await service.listen();
 }
@@ -88,6 +109,19 @@ function deletionsOf(): string[] {
     .map(({ path }) => path.replace('/api2/json', ''));
 }
 
+/** A policy as its file says it, in which nobody approves at their own client. */
+function approvedElsewhere(): Policy {
+  return policyOf({
+    principals: [{ match: { subject: '*' }, roles: 'admin' }],
+    approval: { change: 'none', destroy: 'person', at_client: false },
+  });
+}
+
+/** As a reload of the policy's file does, to a service that runs. */
+function approveElsewhereFromNowOn(): void {
+  policy.decide = approvedElsewhere().decide.bind(approvedElsewhere());
+}
+
 /** What was deleted since the test began. */
 function deletions(): string[] {
   return deletionsOf().slice(before);
@@ -106,6 +140,11 @@ function wired(
       const result = (await callTool(call)) as { structuredContent: Structured; isError?: boolean };
       return { answer: result.structuredContent, isError: result.isError ?? false };
     },
+    exec: (data) =>
+      callTool({
+        ...CALL,
+        arguments: { ...CALL.arguments, method: 'POST', path: EXEC, data },
+      } as typeof CALL),
     close: () => client.close(),
   };
 }
@@ -169,6 +208,39 @@ describe.each(Object.entries(CLIENTS))('%s', (_name, connect) => {
     const message = String((person.mock.calls as unknown[][])[0]?.[0]);
     expect(message).toMatch(/^"build-01" \(VM 103\), stopped on node "pve2"/);
     expect(message).toContain(`DELETE ${PATH}`);
+    expect(decided).toMatchObject([
+      {
+        subject: 'alice',
+        cluster: 'production',
+        method: 'DELETE',
+        path: PATH,
+        write: false,
+        decision: 'approved',
+        rule: 'elicitation',
+        approval: 'plan 1 by the person at the client',
+        parameters: { plan: 1, kind: 'person', tool: 'proxmox_api_call', asked_by: 'alice' },
+      },
+    ]);
+  });
+
+  it('shows the person what is executed, with the secrets out', async () => {
+    await start();
+    const person = vi.fn(async () => ({ action: 'decline' }));
+    const client = await connect(person);
+    const script = '#!/bin/sh\nset -e\nmysql --password hunter2hunter2\nrm -rf /srv';
+    await client.exec({ command: ['sh'], 'input-data': script });
+    const message = String((person.mock.calls as unknown[][])[0]?.[0]);
+    const shown = [
+      '    | #!/bin/sh',
+      '    | set -e',
+      '    | mysql --password [redacted]',
+      '    | rm -rf /srv',
+    ];
+    expect(message).toContain(
+      `command=["sh"] input-data=<text 1>\n    text 1, 4 lines:\n${shown.join('\n')}\n`,
+    );
+    expect(JSON.stringify(decided)).not.toContain('rm -rf');
+    expect(tested.lines.join('')).not.toMatch(/rm -rf|hunter2/);
   });
 
   it('sends nothing where the person says no in whatever way, and does not ask again', async () => {
@@ -190,6 +262,10 @@ describe.each(Object.entries(CLIENTS))('%s', (_name, connect) => {
       expect((await client.destroy(data)).answer).toMatchObject({ error: { code: 'POLICY_DENIED' } });
     expect(person).not.toHaveBeenCalled();
     expect(deletions()).toEqual([]);
+    // Each was decided once; that it was repeated in vain is no decision.
+    expect(decided.map(({ decision, approval }) => `${decision} ${approval}`)).toEqual([
+      'denied plan 1 by the person at the client',
+    ]);
   });
 
   it('sends nothing where the person cancels, or can not be reached', async () => {
@@ -234,6 +310,35 @@ describe.each(Object.entries(CLIENTS))('%s', (_name, connect) => {
     expect(asked).toBe(2);
     expect(isError).toBe(false);
     expect(deletions()).toEqual([PATH]);
+  });
+
+  it('asks nobody at the client where the policy has it approved elsewhere', async () => {
+    await start('person', approvedElsewhere());
+    const person = vi.fn(accepts('approve'));
+    const client = await connect(person);
+    const { answer } = await client.destroy();
+    expect(answer).toMatchObject({
+      error: { code: 'APPROVAL_REQUIRED', plan: { number: 1, approval: 'person' } },
+    });
+    expect(JSON.stringify(answer)).toContain('proxmox-mcp approvals approve 1');
+    expect(person).not.toHaveBeenCalled();
+    expect(deletions()).toEqual([]);
+    tested.approvals.decide(1, APPROVER, 'approved');
+    expect((await client.destroy()).isError).toBe(false);
+    expect(deletions()).toEqual([PATH]);
+    expect(person).not.toHaveBeenCalled();
+  });
+
+  it('does not take a yes for which the policy changed while the person thought', async () => {
+    await start();
+    const client = await connect(async () => {
+      approveElsewhereFromNowOn();
+      return { action: 'accept', content: { decision: 'approve' } };
+    });
+    const { answer } = await client.destroy();
+    expect(answer).toMatchObject({ error: { code: 'APPROVAL_REQUIRED', plan: { number: 1 } } });
+    expect(deletions()).toEqual([]);
+    expect(tested.approvals.waiting(APPROVER)).toMatchObject([{ number: 1, state: 'pending' }]);
   });
 
   it('does not take the word of the own client for a second', async () => {
@@ -331,6 +436,21 @@ describe('answers of revision 2026-07-28 that nobody gave', () => {
     expect(deletions()).toEqual([PATH]);
     await post({ inputResponses: YES, requestState: state });
     expect(deletions()).toEqual([PATH]);
+  });
+
+  it('count for nothing once the policy has plans approved elsewhere', async () => {
+    await start();
+    const requestState = String((await post({})).result?.requestState);
+    approveElsewhereFromNowOn();
+    for (const response of [YES, YES, { approval: { action: 'decline' } }]) {
+      const { result } = await post({ inputResponses: response, requestState });
+      expect(result).toMatchObject({
+        resultType: 'complete',
+        structuredContent: { error: { code: 'APPROVAL_REQUIRED', plan: { number: 1 } } },
+      });
+    }
+    expect(deletions()).toEqual([]);
+    expect(tested.approvals.waiting(APPROVER)).toMatchObject([{ number: 1, state: 'pending' }]);
   });
 
   it('count for nothing after the plan was declined', async () => {

@@ -105,6 +105,20 @@ describe('destroying a guest through a client that can not ask a person', () => 
     expect(guarded.writes()).toEqual([]);
   });
 
+  it('makes no plan for a guest that is elsewhere, and says where', async () => {
+    for (const [path, why] of [
+      ['/nodes/pve2/qemu/100', 'Guest 100 is on pve1, not on pve2; nothing was sent.'],
+      ['/nodes/pve1/lxc/100', 'Guest 100 is a VM (qemu), not a container (lxc); nothing was sent.'],
+    ]) {
+      const { error } = await alice.api(`DELETE ${path}`);
+      expect(error).toMatchObject({ code: 'NOT_FOUND', message: why });
+      expect(error?.hint).toContain('/nodes/pve1/qemu/100');
+    }
+    const waiting = await http('/approvals', await tokenFor('carol', APPROVE), 'GET');
+    expect(JSON.stringify(waiting.body)).not.toMatch(/pve2\/qemu\/100|lxc\/100/);
+    expect(guarded.writes()).toEqual([]);
+  });
+
   it('stays refused after a no, through another node, with other parameters and as another type', async () => {
     const { destroy, vmid } = await makeGuest();
     const { number } = plan(await alice.api(destroy));
@@ -113,8 +127,9 @@ describe('destroying a guest through a client that can not ask a person', () => 
     const refused = { code: 'POLICY_DENIED', message };
     for (const data of [{ purge: 1 }, { skiplock: 1 }])
       expect((await alice.api(destroy, data)).error).toMatchObject(refused);
-    for (const place of ['pve2/qemu', 'localhost/qemu', 'pve1/lxc'])
-      expect((await alice.api(`DELETE /nodes/${place}/${vmid}`)).error).toMatchObject(refused);
+    expect((await alice.api(`DELETE /nodes/localhost/qemu/${vmid}`)).error).toMatchObject(refused);
+    for (const place of ['pve2/qemu', 'pve1/lxc'])
+      expect((await alice.api(`DELETE /nodes/${place}/${vmid}`)).error?.code).toBe('NOT_FOUND');
     // Another guest, and what somebody else asks for, is another question.
     const other = await makeGuest();
     plan(await alice.api(other.destroy));
@@ -196,11 +211,10 @@ describe('an approval is for', () => {
     await approve(plan(await alice.api(destroy)).number);
     for (const data of [{ purge: 1 }, { purge: 0 }, { skiplock: 1 }, { 'destroy-unreferenced-disks': 0 }])
       plan(await alice.api(destroy, data));
-    plan(await alice.api(`DELETE /nodes/pve2/qemu/${vmid}`));
-    plan(await alice.api(`DELETE /nodes/pve1/lxc/${vmid}`));
+    plan(await alice.api(`DELETE /nodes/localhost/qemu/${vmid}`));
     const elsewhere = await alice.api(destroy.replace('pve1', 'stg1'), undefined, { cluster: 'staging' });
     expect(elsewhere.error?.code).toBe('NOT_FOUND');
-    plan(await alice.api('DELETE /nodes/pve1/qemu/101'));
+    plan(await alice.api('DELETE /nodes/pve2/qemu/101'));
     expect(guarded.writes()).toEqual([]);
     // And is still there for what it was given.
     expect((await alice.api(`DELETE /api2/json/nodes/pve1/qemu/${vmid}/`)).isError).toBe(false);

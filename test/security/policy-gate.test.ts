@@ -4,6 +4,7 @@ import type { Policy } from '../../src/access/policy/policy.ts';
 import { POLICY_RISKS } from '../../src/config/policy-schema.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { TOOLS } from '../../src/tools/registry.ts';
+import { secretOf } from '../support/canary-parameters.ts';
 import { type GuardedClient, GuardedService, TOOL_CALLS } from '../support/guarded-service.ts';
 import { policyOf } from '../support/policy.ts';
 import { ask, callTool, entryOf, ReloadingService } from '../support/reloading-service.ts';
@@ -24,7 +25,7 @@ const OF_RISK: Record<(typeof POLICY_RISKS)[number], [string, Record<string, unk
   ],
   secret: [
     ['POST /access/users/mcp@pve/token/other'],
-    ['PUT /access/password', { userid: 'mcp@pve', password: 'hunter2hunter2' }],
+    ['PUT /access/password', { userid: 'mcp@pve', password: secretOf('a changed password') }],
     ['GET /nodes/pve1/qemu/100/cloudinit/dump', { type: 'user' }],
     ['GET /access/domains/pve'],
   ],

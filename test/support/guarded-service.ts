@@ -8,6 +8,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { ClusterManager } from '../../src/clusters/manager.ts';
 import type { ClusterConfig } from '../../src/config/config.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
+import { secretOf } from './canary-parameters.ts';
 import { configFor, SILENT } from './engine-fixtures.ts';
 import { buildService, type ServiceOptions, type TestService, tokenFor } from './service.ts';
 
@@ -168,6 +169,7 @@ export const TOOL_CALLS: Readonly<Record<string, Structured>> = {
   cluster_capacity: {},
   compare_clusters: {},
   list_tasks: {},
+  list_jobs: {},
   wait_task: {
     cluster: 'production',
     upid: 'UPID:pve1:00000001:00000001:00000001:qmstart:100:mcp@pve!mcp:',
@@ -185,12 +187,15 @@ export const WRITES: readonly (readonly [line: string, data?: Structured])[] = [
   ['DELETE /nodes/pve1/qemu/100/snapshot/installed'],
   ['POST /nodes/pve1/qemu/100/snapshot/installed/rollback'],
   ['POST /nodes/pve1/qemu/100/agent/exec', { command: ['id'] }],
-  ['POST /nodes/pve1/qemu/100/agent/set-user-password', { username: 'root', password: 'hunter2hunter2' }],
+  [
+    'POST /nodes/pve1/qemu/100/agent/set-user-password',
+    { username: 'root', password: secretOf('the password of a user in a guest') },
+  ],
   ['POST /access/users/mcp@pve/token/other'],
   ['POST /nodes/pve1/startall', { vms: '100,110' }],
   ['POST /nodes/pve1/stopall'],
   ['POST /nodes/pve1/status', { command: 'reboot' }],
   ['POST /nodes/pve1/no/such/method'],
   ['DELETE /access/users/mcp@pve'],
-  ['PUT /access/password', { userid: 'mcp@pve', password: 'hunter2hunter2' }],
+  ['PUT /access/password', { userid: 'mcp@pve', password: secretOf('a changed password') }],
 ];

@@ -10,6 +10,7 @@ import { createTokenVerifier, issueToken, type VerifierParts } from '../../src/a
 import type { Estate } from '../../src/clusters/cluster.ts';
 import type { AuthConfig, HttpConfig } from '../../src/config/config.ts';
 import { Secret } from '../../src/config/secret.ts';
+import type { Toolset } from '../../src/config/toolsets.ts';
 import { buildApp } from '../../src/http/app.ts';
 import { Dispatcher } from '../../src/mcp/dispatcher.ts';
 import type { CallLimits } from '../../src/mcp/running-calls.ts';
@@ -29,6 +30,8 @@ export interface ServiceOptions {
   auth?: AuthConfig;
   verifier?: Omit<VerifierParts, 'credentials'>;
   readOnly?: boolean;
+  /** As MCP_TOOLSETS has it; everything where absent. */
+  toolsets?: ReadonlySet<Toolset>;
   /** Another gate than the usual one. */
   gate?: (logger: Logger) => Gate;
   approvals?: Approvals;
@@ -58,7 +61,7 @@ export interface TestService {
 
 /** The whole service over the given clusters, with a log that a test can read. */
 export async function buildService(options: ServiceOptions): Promise<TestService> {
-  const { estate, limits, postDeadlineMs, keepAliveMs } = options;
+  const { estate, limits, postDeadlineMs, keepAliveMs, toolsets } = options;
   const lines: string[] = [];
   const logger = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
   const gate =
@@ -66,6 +69,7 @@ export async function buildService(options: ServiceOptions): Promise<TestService
     gateFor(logger, { readOnly: options.readOnly ?? false, ...options.gateOptions });
   const dispatcher = new Dispatcher({
     tools: TOOLS,
+    ...(toolsets ? { toolsets: () => toolsets } : {}),
     gate,
     logger,
     newId: randomUUID,

@@ -6,6 +6,7 @@ import { hasScope, type Principal } from '../principal.ts';
 import {
   type ApprovalKind,
   ApprovalRequiredError,
+  AT_CLIENT,
   DeclinedError,
   type Plan,
   type PlanFacts,
@@ -40,6 +41,8 @@ export interface ApprovalRequest {
   handle?: string | undefined;
   /** Finds out what a person has to know; what it throws is a warning of the plan. */
   describe(): Promise<PlanFacts>;
+  /** Hears of a decision that the person at the caller's client took, once it stands; must not throw. */
+  onDecision?: ((plan: Plan) => Promise<void>) | undefined;
   signal: AbortSignal;
 }
 
@@ -164,13 +167,17 @@ export class Approvals {
     if (request.kind === 'second' || ask === undefined) throw this.#unapproved(plan, why, 'unavailable');
     const answer = await ask(plan);
     if (answer === 'declined') {
-      this.#store.decideAtClient(plan.number, bound, 'denied');
-      this.#log(plan, 'plan denied', { approver: 'the person at the client' });
-      throw this.#declined({ ...plan, approver: 'the person at the client' });
+      const denied = this.#store.decideAtClient(plan.number, bound, 'denied');
+      if (denied) await request.onDecision?.(denied);
+      this.#log(plan, 'plan denied', { approver: AT_CLIENT });
+      throw this.#declined({ ...plan, approver: AT_CLIENT });
     }
     if (answer !== 'approved') throw this.#unapproved(plan, why, answer);
     const used = this.#store.decideAtClient(plan.number, bound, 'used');
-    if (used) return this.#granted(used, 'the person at the client');
+    if (used) {
+      await request.onDecision?.(used);
+      return this.#granted(used, AT_CLIENT);
+    }
     throw this.#unapproved(plan, `Plan ${plan.number} was used or has expired meanwhile. `, 'undecided');
   }
 

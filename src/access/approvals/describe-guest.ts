@@ -1,8 +1,10 @@
-import { compact, isObject, isTrue, type Json, text } from '../../catalogue/json.ts';
+import { compact, isObject, isTrue, type Json, rowsOf, text } from '../../catalogue/json.ts';
 import { type ApiPath, apiPath } from '../../proxmox/api-path.ts';
 import type { Parameters } from '../../proxmox/call.ts';
 import type { KnownGuest } from './losses.ts';
 import { quoted } from './words.ts';
+
+export { rowsOf };
 
 /** Asks one question; what fails is noted under its name, and gives undefined. */
 export type Reads = (what: string, path: ApiPath, parameters?: Parameters) => Promise<unknown>;
@@ -211,8 +213,4 @@ function backupInWords(madeAt: number | undefined, now: number): string {
 
 function objectOf(data: unknown): Json | undefined {
   return isObject(data) ? data : undefined;
-}
-
-export function rowsOf(data: unknown): Json[] {
-  return Array.isArray(data) ? data.filter(isObject) : [];
 }

@@ -1,3 +1,4 @@
+import { isOn } from '../../catalogue/risk-parameters.ts';
 import type { HttpMethod, Parameters } from '../../proxmox/call.ts';
 import type { PlannedGuest } from './plan.ts';
 import { guestName, quoted } from './words.ts';
@@ -315,8 +316,4 @@ function volumeKind(volume: string): string {
   if (volume.includes(':iso/')) return 'the installation image';
   if (volume.includes(':vztmpl/')) return 'the container template';
   return 'the volume';
-}
-
-function isOn(value: unknown): boolean {
-  return value === true || value === 1 || value === '1';
 }

@@ -45,6 +45,9 @@ export interface PlanFacts {
 
 export type PlanState = 'pending' | 'approved' | 'denied' | 'used' | 'expired';
 
+/** How whoever was asked through the caller's client is named: nobody knows more of them. */
+export const AT_CLIENT = 'the person at the client';
+
 /** A plan as it is kept. The handle is not among it: only its hash is stored. */
 export interface Plan {
   /** For people to name it by; never given twice, no secret. */

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { Principal } from '../principal.ts';
-import type { ApprovalKind, Plan, PlanFacts, PlannedCall } from './plan.ts';
+import { type ApprovalKind, AT_CLIENT, type Plan, type PlanFacts, type PlannedCall } from './plan.ts';
 
 export const LIFETIME_MS = 10 * 60_000;
 /** Plans of one principal that wait at once. */
@@ -189,7 +189,7 @@ export class PlanStore {
    */
   decideAtClient(number: number, bound: Bound, state: 'used' | 'denied'): StoredPlan | undefined {
     const row = this.#get(
-      `UPDATE approval_plans SET state = ?8, approver = 'the person at the client'
+      `UPDATE approval_plans SET state = ?8, approver = ?9
        WHERE principal_id = ?1 AND kind = ?2 AND cluster = ?3 AND binding = ?4 AND guest_digest = ?5
          AND expires_at > ?6 AND number = ?7 AND state IN ('pending', 'approved') AND kind = 'person'
        RETURNING *`,
@@ -197,6 +197,7 @@ export class PlanStore {
       this.#clock(),
       number,
       state,
+      AT_CLIENT,
     );
     return row && planOf(row);
   }

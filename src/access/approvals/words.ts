@@ -1,8 +1,8 @@
-import type { Plan, PlannedCall, PlannedGuest } from './plan.ts';
+import { visible } from '../../proxmox/text.ts';
+import { callText } from './call-text.ts';
+import type { Plan, PlannedGuest } from './plan.ts';
 
 const LONGEST_NAME = 128;
-/** A command that an agent is to run may be long, and its end may be what matters. */
-const LONGEST_VALUE = 2000;
 
 export interface PlanTextOptions {
   /** Epoch milliseconds. */
@@ -26,7 +26,7 @@ export function planText(plan: Plan, { now, mostCalls = Number.POSITIVE_INFINITY
     ...facts.guests.map((guest) => `${guestName(guest)}${guestState(guest)}`),
     `Cluster ${quoted(plan.cluster)}, plan ${plan.number}, asked by ${asker(plan)} with the tool ${quoted(plan.tool)}.`,
     calls.length === 1 ? 'This is sent:' : `These ${calls.length} calls are sent, in this order:`,
-    ...shown.map((call) => `  ${callText(call)}`),
+    ...shown.flatMap(callText),
     ...(left > 0 ? [`  ${more}`] : []),
     ...listed('Lost', facts.lost),
     ...listed('Depends on it', facts.dependents),
@@ -64,12 +64,12 @@ export function line(text: string): string {
   return clean(text);
 }
 
+/** What is visible of a text, on one line, and neither icons nor piled-up accents in it. */
 function clean(text: string): string {
-  return text
-    .toWellFormed()
+  return visible(text.toWellFormed())
     .normalize('NFC')
-    .replace(/[\p{Zl}\p{Zp}\r\n\t]/gu, ' ')
-    .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Default_Ignorable_Code_Point}]/gu, '')
+    .replace(/[\n\t]/g, ' ')
+    .replace(/[\p{Co}\p{Cn}]/gu, '')
     .replace(/\p{M}{3,}/gu, '')
     .replace(/\p{Zs}+/gu, ' ')
     .trim();
@@ -87,38 +87,6 @@ function guestState({ node, status, template, protected: isProtected, pool, tags
 
 function asker({ subject, client }: Plan): string {
   return client === undefined ? quoted(subject) : `${quoted(subject)} through ${quoted(client)}`;
-}
-
-function callText({ method, path, parameters }: PlannedCall): string {
-  const values = Object.entries(parameters).map(([name, value]) => `${valueText(name)}=${valueText(value)}`);
-  return [method, valueText(path), ...values].join(' ');
-}
-
-/** Bare where nothing in it could be taken for something else; in quotes otherwise, as JSON writes a text. */
-function valueText(value: unknown): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
-  const isPlain = /^[\w.,:;/=@+!~-]+$/.test(text) && text.length <= LONGEST_VALUE;
-  return isPlain ? text : `"${visible(text)}"`;
-}
-
-/** What hides in characters that are not shown nobody could judge, so they are written out. */
-function visible(text: string): string {
-  return clipped(text.toWellFormed())
-    .replace(/[\\"]/g, '\\$&')
-    .replace(
-      /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu,
-      (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
-    )
-    .replaceAll('\\u{a}', '\\n')
-    .replaceAll('\\u{9}', '\\t')
-    .replaceAll('\\u{d}', '\\r');
-}
-
-function clipped(text: string): string {
-  if (text.length <= LONGEST_VALUE) return text;
-  const half = LONGEST_VALUE / 2;
-  const left = text.length - LONGEST_VALUE;
-  return `${text.slice(0, half)} [… ${left} CHARACTERS NOT SHOWN …] ${text.slice(-half)}`.toWellFormed();
 }
 
 function listed(title: string, items: readonly string[]): string[] {

@@ -74,11 +74,11 @@ export function bulkOf({ bulk, guests, method }: Asked): number {
 
 /** @param explain writes the trace; called only when it is read */
 export function decisionOf(
-  outcome: Denial | { rule: string; approval: Approval },
+  outcome: Denial | { rule: string; approval: Approval; atClient: boolean },
   explain: () => readonly string[],
 ): Decision {
   return 'reason' in outcome
-    ? new Decided({ allowed: false, approval: 'none', ...outcome }, explain)
+    ? new Decided({ allowed: false, approval: 'none', atClient: false, ...outcome }, explain)
     : new Decided({ allowed: true, reason: `Allowed by ${outcome.rule}`, hint: '', ...outcome }, explain);
 }
 
@@ -89,6 +89,7 @@ class Decided implements Decision {
   readonly reason: string;
   readonly hint: string;
   readonly approval: Approval;
+  readonly atClient: boolean;
   readonly missing?: boolean;
   readonly #explain: () => readonly string[];
   #trace: readonly string[] | undefined;
@@ -99,6 +100,7 @@ class Decided implements Decision {
     this.reason = made.reason;
     this.hint = made.hint;
     this.approval = made.approval;
+    this.atClient = made.atClient;
     if (made.missing !== undefined) this.missing = made.missing;
     this.#explain = explain;
   }

@@ -10,13 +10,14 @@ import type { Asked, Decision, GuestFacts, Limits, Policy, Tenant, UsableTool } 
 import { Protection } from './protection.ts';
 import { type Rule, rolesOf, type Seen } from './rules.ts';
 import { tenantDenial } from './tenancy.ts';
-import { neededRisks, type ToolNeed } from './tools.ts';
+import { type ToolNeed, ToolNeeds } from './tools.ts';
 
 /** The policy that a file describes. */
 export class FilePolicy implements Policy {
   readonly #file: PolicyFile;
   readonly #entries: readonly Entry[];
   readonly #protection: Protection;
+  readonly #needs = new ToolNeeds();
   /** Of principals as they come with requests; a session keeps its own. */
   readonly #bound = new WeakMap<Principal, Bound>();
 
@@ -56,7 +57,7 @@ export class FilePolicy implements Policy {
 
   mayUse(principal: Principal, tool: UsableTool): boolean {
     const { rules, readOnly } = this.#of(principal);
-    return neededRisks(tool).some((need) => {
+    return this.#needs.of(tool).some((need) => {
       if (readOnly !== undefined && !isRead(need)) return false;
       return need.risks.every((risk) => {
         const concerns = ({ rule }: { rule: Rule }) =>
@@ -84,6 +85,8 @@ export class FilePolicy implements Policy {
     this.#noteEntries(principal, (line) => lines.push(line()));
     const { rules, readOnly } = this.#of(principal);
     if (readOnly !== undefined) lines.push(readOnly);
+    if (this.#file.approval?.at_client === false)
+      lines.push('nobody approves at their own client, unless a role says so');
     for (const { rule, within } of rules) {
       const bound = within === undefined ? '' : ` for its tenant alone`;
       lines.push(`${rule.label}: ${rule.describe()}${rule.effect === 'allow' ? bound : ''}`);
@@ -103,7 +106,7 @@ export class FilePolicy implements Policy {
   }
 
   /** Everything has to hold; the order decides only which reason is told, and that a tenant learns nothing of others. */
-  #judge(asked: Asked, bound: Bound, note?: Note): Denial | ReturnType<typeof allowance> {
+  #judge(asked: Asked, bound: Bound, note?: Note): ReturnType<typeof grantsOf> {
     const seen = seenOf(asked);
     const denial =
       nobodyDenial(asked, bound) ??
@@ -116,8 +119,7 @@ export class FilePolicy implements Policy {
       rulesDenial(seen, bound.rules, note) ??
       bulkDenial(asked, bound, note);
     if (denial !== undefined) return denial;
-    const granted = grantsOf(asked, seen, bound, this.#file.approval ?? {}, note);
-    return 'reason' in granted ? granted : allowance(granted);
+    return grantsOf(asked, seen, bound, this.#file.approval ?? {}, note);
   }
 
   #noteEntries(principal: Principal, note: Note): void {
@@ -130,10 +132,6 @@ export class FilePolicy implements Policy {
       );
     }
   }
-}
-
-function allowance({ rule, approval }: Exclude<ReturnType<typeof grantsOf>, Denial>) {
-  return { rule, approval };
 }
 
 /** Where the gate has not looked guests up, they are found here, and nothing is known of them but what it gave. */

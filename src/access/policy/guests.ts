@@ -1,4 +1,5 @@
 import { splitList } from '../../catalogue/formats.ts';
+import { isOn } from '../../catalogue/risk-parameters.ts';
 import type { HttpMethod } from '../../proxmox/call.ts';
 import { isUpid, parseUpid } from '../../proxmox/upid.ts';
 import { pathParts } from './matching.ts';
@@ -340,8 +341,4 @@ function listOf(value: unknown): string[] {
 
 function optionalText(value: unknown): string | undefined {
   return value === undefined || value === null || value === '' ? undefined : String(value);
-}
-
-function isOn(value: unknown): boolean {
-  return /^(?:1|on|yes|true)\n?$/i.test(String(value));
 }

@@ -35,18 +35,19 @@ function denyMismatch(rule: Rule, seen: Seen): Mismatch | undefined {
   return seen.guests.some((guest) => guests.matches(guest, 'deny')) ? undefined : 'guests';
 }
 
-/** Which rule grants the call, and whose approval it takes; or that nothing grants it. */
+/** Which rule grants the call, and whose approval it takes, given where; or that nothing grants it. */
 export function grantsOf(
   asked: Asked,
   seen: Seen,
   { rules }: Bound,
   ofFile: PolicyApprovals,
   note?: Note,
-): Denial | { rule: string; approval: Approval } {
+): Denial | { rule: string; approval: Approval; atClient: boolean } {
   const allowing = rules.filter((bound) => isAbout(bound, seen, note));
   const guests: readonly (GuestFacts | undefined)[] =
     seen.guests.length === 0 || seen.unnamed !== undefined ? [...seen.guests, undefined] : seen.guests;
   const approvals: Approval[] = [];
+  const granted = new Set<Rule>();
   let first: string | undefined;
   for (const guest of guests) {
     const granting = allowing.filter((bound) => fits(bound, guest));
@@ -54,11 +55,14 @@ export function grantsOf(
       const ofRisk = granting.filter(({ rule }) => rule.risks.has(risk));
       if (ofRisk.length === 0) return ungranted(asked, risk, guest, note);
       first ??= ofRisk[0]?.rule.label;
+      for (const { rule } of ofRisk) granted.add(rule);
       approvals.push(approvalFor(risk, ofRisk, ofFile, note));
     }
     if (isBulkChange(asked)) approvals.push(approvalFor('bulk', granting, ofFile, note));
   }
-  return { rule: first ?? 'no rule', approval: strictest(approvals) };
+  const approval = strictest(approvals);
+  const atClient = approval !== 'person' || mayBeAtClient(granted, ofFile, note);
+  return { rule: first ?? 'no rule', approval, atClient };
 }
 
 function isAbout({ rule, entry }: BoundRule, seen: Seen, note?: Note): boolean {
@@ -110,6 +114,17 @@ function approvalFor(
       `approval of ${risk}: ${approval}, as ${said.length > 0 ? 'a grant or role' : general ? 'the file' : 'the default'} says`,
   );
   return approval;
+}
+
+/** As with whose approval it is: what roles say goes before what the file says, and of several the stricter holds. */
+function mayBeAtClient(granting: ReadonlySet<Rule>, ofFile: PolicyApprovals, note?: Note): boolean {
+  const said = [...granting].flatMap(({ atClient }) => atClient ?? []);
+  const isAllowed = said.length > 0 ? !said.includes(false) : (ofFile.at_client ?? true);
+  note?.(() => {
+    const by = said.length > 0 ? 'a role' : ofFile.at_client === undefined ? 'the default' : 'the file';
+    return `approval at the caller's own client: ${isAllowed ? 'yes' : 'no'}, as ${by} says`;
+  });
+  return isAllowed;
 }
 
 function isBulkChange(asked: Asked): boolean {

@@ -49,6 +49,8 @@ export interface Decision {
   reason: string;
   hint: string;
   approval: Approval;
+  /** Whether a `person` may give the approval at the caller's own client; else it takes a credential for approving. */
+  atClient: boolean;
   /** The guest is not one that the principal may know of: answer as for one that does not exist. */
   missing?: boolean;
   /** Rule by rule, in order; worked out when it is read. */

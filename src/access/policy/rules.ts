@@ -63,6 +63,11 @@ export class Rule {
     return risk === 'bulk' ? ofRole : (this.#grant.approval ?? ofRole);
   }
 
+  /** What its role says of approving at the caller's own client. */
+  get atClient(): boolean | undefined {
+    return this.#approvals.at_client;
+  }
+
   /** Whether it could ever be about what a tool needs; the guests and clusters are not known then. */
   mayConcern(tool: string, { method, path }: ToolNeed): boolean {
     const { tools, methods } = this.#grant;
@@ -88,6 +93,7 @@ export class Rule {
       clusters && `in ${clusters.join(', ')}`,
       guests && `of guests with ${JSON.stringify(guests)}`,
       approval && `approval ${approval}`,
+      this.effect === 'allow' && this.atClient === false ? 'never approved at the own client' : undefined,
     ];
     return parts.filter((part) => part !== undefined).join(' ');
   }
@@ -162,7 +168,9 @@ function merge(name: string, role: PolicyRole, parents: readonly FlatRole[]): Fl
 function strictestOf(all: readonly PolicyApprovals[]): PolicyApprovals {
   const merged: PolicyApprovals = {};
   for (const approvals of all) {
-    for (const [risk, approval] of Object.entries(approvals) as [keyof PolicyApprovals, Approval][]) {
+    const { at_client: atClient, ...byRisk } = approvals;
+    if (atClient !== undefined) merged.at_client = atClient && merged.at_client !== false;
+    for (const [risk, approval] of Object.entries(byRisk) as [keyof typeof byRisk, Approval][]) {
       merged[risk] = strictest([approval, merged[risk] ?? 'none']);
     }
   }

@@ -11,10 +11,12 @@ import {
   strictest,
 } from './decision.ts';
 import type { Asked, Decision, Limits, Policy, Tenant, UsableTool } from './policy.ts';
-import { neededRisks } from './tools.ts';
+import { ToolNeeds } from './tools.ts';
 
 /** The policy where there is no file: the scopes of a token, and the approvals that hold by default. */
 export class ScopePolicy implements Policy {
+  readonly #needs = new ToolNeeds();
+
   decide(asked: Asked): Decision {
     const judge = (note?: Note): Denial | undefined =>
       readOnlyDenial(asked, undefined, note) ?? scopeDenial(asked, note);
@@ -22,7 +24,7 @@ export class ScopePolicy implements Policy {
       ...asked.risks.map((risk) => DEFAULT_APPROVALS[risk]),
       ...(asked.method !== 'GET' && bulkOf(asked) > 1 ? [DEFAULT_APPROVALS.bulk] : []),
     ]);
-    return decisionOf(judge() ?? { rule: 'scopes of the token', approval }, () => {
+    return decisionOf(judge() ?? { rule: 'scopes of the token', approval, atClient: true }, () => {
       const lines = ['policy: no POLICY_FILE, so that the scopes of the token decide'];
       judge((line) => lines.push(line()));
       return lines;
@@ -43,7 +45,7 @@ export class ScopePolicy implements Policy {
 
   mayUse(principal: Principal, tool: UsableTool): boolean {
     const may = (risk: Risk) => hasScope(principal, `proxmox:${risk}`);
-    return neededRisks(tool).some(({ risks }) => risks.every(may));
+    return this.#needs.of(tool).some(({ risks }) => risks.every(may));
   }
 
   limitsOf(): Limits {

@@ -14,9 +14,23 @@ export interface ToolNeed {
 /** With these, a method that has a harmless use is that harmless: a backup that prunes none, a dry run. */
 const HARMLESS = { remove: 0, 'dry-run': 1 };
 
-/** What a tool is used for: a tool that writes is of no use to who can only make its reads. */
-export function neededRisks({ readOnlyHint, calls = [] }: UsableTool): readonly ToolNeed[] {
-  if (readOnlyHint) return [{ risks: ['read'], method: 'GET' }];
+const NO_CALLS: NonNullable<UsableTool['calls']> = [];
+const READS: readonly ToolNeed[] = [{ risks: ['read'], method: 'GET' }];
+
+/** What tools are used for. Worked out once for each: every list of tools and every call asks for it. */
+export class ToolNeeds {
+  readonly #known = new WeakMap<NonNullable<UsableTool['calls']>, readonly ToolNeed[]>();
+
+  of({ readOnlyHint, calls = NO_CALLS }: UsableTool): readonly ToolNeed[] {
+    if (readOnlyHint) return READS;
+    const known = this.#known.get(calls) ?? needsOf(calls);
+    this.#known.set(calls, known);
+    return known;
+  }
+}
+
+/** A tool that writes is of no use to who can only make its reads. */
+function needsOf(calls: NonNullable<UsableTool['calls']>): readonly ToolNeed[] {
   const needs = calls
     .flatMap(([method, path]) =>
       [riskOf(method, path), riskOfCall(method, path, HARMLESS)].map(({ risks }) => ({

@@ -77,7 +77,12 @@ function readChange(call: Call, type: GuestType, guest: Guest): Change {
     if (!schemaOf(GUEST_OPTIONS[type], key)) throw invalidParameters({ delete: `unknown option '${key}'` });
   }
   if (digest !== undefined && digest !== configDigest(guest)) {
-    throw failure('detected modified configuration - file changed by other user? Try again.');
+    // Each kind has its own words for it (PVE::API2::Qemu, PVE::API2::LXC::Config).
+    throw failure(
+      type === 'qemu'
+        ? 'checksum missmatch (file change by other user?)'
+        : 'detected modified configuration - file changed by other user? Try again.',
+    );
   }
   const removed = Object.fromEntries(remove.map((key) => [key, guest.config[key] ?? '']));
   requireOptionPrivileges(call, type, { ...removed, ...options });

@@ -130,14 +130,20 @@ const ACTIONS: PowerAction[] = [
     needs: 'running',
     refusedBy: AT_ONCE,
     properties: { qemu: { ...skiplock, nocheck: boolean }, lxc: {} },
-    change: (guest) => {
+    change: (guest, { state }) => {
+      if (guest.lock === 'suspended') {
+        forgetMemory(state, guest);
+        startGuest(guest, state.clock());
+      }
       guest.paused = false;
     },
   },
 ];
 
-function refuseState({ needs }: PowerAction, guest: Guest): void {
+function refuseState({ needs, action }: PowerAction, guest: Guest): void {
   if (needs === undefined || guest.status === needs) return;
+  // Resuming brings back one whose memory is on disk, too.
+  if (action === 'resume' && guest.lock === 'suspended') return;
   throw failure(`${label(guest)} ${guest.vmid} ${needs === 'stopped' ? 'already running' : 'not running'}`);
 }
 
@@ -154,8 +160,9 @@ function perform(call: Call, type: GuestType, power: PowerAction): string {
   if (power.refusedBy[type] === 'call') refuseState(power, guest);
   if (power.action === 'suspend' && flag(call, 'todisk')) return suspendToDisk(call, guest);
   const check = (): void => {
-    // Starting is how a VM comes back from disk.
-    if (!(power.action === 'start' && guest.lock === 'suspended')) refuseLocked(guest, call);
+    // Starting or resuming is how a VM comes back from disk.
+    const comesBack = power.action === 'start' || power.action === 'resume';
+    if (!(comesBack && guest.lock === 'suspended')) refuseLocked(guest, call);
     if (power.action === 'start' && isTemplate(guest)) {
       throw failure(`you can't start a ${type === 'qemu' ? 'vm' : 'CT'} if it's a template`);
     }

@@ -76,6 +76,9 @@ function contentRow(volume: Volume): Record<string, unknown> {
     ...(notes === undefined ? {} : { notes }),
     ...(volume.protected ? { protected: 1 } : {}),
     ...(volume.parent === undefined ? {} : { parent: volume.parent }),
+    ...(volume.archive === undefined ? {} : { subtype: volume.archive.type }),
+    ...(volume.verification === undefined ? {} : { verification: volume.verification }),
+    ...(volume.encrypted === undefined ? {} : { encrypted: volume.encrypted }),
   };
 }
 

@@ -74,6 +74,10 @@ export interface Volume {
   /** The base volume that a linked clone stands on. */
   parent?: string;
   archive?: ArchivedGuest;
+  /** What a Proxmox Backup Server's verify job found: `ok` or `failed`. */
+  verification?: { state: string; upid: string };
+  /** The fingerprint of the key it is encrypted with, or `1`. */
+  encrypted?: string;
   /** In a view of another cluster's volume, the volume itself. */
   original?: Volume;
 }

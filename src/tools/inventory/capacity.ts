@@ -59,6 +59,30 @@ export interface CapacitySums extends Allocation {
   storage_free_bytes: number;
 }
 
+const ALLOCATED = [
+  'guests',
+  'guests_running',
+  'vcpus',
+  'vcpus_running',
+  'mem_allocated_bytes',
+  'mem_allocated_running_bytes',
+  'boot_disk_bytes',
+] as const satisfies readonly (keyof Allocation)[];
+
+/** What clusters add up to beside what is allocated, and the ratios. */
+const FIGURES = [
+  'nodes',
+  'nodes_offline',
+  'cpus',
+  'cpus_busy',
+  'mem_bytes',
+  'max_mem_bytes',
+  'free_mem_bytes',
+  'storage_used_bytes',
+  'storage_total_bytes',
+  'storage_free_bytes',
+] as const satisfies readonly (keyof CapacitySums)[];
+
 export interface Capacity {
   nodes: NodeCapacity[];
   storages: StorageCapacity[];
@@ -79,23 +103,8 @@ export function capacityOf({ guests, nodes, storages }: Inventory): Capacity {
 
 /** Adds clusters up. A storage that two clusters see under a name each counts twice: nothing here tells of it. */
 export function addUp(parts: readonly CapacitySums[]): CapacitySums {
-  const total = (of: (part: CapacitySums) => number): number => sum(parts.map(of));
-  return withRatios(
-    {
-      ...allocationSum(parts),
-      nodes: total((part) => part.nodes),
-      nodes_offline: total((part) => part.nodes_offline),
-      cpus: total((part) => part.cpus),
-      cpus_busy: round(total((part) => part.cpus_busy)),
-      mem_bytes: total((part) => part.mem_bytes),
-      max_mem_bytes: total((part) => part.max_mem_bytes),
-      free_mem_bytes: total((part) => part.free_mem_bytes),
-      storage_used_bytes: total((part) => part.storage_used_bytes),
-      storage_total_bytes: total((part) => part.storage_total_bytes),
-      storage_free_bytes: total((part) => part.storage_free_bytes),
-    },
-    parts,
-  );
+  const sums = { ...summed(parts, ALLOCATED), ...summed(parts, FIGURES) };
+  return withRatios({ ...sums, cpus_busy: round(sums.cpus_busy) }, parts);
 }
 
 /** As people sort names: pve2 before pve10. */
@@ -139,19 +148,6 @@ function allocationOf(all: readonly GuestRow[]): Allocation {
   };
 }
 
-function allocationSum(parts: readonly Allocation[]): Allocation {
-  const total = (of: (part: Allocation) => number): number => sum(parts.map(of));
-  return {
-    guests: total((part) => part.guests),
-    guests_running: total((part) => part.guests_running),
-    vcpus: total((part) => part.vcpus),
-    vcpus_running: total((part) => part.vcpus_running),
-    mem_allocated_bytes: total((part) => part.mem_allocated_bytes),
-    mem_allocated_running_bytes: total((part) => part.mem_allocated_running_bytes),
-    boot_disk_bytes: total((part) => part.boot_disk_bytes),
-  };
-}
-
 /** A shared storage has a row per node; one that answers speaks for all. */
 function storageCapacities(rows: readonly StorageRow[]): StorageCapacity[] {
   const places = Map.groupBy(rows, ({ shared, storage, node }) => (shared ? storage : `${node}/${storage}`));
@@ -185,7 +181,7 @@ export function isAvailable({ status }: { status: string }): boolean {
 function sumsOf(nodes: readonly NodeCapacity[], storages: readonly StorageCapacity[]): CapacitySums {
   return withRatios(
     {
-      ...allocationSum(nodes),
+      ...summed(nodes, ALLOCATED),
       nodes: nodes.length,
       nodes_offline: nodes.filter(({ status }) => status !== 'online').length,
       cpus: sum(nodes.map(({ cpus }) => cpus)),
@@ -221,6 +217,15 @@ function withRatios(sums: CapacitySums, parts: readonly Part[]): CapacitySums {
 
 function ratio(part: number, whole: number | undefined): number | undefined {
   return whole === undefined || whole <= 0 ? undefined : round(part / whole);
+}
+
+/** Each of these figures, of all parts together. */
+function summed<Figure extends string>(
+  parts: readonly Readonly<Record<Figure, number>>[],
+  figures: readonly Figure[],
+): Record<Figure, number> {
+  const sums = figures.map((figure) => [figure, sum(parts.map((part) => part[figure]))]);
+  return Object.fromEntries(sums) as Record<Figure, number>;
 }
 
 function sum(values: readonly (number | undefined)[]): number {

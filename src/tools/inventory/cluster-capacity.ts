@@ -3,11 +3,11 @@ import type { GatedCluster } from '../../access/gate.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { bound } from '../bounded.ts';
-import { defineTool, type ToolContext } from '../define.ts';
-import { type FleetAnswer, fleetFields, fleetSelection, someOf, withoutFailed } from '../fleet.ts';
-import { askInventories, freshParam, isoTime, noted, nothingSeen, type Told } from '../inventories.ts';
+import { defineTool, READS, type ToolContext } from '../define.ts';
+import { type FleetAnswer, fleetFields, fleetSelection, remarks, someOf, whose } from '../fleet.ts';
+import { askInventories, freshParam, INVENTORY_CALLS, nothingSeen, type Told } from '../inventories.ts';
 import { clusterParam, limitParam, textParam } from '../params.ts';
-import { count, rowsOf } from '../results.ts';
+import { count, isoTime, noted, rowsOf } from '../results.ts';
 import { inWords, sizeOf, sizeParam } from '../size.ts';
 import { addUp, type Capacity, capacityOf } from './capacity.ts';
 import { checkBridges } from './default-bridge.ts';
@@ -54,12 +54,8 @@ export const clusterCapacity = defineTool({
   description:
     'CPU, memory and storage of one cluster or the whole estate: used, allocated to guests, free, overcommitted; per node and storage, with the top consumers. With the size of a guest (`cpus`, `memory`, `disk`) it ranks where it fits best and says why.',
   toolset: 'inventory',
-  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
-  calls: [
-    ['GET', '/cluster/resources'],
-    ['GET', '/access/permissions'],
-    ['GET', '/nodes/{node}/network', 'type'],
-  ],
+  annotations: READS,
+  calls: [...INVENTORY_CALLS, ['GET', '/nodes/{node}/network', 'type']],
   withoutCluster: 'all',
   input,
   output: z.object({
@@ -108,11 +104,11 @@ export const clusterCapacity = defineTool({
       ...noted(nothingSeen(told), mute(answers), found.note, isCut ? CUT : undefined),
     };
   },
-  summary({ cluster, clusters, totals, fits: best, fits_total, nearest, failed, note }) {
-    const whose = cluster ?? count(clusters.length, 'cluster');
+  summary(answer) {
+    const { totals, fits: best, fits_total, nearest } = answer;
     const [memory, free] = [totals.max_mem_bytes ?? 0, totals.free_mem_bytes ?? 0];
     const figures = `${count(totals.nodes ?? 0, 'node')}, ${totals.cpus ?? 0} CPUs, ${inWords(free)} of ${inWords(memory)} memory and ${inWords(totals.storage_free_bytes ?? 0)} of ${inWords(totals.storage_total_bytes ?? 0)} storage free`;
-    return `${whose}: ${figures}.${verdict(best, fits_total, nearest)}${withoutFailed(failed)}${note ? ` ${note}` : ''}`;
+    return `${whose(answer)}: ${figures}.${verdict(best, fits_total, nearest)}${remarks(answer)}`;
   },
 });
 

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { GatedCluster } from '../../access/gate.ts';
 import type { EndpointState } from '../../proxmox/endpoint-state.ts';
-import { defineTool, type ToolContext } from '../define.ts';
+import { defineTool, READS, type ToolContext } from '../define.ts';
 import { askFleet, type FleetFailure, fleetFields, fleetSelection } from '../fleet.ts';
 import { clusterParam } from '../params.ts';
-import { compact, count } from '../results.ts';
+import { compact, count, isoTime } from '../results.ts';
 import { daysLeft, type Finding, findingsOf, nearlyFull } from './health-findings.ts';
 import { type HealthParts, readHealthParts } from './health-parts.ts';
 
@@ -62,7 +62,7 @@ export const clusterHealth = defineTool({
   description:
     'Tells how clusters are: reachability, quorum, nodes, endpoints, certificates, clocks, full storages and the token’s rights, with what to do about each finding.',
   toolset: 'inventory',
-  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  annotations: READS,
   withoutCluster: 'all',
   calls: [
     ['GET', '/version'],
@@ -179,7 +179,7 @@ function endpointFields(states: readonly EndpointState[], now: number) {
         certificate_days_left:
           certificateExpiresAt === undefined ? undefined : daysLeft(certificateExpiresAt, now),
         problem,
-        checked_at: checkedAt === undefined ? undefined : new Date(checkedAt).toISOString(),
+        checked_at: checkedAt === undefined ? undefined : isoTime(checkedAt),
       }),
     }),
   );

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CallError } from '../../proxmox/errors.ts';
 import { bound } from '../bounded.ts';
-import { defineTool, type Fleet, type ToolContext } from '../define.ts';
+import { defineTool, type Fleet, READS, type ToolContext } from '../define.ts';
 import {
   askFleet,
   type FleetAnswer,
@@ -40,7 +40,7 @@ export const compareClusters = defineTool({
   description:
     'Compares clusters: versions, nodes, storages, networks, templates, own roles and backup jobs. Tells what differs, what only some have, and which storages are the same place, as for moving guests.',
   toolset: 'inventory',
-  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  annotations: READS,
   calls: [
     ['GET', '/cluster/resources'],
     ['GET', '/access/permissions'],

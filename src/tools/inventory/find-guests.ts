@@ -1,10 +1,18 @@
 import { z } from 'zod';
-import type { Backups, Inventory } from '../../clusters/inventory.ts';
-import { defineTool, type ToolContext } from '../define.ts';
-import { askFleet, type FleetAnswer, fleetFields, someOf, withoutFailed } from '../fleet.ts';
-import { asOfField, besideRows, freshParam, isoTime, type Told, tell } from '../inventories.ts';
-import { checkCursor, pageOf, pagingFields, pagingParams } from '../paging.ts';
-import { clusterParam, fieldsParam, limitParam } from '../params.ts';
+import type { Backups, GuestRow, Inventory } from '../../clusters/inventory.ts';
+import { defineTool, READS } from '../define.ts';
+import { type FleetAnswer, fleetFields, remarks, someOf } from '../fleet.ts';
+import {
+  type Ask,
+  INVENTORY_CALLS,
+  inventoryFields,
+  inventoryPage,
+  inventoryParams,
+  type Told,
+  tell,
+} from '../inventories.ts';
+import { showing } from '../paging.ts';
+import { clusterParam } from '../params.ts';
 import { count } from '../results.ts';
 import { type GuestCheck, guestCheck, guestFilters } from './guest-filter.ts';
 import { GUEST_SORTS, guestRow, shownGuest, sorter } from './guest-row.ts';
@@ -13,23 +21,14 @@ const input = z.strictObject({
   cluster: clusterParam,
   ...guestFilters,
   sort: z.enum(GUEST_SORTS).default('name'),
-  ...pagingParams,
-  fields: fieldsParam,
-  limit: limitParam(50, 500),
-  fresh: freshParam,
+  ...inventoryParams(50, 500),
 });
 
 type Arguments = z.output<typeof input>;
 
-const totals = z.array(
-  z.object({
-    cluster: z.string(),
-    guests: z.int(),
-    running: z.int(),
-    matching: z.int(),
-    as_of: z.string(),
-  }),
-);
+interface Answer extends Told {
+  backups: Backups | undefined;
+}
 
 const COLUMNS = Object.keys(guestRow.shape);
 
@@ -39,73 +38,47 @@ export const findGuests = defineTool({
   description:
     'Finds guests (VMs and containers) in all clusters or in one, by name, tag, pool, node, state, usage or missing backups. A VMID may exist in several clusters: each row names its own.',
   toolset: 'inventory',
-  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
-  calls: [
-    ['GET', '/cluster/resources'],
-    ['GET', '/access/permissions'],
-    ['GET', '/nodes/{node}/storage/{storage}/content', 'content'],
-  ],
+  annotations: READS,
+  calls: [...INVENTORY_CALLS, ['GET', '/nodes/{node}/storage/{storage}/content', 'content']],
   withoutCluster: 'all',
   input,
   output: z.object({
     ...fleetFields,
     guests: z.array(guestRow),
     total: z.int().describe('Guests that match, of which `guests` may be a part.'),
-    clusters: totals.optional().describe('Totals of each cluster.'),
-    ...asOfField,
-    ...pagingFields,
+    ...inventoryFields({ guests: z.int(), running: z.int(), matching: z.int() }, 'Totals of each cluster.'),
   }),
   async run(args, context) {
-    checkCursor(args);
-    const fleet = context.fleet(args.cluster);
-    const { answers, failed } = await askFleet(fleet, context, (cluster, signal) =>
-      tellWithBackups(cluster, args, signal),
-    );
     const check = guestCheck(args, context.now());
-    const clusters: z.output<typeof totals> = [];
-    const sources = answers.map(({ cluster: { name: cluster }, answer: { inventory, backups } }) => {
-      const rows = inventory.guests.filter((guest) => check.fits(guest, backups));
-      clusters.push({ cluster, ...totalsOf(inventory, rows.length) });
-      return { cluster, rows };
+    const { rows: guests, ...rest } = await inventoryPage(args, context, asker(args), {
+      rowsOf: ({ inventory, backups }) => inventory.guests.filter((guest) => check.fits(guest, backups)),
+      totalsOf,
+      order: { value: sorter(args.sort), id: ({ id }) => id },
+      columns: COLUMNS,
+      shown: (guest, { backups }) => shownGuest(guest, backups),
+      notes: (answers, total) => [...unjudged(check, answers), total === 0 ? wholeName(args) : undefined],
     });
-    const isNone = sources.every(({ rows }) => rows.length === 0);
-    const notes = [...unjudged(check, answers), isNone ? wholeName(args) : undefined];
-    const known = new Map(answers.map(({ cluster, answer }) => [cluster.name, answer.backups]));
-    const page = pageOf(
-      sources,
-      { value: sorter(args.sort), id: ({ id }) => id, descending: args.descending },
-      { args, isAll: fleet.isAll, columns: COLUMNS, beside: { failed, totals: clusters } },
-      (guest, cluster) => shownGuest(guest, known.get(cluster)),
-    );
-    return {
-      guests: page.rows,
-      ...besideRows(fleet, { answers, failed }, { sources, clusters }, page, ...notes),
-    };
+    return { guests, ...rest };
   },
-  summary({ cluster, guests, total, clusters, failed, next_cursor, note }) {
+  summary(answer) {
+    const { cluster, guests, total, clusters } = answer;
     const where = cluster ?? `In ${count(clusters?.length ?? 0, 'cluster')}`;
-    const shown = guests.length < total ? `, showing ${guests.length}` : '';
-    const more = next_cursor === undefined ? '' : '; go on with next_cursor';
-    return `${where}: ${count(total, 'guest')} found${shown}${more}.${withoutFailed(failed)}${note ? ` ${note}` : ''}`;
+    return `${where}: ${count(total, 'guest')} found${showing(guests, answer)}.${remarks(answer)}`;
   },
 });
 
-interface Answer extends Told {
-  backups: Backups | undefined;
+/** Backups are asked for only where a filter needs them: reading them takes long. */
+function asker({ no_backup_days: days }: Arguments): Ask<Answer> {
+  return async (cluster, options) => ({
+    ...(await tell(cluster, options)),
+    backups: days === undefined ? undefined : await cluster.backups(options),
+  });
 }
 
-async function tellWithBackups(
-  cluster: Parameters<typeof tell>[0],
-  { fresh, no_backup_days: days }: Arguments,
-  signal: ToolContext['signal'],
-): Promise<Answer> {
-  const told = await tell(cluster, { fresh, signal });
-  return { ...told, backups: days === undefined ? undefined : await cluster.backups({ fresh, signal }) };
-}
-
-function totalsOf({ guests, asOf: askedAt }: Inventory, matching: number) {
-  const running = guests.reduce((sum, { status }) => sum + (status === 'running' ? 1 : 0), 0);
-  return { guests: guests.length, running, matching, as_of: isoTime(askedAt) };
+function totalsOf(matching: readonly GuestRow[], { guests }: Inventory) {
+  let running = 0;
+  for (const { status } of guests) if (status === 'running') running++;
+  return { guests: guests.length, running, matching: matching.length };
 }
 
 /** `patterns` of the configuration take a prefix or an expression as well, so people try them here. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Backups, GuestRow } from '../../clusters/inventory.ts';
-import { wildcard } from '../../config/wildcard.ts';
+import { matchesGlob } from '../../config/wildcard.ts';
 import { textParam } from '../params.ts';
 import { percentOf } from '../results.ts';
 
@@ -42,13 +42,13 @@ export interface GuestCheck {
 export function guestCheck(filters: GuestFilters, now: number): GuestCheck {
   const unknown = { disks: 0, backups: 0 };
   const tag = filters.tag?.toLowerCase();
-  const { name, min_disk_percent: disk, no_backup_days: days } = filters;
-  const isNamed = name === undefined ? undefined : wildcard(name);
+  const name = filters.name?.toLowerCase();
+  const { min_disk_percent: disk, no_backup_days: days } = filters;
   const since = days === undefined ? undefined : now - days * 86_400_000;
   const fits = (guest: GuestRow, backups: Backups | undefined): boolean => {
     if (!isSame(guest, filters)) return false;
     if (tag !== undefined && !guest.tags.includes(tag)) return false;
-    if (isNamed !== undefined && !isNamed(guest.name ?? '')) return false;
+    if (name !== undefined && !matchesGlob(name, guest.nameLower ?? '')) return false;
     if (!reaches(cpuPercent(guest), filters.min_cpu_percent)) return false;
     if (!reaches(memPercent(guest), filters.min_mem_percent)) return false;
     if (disk !== undefined) {

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import type { Backups, GuestRow } from '../../clusters/inventory.ts';
-import { isoTime } from '../inventories.ts';
-import { compact } from '../results.ts';
+import { compact, isoTime } from '../results.ts';
 import { cpuPercent, diskPercent, memPercent } from './guest-filter.ts';
 
 /** A guest as find_guests shows it; `fields` may leave any member out. */
@@ -64,7 +63,7 @@ export function sorter(sort: GuestSort): (guest: GuestRow, cluster: string) => s
 }
 
 const SORTED_BY: Readonly<Record<GuestSort, ReturnType<typeof sorter>>> = {
-  name: ({ name }) => name?.toLowerCase() ?? null,
+  name: ({ nameLower }) => nameLower ?? null,
   vmid: ({ vmid }) => vmid,
   cluster: (_guest, cluster) => cluster,
   cpu: ({ cpuFraction }) => cpuFraction ?? null,

@@ -6,6 +6,7 @@ import { abortable, DeadlineExpired, openDeadline } from '../../proxmox/deadline
 import { CallError, toCallError } from '../../proxmox/errors.ts';
 import { someOf } from '../fleet.ts';
 import { numberOf, rowsOf, textOf } from '../results.ts';
+import { bridgeRows } from './default-bridge.ts';
 
 /** For all parts together, in milliseconds: the probe before them and the deadline of a fleet leave room for it. */
 const PARTS_MS = 9_000;
@@ -147,9 +148,8 @@ async function readBridges(
   const { defaultBridge, defaultNode } = cluster.settings;
   const node = defaultNode !== undefined && online.includes(defaultNode) ? defaultNode : online[0];
   if (defaultBridge === undefined || node === undefined) return undefined;
-  const path = apiPath`/nodes/${node}/network`;
-  const { data } = await cluster.request({ method: 'GET', path, data: { type: 'any_bridge' }, signal });
-  return { node, names: rowsOf(data).flatMap(({ iface }) => textOf(iface) ?? []) };
+  const rows = await bridgeRows(cluster, node, signal);
+  return { node, names: rows.flatMap(({ iface }) => textOf(iface) ?? []) };
 }
 
 function inWords(thrown: unknown): string {

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { Inventory, StorageRow } from '../../clusters/inventory.ts';
 import { matchesWildcard } from '../../config/wildcard.ts';
-import { defineTool } from '../define.ts';
-import { fleetFields, withoutFailed } from '../fleet.ts';
-import { askInventories, asOfField, besideRows, freshParam, isoTime, sourcesOf } from '../inventories.ts';
-import { checkCursor, pageOf, pagingFields, pagingParams } from '../paging.ts';
-import { clusterParam, fieldsParam, limitParam, textParam } from '../params.ts';
+import { defineTool, READS } from '../define.ts';
+import { fleetFields, remarks, whose } from '../fleet.ts';
+import { INVENTORY_CALLS, inventoryFields, inventoryPage, inventoryParams, tell } from '../inventories.ts';
+import { showing } from '../paging.ts';
+import { clusterParam, textParam } from '../params.ts';
 import { compact, count, percentOf } from '../results.ts';
 
 const storageRow = z
@@ -34,10 +34,7 @@ const input = z.strictObject({
   shared: z.boolean().optional(),
   min_used_percent: z.number().min(0).max(100).optional(),
   sort: z.enum(SORTS).default('storage'),
-  ...pagingParams,
-  fields: fieldsParam,
-  limit: limitParam(100, 500),
-  fresh: freshParam,
+  ...inventoryParams(100, 500),
 });
 
 type Filters = z.output<typeof input>;
@@ -57,59 +54,32 @@ export const listStorage = defineTool({
   description:
     'Lists storages with type, content, nodes and how full they are: of all clusters, or of one. Finds what runs full (min_used_percent) or where there is room (sort free_bytes).',
   toolset: 'inventory',
-  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
-  calls: [
-    ['GET', '/cluster/resources'],
-    ['GET', '/access/permissions'],
-  ],
+  annotations: READS,
+  calls: INVENTORY_CALLS,
   withoutCluster: 'all',
   input,
   output: z.object({
     ...fleetFields,
     storages: z.array(storageRow),
     total: z.int().describe('Storages that match, of which `storages` may be a part.'),
-    clusters: z
-      .array(
-        z.object({
-          cluster: z.string(),
-          matching: z.int(),
-          used_bytes: z.number(),
-          total_bytes: z.number(),
-          as_of: z.string(),
-        }),
-      )
-      .optional()
-      .describe('Totals of what matches in each cluster.'),
-    ...asOfField,
-    ...pagingFields,
+    ...inventoryFields(
+      { matching: z.int(), used_bytes: z.number(), total_bytes: z.number() },
+      'Totals of what matches in each cluster.',
+    ),
   }),
   async run(args, context) {
-    checkCursor(args);
-    const fleet = context.fleet(args.cluster);
-    const { answers, failed } = await askInventories(fleet, context, args.fresh);
-    const { isAll } = fleet;
-    const clusters: ReturnType<typeof totalsOf>[] = [];
-    const sources = sourcesOf(answers, (inventory, cluster) => {
-      const fitting = storagesOf(inventory).filter((storage) => matches(storage, args));
-      clusters.push(totalsOf(cluster, inventory, fitting));
-      return fitting;
-    });
-    const page = pageOf(
-      sources,
-      { value: ({ row }) => sortValue(row, args.sort), id: ({ id }) => id, descending: args.descending },
-      { args, isAll, columns: COLUMNS, beside: { failed, totals: clusters } },
+    const { rows: storages, ...rest } = await inventoryPage(args, context, tell, {
+      rowsOf: ({ inventory }) => storagesOf(inventory).filter((storage) => matches(storage, args)),
+      totalsOf,
+      order: { value: ({ row }) => sortValue(row, args.sort), id: ({ id }) => id },
+      columns: COLUMNS,
       shown,
-    );
-    return {
-      storages: page.rows,
-      ...besideRows(fleet, { answers, failed }, { sources, clusters }, page),
-    };
+    });
+    return { storages, ...rest };
   },
-  summary({ cluster, storages, total, clusters, failed, next_cursor, note }) {
-    const where = cluster ?? count(clusters?.length ?? 0, 'cluster');
-    const shownHere = storages.length < total ? `, showing ${storages.length}` : '';
-    const more = next_cursor === undefined ? '' : '; go on with next_cursor';
-    return `${where}: ${count(total, 'storage')}${shownHere}${more}.${withoutFailed(failed)}${note ? ` ${note}` : ''}`;
+  summary(answer) {
+    const { storages, total } = answer;
+    return `${whose(answer)}: ${count(total, 'storage')}${showing(storages, answer)}.${remarks(answer)}`;
   },
 });
 
@@ -145,16 +115,10 @@ function matches({ row, nodes }: Shown, wanted: Filters): boolean {
   );
 }
 
-function totalsOf(cluster: string, inventory: Inventory, fitting: readonly Shown[]) {
+function totalsOf(fitting: readonly Shown[]) {
   const sum = (figure: 'usedBytes' | 'totalBytes') =>
     fitting.reduce((total, { row }) => total + (row[figure] ?? 0), 0);
-  return {
-    cluster,
-    matching: fitting.length,
-    used_bytes: sum('usedBytes'),
-    total_bytes: sum('totalBytes'),
-    as_of: isoTime(inventory.asOf),
-  };
+  return { matching: fitting.length, used_bytes: sum('usedBytes'), total_bytes: sum('totalBytes') };
 }
 
 function sortValue(

@@ -1,12 +1,11 @@
 import { z } from 'zod';
 import type { GuestRow } from '../../clusters/inventory.ts';
 import { quoted } from '../../proxmox/text.ts';
-import { defineTool } from '../define.ts';
+import { defineTool, READS } from '../define.ts';
 import { fleetFields, withoutFailed } from '../fleet.ts';
 import { resolveGuest as resolve } from '../guest.ts';
-import { isoTime } from '../inventories.ts';
 import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
-import { compact } from '../results.ts';
+import { compact, isoTime } from '../results.ts';
 
 const guestFields = z.object({
   vmid: z.int(),
@@ -26,9 +25,9 @@ export const resolveGuest = defineTool({
   description:
     'Says in which cluster and on which node a VM or container is, by `name` (whole, any case), `vmid` or both. Without `cluster`, name patterns and VMID maps decide; where none does, all clusters are asked, and several matches are an error that lists them.',
   toolset: 'inventory',
-  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  annotations: READS,
   calls: [['GET', '/cluster/resources']],
-  withoutCluster: 'all',
+  withoutCluster: 'lookup',
   input: z.strictObject({
     cluster: clusterParam,
     name: textParam().optional().describe('Name of the guest.'),

@@ -2,30 +2,29 @@ import { z } from 'zod';
 import type { GatedCluster } from '../../access/gate.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { CallError } from '../../proxmox/errors.ts';
-import { cursorParam } from '../cursor.ts';
-import { defineTool } from '../define.ts';
-import { askFleet, type FleetFailure, fleetFields, fleetSelection, withoutFailed } from '../fleet.ts';
-import { noted } from '../inventories.ts';
-import { checkCursor, type Order, pageOf, pagingFields } from '../paging.ts';
-import { clusterParam, fieldsParam, limitParam, textParam } from '../params.ts';
-import { count, rowsOf, textOf } from '../results.ts';
+import { defineTool, READS } from '../define.ts';
+import {
+  askFleet,
+  type FleetFailure,
+  fleetFields,
+  fleetSelection,
+  remarks,
+  whose,
+  withoutFailed,
+} from '../fleet.ts';
+import { checkCursor, listParams, type Order, pageOf, pagingFields } from '../paging.ts';
+import { clusterParam, textParam, timeParam } from '../params.ts';
+import { count, isoTime, noted, rowsOf, textOf } from '../results.ts';
 import { type TaskRow, taskOf, taskRow } from './task-row.ts';
 
 const input = z.strictObject({
   cluster: clusterParam,
-  node: textParam()
-    .optional()
-    .describe('Read the log of this node, which goes back further than the cluster-wide list.'),
-  vmid: z.int().min(1).optional().describe('Only tasks of this guest.'),
-  type: textParam().optional().describe('Task type, for example qmstart, vzdump, qmclone.'),
+  node: textParam().optional().describe('Goes back further.'),
+  vmid: z.int().min(1).optional(),
+  type: textParam().optional().describe('Such as qmstart, vzdump.'),
   status: z.enum(['running', 'ok', 'warnings', 'failed']).optional(),
-  since: z.iso
-    .datetime({ offset: true, error: 'must be a time such as 2026-11-21T08:00:00Z' })
-    .optional()
-    .describe('Only tasks started at this time or later, such as 2026-11-21T08:00:00Z.'),
-  cursor: cursorParam,
-  fields: fieldsParam,
-  limit: limitParam(50, 500),
+  since: timeParam().optional(),
+  ...listParams(50, 500),
 });
 
 type Filters = z.output<typeof input>;
@@ -44,9 +43,9 @@ export const listTasks = defineTool({
   name: 'list_tasks',
   title: 'List tasks',
   description:
-    'Lists tasks (starts, backups, clones, migrations …) of all clusters or of one, newest first: what runs now and how the others ended. Without `node` it shows the recent tasks of all nodes.',
+    'Lists tasks (starts, backups, migrations …) of all clusters or of one, newest first: what runs, and how the others ended.',
   toolset: 'tasks',
-  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  annotations: READS,
   calls: [
     ['GET', '/cluster/tasks'],
     ['GET', '/nodes/{node}/tasks', 'source', 'limit', 'vmid', 'typefilter', 'since'],
@@ -93,16 +92,16 @@ export const listTasks = defineTool({
       tasks: rows,
       ...totalsOf(all),
       ...(isAll ? { clusters } : {}),
-      as_of: new Date(askedAt).toISOString(),
+      as_of: isoTime(askedAt),
       ...(next_cursor === undefined ? {} : { next_cursor }),
       ...noted(...told.map(({ cluster, answer }) => uncounted(cluster.name, args.node, answer)), note),
     };
   },
-  summary({ cluster, tasks, total, running, failed_tasks, clusters, failed, next_cursor, note }) {
-    const where = cluster ?? count(clusters?.length ?? 0, 'cluster');
+  summary(answer) {
+    const { tasks, total, running, failed_tasks, next_cursor } = answer;
     const shown = tasks.length < total ? `, showing ${tasks.length}` : '';
     const more = next_cursor === undefined ? '' : ' Go on with next_cursor.';
-    return `${where}: ${count(total, 'task')}${shown}; ${running} running, ${failed_tasks} failed.${more}${withoutFailed(failed)}${note ? ` ${note}` : ''}`;
+    return `${whose(answer)}: ${count(total, 'task')}${shown}; ${running} running, ${failed_tasks} failed.${more}${remarks(answer)}`;
   },
 });
 

@@ -1,6 +1,10 @@
 import { z } from 'zod';
 import { taskOutcome } from '../../proxmox/task.ts';
+import { textParam } from '../params.ts';
 import { compact, numberOf, textOf } from '../results.ts';
+
+/** The task that is meant, as the call that started it, list_tasks or list_jobs gives it. */
+export const upidParam = textParam();
 
 export const taskRow = z.object({
   upid: z.string(),

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ApprovalRequiredError } from '../../../src/access/approvals/plan.ts';
 import type { CallOrigin, GateRequest } from '../../../src/access/gate.ts';
 import type { AuditLog } from '../../../src/audit/audit-log.ts';
+import type { GuestRow } from '../../../src/clusters/inventory.ts';
 import { parseApiPath } from '../../../src/proxmox/api-path.ts';
 import type { HttpMethod } from '../../../src/proxmox/call.ts';
 import { CallError } from '../../../src/proxmox/errors.ts';
@@ -42,13 +43,16 @@ function opened(gate: TestGate = {}, of: Partial<CallOrigin> = {}) {
     enter: (name) => void entered.push(name),
     ...of,
   };
-  const gated = gateFor(logger, { audit: log, clock: () => (now += 5), ...gate }).open(
-    { cluster, selectedBy: 'pattern', matched: 'a*' },
-    origin,
-  );
-  const send = (line: string, more: Partial<GateRequest> = {}) => {
+  const theGate = gateFor(logger, { audit: log, clock: () => (now += 5), ...gate });
+  const selection = { cluster, selectedBy: 'pattern', matched: 'a*' } as const;
+  const gated = theGate.open(selection, origin);
+  const send = (
+    line: string,
+    { planHandle, ...more }: Partial<GateRequest> & { planHandle?: string | undefined } = {},
+  ) => {
     const [method, path = ''] = line.split(' ') as [HttpMethod, string];
-    return gated.request({ method, path: parseApiPath(path), ...more });
+    const by = planHandle === undefined ? gated : theGate.open(selection, { ...origin, planHandle });
+    return by.request({ method, path: parseApiPath(path), ...more });
   };
   return { cluster, audit, lines, entered, gated, send };
 }
@@ -190,7 +194,7 @@ describe('the record of a call', () => {
     await expect(send('GET /version')).rejects.toMatchObject({
       code: 'INTERNAL',
       message: 'The call could not be recorded, so nothing was sent.',
-      hint: 'The operator has to look at the audit file: is its disk full? /readyz and the log say more.',
+      hint: 'The operator has to look at the audit file: is it in its place, and its disk not full? The log says more.',
       retryable: true,
     });
     expect(cluster.calls).toEqual([]);
@@ -283,6 +287,22 @@ describe('a call that takes an approval', () => {
     throw error ?? new Error('it was let through');
   }
 
+  it('is about the guest as it is now, for which the list of guests is asked once', async () => {
+    const { cluster, send } = opened(SELF);
+    const asked: (boolean | undefined)[] = [];
+    const guest = { type: 'qemu', node: 'pve1', status: 'running', template: false, tags: [] } as const;
+    let guests: GuestRow[] = [{ ...guest, id: 'qemu/100', vmid: 100, name: 'web-1' }];
+    cluster.inventoryReply = ({ fresh }) => {
+      asked.push(fresh);
+      return { guests };
+    };
+    const call = () => send(`PUT ${VM}/config`, { data: { cores: 2 } });
+    await planned(call());
+    expect(asked.filter((fresh) => fresh)).toEqual([true]);
+    guests = [{ ...guest, id: 'qemu/200', vmid: 200 }];
+    await expect(call()).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
   it('is shown with secrets out, refused on record, and let through with its handle', async () => {
     const { cluster, audit, entered, send } = opened(SELF);
     const data = { cipassword: 'canary-1', cores: 2 };
@@ -309,7 +329,7 @@ describe('a call that takes an approval', () => {
       [`PUT ${VM}/config`, { cores: 3 }],
       [`PUT ${VM}/config`, { cores: 2, memory: 512 }],
       [`POST ${VM}/config`, { cores: 2 }],
-      ['PUT /nodes/pve2/qemu/100/config', { cores: 2 }],
+      ['PUT /nodes/localhost/qemu/100/config', { cores: 2 }],
     ];
     for (const [line, data] of others) {
       const plan = await planned(send(line, { data: { ...data }, planHandle: handle }));

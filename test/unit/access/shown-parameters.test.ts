@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { shownParameters, withoutGiven } from '../../../src/access/shown-parameters.ts';
+import { plannedParameters, shownParameters, withoutGiven } from '../../../src/access/shown-parameters.ts';
 import { loadBuiltInCatalogue } from '../../../src/catalogue/builtin.ts';
 import { Redaction } from '../../../src/observability/redaction.ts';
 import { parseApiPath } from '../../../src/proxmox/api-path.ts';
@@ -91,6 +92,77 @@ it('gives the contents of files by their length', () => {
       'input-data': '[21 characters]',
     },
   );
+});
+
+describe('in a plan', () => {
+  const planned = (path: string, data: Record<string, unknown>, redaction = new Redaction()) =>
+    plannedParameters(catalogue, { method: 'POST', path: parseApiPath(path), data }, redaction);
+  const AGENT = '/nodes/pve1/qemu/100/agent';
+
+  it('contents of files and what goes into programs are shown', () => {
+    const script = `#!/bin/sh\n${'rm -rf /srv\n'.repeat(100)}`;
+    expect(planned(`${AGENT}/file-write`, { file: '/root/x', content: script })).toEqual({
+      file: '/root/x',
+      content: script,
+    });
+    expect(planned(`${AGENT}/exec`, { command: ['sh'], 'input-data': script })).toEqual({
+      command: ['sh'],
+      'input-data': script,
+    });
+    expect(planned('/nodes/pve1/hosts', { data: '127.0.0.1 localhost' })).toEqual({
+      data: '127.0.0.1 localhost',
+    });
+    expect(shown('POST', '/nodes/pve1/hosts', { data: '127.0.0.1 localhost' })).toEqual({
+      data: '[19 characters]',
+    });
+  });
+
+  it('secrets in them are not, of the process or by what they look like, nor secret parameters', () => {
+    const redaction = new Redaction();
+    redaction.keep(['the-secret-of-the-service']);
+    const content = `mysql --password ${CANARY}\nAuthorization: Bearer ${CANARY}\nthe-secret-of-the-service\nls`;
+    const all = planned(`${AGENT}/file-write`, { file: 'x', content }, redaction);
+    expect(all.content).toBe('mysql --password [redacted]\nAuthorization: Bearer [redacted]\n[redacted]\nls');
+    const encoded = Buffer.from(content).toString('base64');
+    const decoded = planned(`${AGENT}/file-write`, { file: 'x', content: encoded, encode: 0 }, redaction);
+    expect(decoded['content (base64, decoded)']).toBe(all.content);
+    expect(planned(`${AGENT}/exec`, { command: ['mysql', '--password', CANARY] })).toEqual({
+      command: ['mysql', '--password', '[redacted]'],
+    });
+    expect(planned(`${AGENT}/set-user-password`, { username: 'root', password: CANARY })).toEqual({
+      username: 'root',
+      password: '[redacted]',
+    });
+  });
+
+  it('no secret comes to light at the edge of an excerpt', () => {
+    for (let before = 860; before < 940; before += 7) {
+      const content = `${'x'.repeat(before)} --password ${CANARY} ${'y'.repeat(3000)}`;
+      const text = JSON.stringify(planned(`${AGENT}/file-write`, { content }));
+      expect(text).not.toContain(CANARY.slice(0, 6));
+    }
+  });
+
+  it.each([
+    ['content that came encoded is decoded', { encode: 0 }, 'bHMKcm0gLXJmIC8=', 'ls\nrm -rf /'],
+    ['whatever the word for it', { encode: 'off' }, 'bHMKcm0gLXJmIC8', 'ls\nrm -rf /'],
+    ['content that Proxmox encodes is not', { encode: true }, 'bHMKcm0gLXJmIC8=', undefined],
+    ['nor what is no base64', { encode: 0 }, 'rm -rf / #', undefined],
+    ['nor what is no text', { encode: 0 }, '//79', undefined],
+  ])('%s', (_what, data, content, expected) => {
+    const all = planned(`${AGENT}/file-write`, { ...data, content });
+    expect(all['content (base64, decoded)']).toBe(expected);
+    expect(all.content).toBe(expected === undefined ? content : undefined);
+  });
+
+  it('every long text is an excerpt, with the digest of what is sent', () => {
+    const long = 'echo 1\n'.repeat(1000);
+    const digest = createHash('sha256').update(long).digest('hex');
+    const all = planned(`${AGENT}/exec`, { command: ['bash', '-c', long], 'input-data': long });
+    for (const text of [all['input-data'], (all.command as string[])[2]]) {
+      expect(text).toContain(`[… 5200 OF 7000 CHARACTERS NOT SHOWN, SHA-256 OF ALL ${digest} …]`);
+    }
+  });
 });
 
 it('takes secrets out of commands and texts by what they look like', () => {

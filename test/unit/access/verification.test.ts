@@ -137,7 +137,14 @@ describe('the question to the policy', () => {
   });
 
   it('answered with no is told, or hidden', () => {
-    const decision = { allowed: false, rule: 'r', hint: 'h', approval: 'none', trace: [] } as const;
+    const decision = {
+      allowed: false,
+      rule: 'r',
+      hint: 'h',
+      approval: 'none',
+      atClient: false,
+      trace: [],
+    } as const;
     expect(refusal({ ...decision, reason: 'No. Not so.' }, 'a')).toMatchObject({
       code: 'POLICY_DENIED',
       message: 'No. Not so; nothing was sent.',

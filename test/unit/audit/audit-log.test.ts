@@ -115,7 +115,8 @@ describe('the audit record', () => {
     disk.done.length = 0;
     await log.begin(call('r', { write: false }));
     await expect.poll(() => disk.done, { timeout: 5000 }).toEqual(['append', 'sync']);
-    expect(log.head().seq).toBe(3);
+    // The sync has begun by then, and need not have ended.
+    await expect.poll(() => log.head().seq).toBe(3);
   });
 
   it('goes on where an earlier process stopped', async () => {
@@ -387,21 +388,14 @@ describe('opening a record', () => {
     );
   });
 
-  it('goes on in a new file where another program moved or changed the one it has', async () => {
+  it('goes on behind what another program wrote into it', async () => {
     const path = freshRecord();
     const problems: string[] = [];
     const log = await opened({ path, onProblem: (problem) => problems.push(problem) });
     await log.begin(call('a'));
-    const { renameSync } = await import('node:fs');
-    renameSync(path, join(dirname(path), 'audit-000000000001.jsonl'));
-    await new Promise((done) => setTimeout(done, 1100));
-    await log.begin(call('b'));
-    expect(problems).toEqual([expect.stringContaining('moved or removed by another program')]);
-    expect((await verifyRecord({ path })).finding).toBeUndefined();
     appendFileSync(path, 'mine\n');
-    await new Promise((done) => setTimeout(done, 1100));
-    await log.begin(call('c'));
-    expect(problems.at(-1)).toContain('was changed by another program');
+    await log.begin(call('b'));
+    expect(problems).toEqual([expect.stringContaining('was changed by another program')]);
     expect((await verifyRecord({ path })).finding).toMatchObject({ damage: 'inserted', line: 3 });
   });
 });

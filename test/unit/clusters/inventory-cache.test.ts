@@ -75,6 +75,7 @@ describe('rows', () => {
         vmid: 100,
         node: 'pve1',
         name: 'Web-01',
+        nameLower: 'web-01',
         status: 'running',
         template: false,
         cpuFraction: 0.5,

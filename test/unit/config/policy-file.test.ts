@@ -78,6 +78,11 @@ describe('a policy file', () => {
     ['** in the middle', role({ allow: 'read', paths: '/nodes/**/config' }), /before its end/],
     ['** within a part', role({ allow: 'read', paths: '/nodes/a**' }), /within a part/],
     ['a method that is none', role({ allow: 'read', methods: 'PATCH' }), /GET, POST, PUT or DELETE/],
+    [
+      'a place of approval that is none',
+      JSON.stringify({ principals: [], approval: { at_client: 'no' } }),
+      /approval\.at_client.*must be true or false/,
+    ],
     ['an approval that is none', role({ allow: 'read', approval: 'maybe' }), /must be one of none, self/],
     ['an empty match', entry({ match: {}, roles: 'viewer' }), /is everyone/],
     ['a wildcard in a subject', entry({ match: { subject: 'a*' }, roles: 'viewer' }), /matched exactly/],

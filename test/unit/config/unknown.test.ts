@@ -52,10 +52,6 @@ describe('a setting that nothing reads', () => {
       'PROXMOX_FINGERPRNT is not a setting of this service: did you mean PROXMOX_FINGERPRINT?',
     ]);
   });
-
-  test('one of a later version', () => {
-    expect(warnings({ MCP_TOOLSETS: 'all' })).toEqual(['MCP_TOOLSETS is not used by this version yet']);
-  });
 });
 
 describe('a misspelt setting beside a problem', () => {

@@ -46,6 +46,14 @@ describe('a known secret', () => {
     expect(clean).not.toContain(middle);
   });
 
+  it('with half a character in it is taken out too, as JSON can bring one', () => {
+    const half = JSON.parse('"pass\\ud800word-0001"') as string;
+    expect(withoutSecrets(`a ${half} b`, [half])).toBe('a [redacted] b');
+    const sent = encodeURIComponent(half.toWellFormed());
+    expect(knowing(half).text(`a ${sent} b`)).toBe('a [redacted] b');
+    expect(knowing(half).text(JSON.stringify([half]))).toBe('["[redacted]"]');
+  });
+
   it('of any kind is taken out in any form, and leaves nothing that is one of its forms', () => {
     const secrets = fc.string({ unit: 'binary', minLength: 6, maxLength: 40 });
     fc.assert(

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { GatedCluster } from '../../../src/access/gate.ts';
 import { CallError } from '../../../src/proxmox/errors.ts';
 import type { Fleet, ToolContext } from '../../../src/tools/define.ts';
-import { askFleet, fleetSelection, someOf, withoutFailed } from '../../../src/tools/fleet.ts';
+import { askFleet, fleetSelection, remarks, someOf, whose, withoutFailed } from '../../../src/tools/fleet.ts';
 import { failureOf } from '../../support/engine-fixtures.ts';
 
 const DEADLINE_MS = 10_000;
@@ -186,6 +186,15 @@ describe('what an answer says', () => {
     expect(fleetSelection(fleetOf('a', 'b'), [failure])).toEqual({ selected_by: 'all', failed: [failure] });
     expect(withoutFailed([failure])).toBe(' Without b (TIMEOUT).');
     expect(withoutFailed([])).toBe('');
+    expect(remarks({ failed: [failure], note: 'Look again.' })).toBe(' Without b (TIMEOUT). Look again.');
+    expect(remarks({ note: 'Look again.' })).toBe(' Look again.');
+    expect(remarks({})).toBe('');
+  });
+
+  it('is about the one cluster, or so many', () => {
+    expect(whose({ cluster: 'a', clusters: [] })).toBe('a');
+    expect(whose({ clusters: ['a', 'b'] })).toBe('2 clusters');
+    expect(whose({ clusters: ['a'] })).toBe('1 cluster');
   });
 
   it('a sentence holds ten of a long list', () => {

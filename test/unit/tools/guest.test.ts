@@ -27,6 +27,7 @@ const rowOf = ([vmid, name]: [string, string]): GuestRow => ({
   type: 'qemu',
   vmid: Number(vmid),
   name,
+  nameLower: name.toLowerCase(),
   node: 'n1',
   status: 'running',
   template: false,

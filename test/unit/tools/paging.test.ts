@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Position } from '../../../src/tools/cursor.ts';
 import { comparePositions } from '../../../src/tools/cursor.ts';
-import { type Order, type Page, type Paging, pageOf } from '../../../src/tools/paging.ts';
+import { type Order, type Page, type Paging, pageOf, showing } from '../../../src/tools/paging.ts';
 
 interface Row extends Position {
   row: { key: string };
@@ -154,6 +154,12 @@ describe('paging', () => {
     expect(page(all, { ...paging, args: { limit: 1, fields: ['key', 'lock'] } }, shown)).not.toHaveProperty(
       'note',
     );
+  });
+
+  it('a text tells how much of the list is shown, and how to go on', () => {
+    expect(showing([1, 2], { total: 2 })).toBe('');
+    expect(showing([1], { total: 2 })).toBe(', showing 1');
+    expect(showing([1], { total: 2, next_cursor: 'c' })).toBe(', showing 1; go on with next_cursor');
   });
 
   it('20,000 rows are searched in one pass, not sorted', () => {

@@ -27,8 +27,24 @@ function show({ id, enabled, options }: BackupJob, now: number): Record<string, 
     type: 'vzdump',
     enabled: enabled ? 1 : 0,
     ...options,
+    ...asObjects(options),
     ...(next === undefined ? {} : { 'next-run': next }),
   };
+}
+
+/** These options are texts when they are set, and objects when they are read. */
+function asObjects(options: BackupJob['options']): Record<string, unknown> {
+  const names = ['prune-backups', 'performance', 'fleecing'].filter((name) => options[name] !== undefined);
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      Object.fromEntries(
+        String(options[name])
+          .split(',')
+          .map((pair) => pair.split('=')),
+      ),
+    ]),
+  );
 }
 
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];

@@ -90,6 +90,9 @@ function vzdump(call: Call): string {
   if (!place.content.includes('backup')) {
     throw failure(`storage '${target}' does not support backups`);
   }
+  // PVE::API2::VZDump: "silent exit if specified VMs run on other nodes".
+  const isElsewhere = wanted.length > 0 && wanted.every((guest) => guest.node !== host);
+  if (isElsewhere && parameters.all !== 1) return 'OK';
   return startBackup(call, place, wanted);
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { failure } from '../../errors.ts';
+import { failure, invalidParameters } from '../../errors.ts';
 import { guestFigures, nodeFigures, storageFigures } from '../../state/figures.ts';
 import { digestOf, refuseStale, updateEntry } from '../../state/section.ts';
 import {
@@ -134,9 +134,25 @@ const STEPS: [RegExp, (match: RegExpExecArray) => number][] = [
   [/^weekly$/, () => 604_800],
 ];
 
+const DAY = '(?:mon|tue|wed|thu|fri|sat|sun)';
+const NUMBERS = String.raw`[\d*][\d*,./]*`;
+/** Names, or weekdays, date and time, of which each may be left out. */
+const CALENDAR_EVENT = new RegExp(
+  [
+    '^(?:(?:minute|hour|dai|week|month|year|annual|quarter|semi-?annual)ly',
+    `|(?:${DAY}(?:(?:,|\\.\\.)${DAY})* ?)?(?:(?:${NUMBERS}-)?${NUMBERS}-${NUMBERS} ?)?(?:${NUMBERS}(?::${NUMBERS}){0,2})?)$`,
+  ].join(''),
+  'i',
+);
+
 /** The next runs of the simple calendar events; the others are taken for daily ones. */
 function analyze(call: Call): unknown {
   const schedule = String(call.parameters.schedule);
+  if (!CALENDAR_EVENT.test(schedule)) {
+    throw invalidParameters({
+      schedule: `invalid format - unable to parse calendar event '${schedule}'\n`,
+    });
+  }
   const found = STEPS.map(([pattern, step]) => {
     const match = pattern.exec(schedule);
     return match ? step(match) : undefined;

@@ -1,8 +1,8 @@
 import { guestFigures, nodeFigures, storageFigures } from '../../state/figures.ts';
 import type { GuestType } from '../../state/guest.ts';
-import { type Request, rrdRows } from '../../state/rrd.ts';
+import { type Request, rrdRows, TIMEFRAMES } from '../../state/rrd.ts';
 import { requireStorage } from '../../state/volumes.ts';
-import { scatter, served } from '../declare.ts';
+import { choice, required, scatter, served } from '../declare.ts';
 import { type Call, guestOf, type Method, optionalText, text } from '../method.ts';
 import { hostOf } from './system.ts';
 
@@ -72,6 +72,9 @@ function ofStorage(call: Call): unknown {
   return rrdRows({ used: { now: used, limit: total, grows: true } }, { total }, request);
 }
 
+/** Proxmox VE 9 keeps ten years, and shows them of nodes alone. */
+const DECADE = { timeframe: required(choice(...Object.keys(TIMEFRAMES))) };
+
 const PATHS: [string, (call: Call) => unknown][] = [
   ['/nodes/{node}', ofNode],
   ['/nodes/{node}/qemu/{vmid}', ofGuest('qemu')],
@@ -80,7 +83,7 @@ const PATHS: [string, (call: Call) => unknown][] = [
 ];
 
 export const rrdMethods: Method[] = PATHS.flatMap(([path, rows]) => [
-  served('GET', `${path}/rrddata`, rows),
+  served('GET', `${path}/rrddata`, rows, rows === ofNode ? DECADE : {}),
   // Draws a picture on the host; nothing but its name comes back.
   served('GET', `${path}/rrd`, (call) => ({ filename: `/tmp/rrd-${text(call, 'timeframe')}.png` })),
 ]);

@@ -83,6 +83,13 @@ describe('what a call takes away, and how to go back', () => {
       UNLINK,
       false,
     ],
+    [
+      `PUT ${VM}/unlink`,
+      { idlist: 'scsi0', force: 'on' },
+      [`the disks "scsi0" of ${WEB}, with all that is on them`],
+      UNLINK,
+      false,
+    ],
     [`PUT ${VM}/unlink`, {}, [`the disks "" of ${WEB}: detached, kept as unused`], UNLINK, false],
     [`POST ${VM}/move_disk`, {}, [], 'Move it back.', false],
     [

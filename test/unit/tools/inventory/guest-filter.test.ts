@@ -12,6 +12,7 @@ function guest(more: Partial<GuestRow> = {}): GuestRow {
     vmid: 100,
     node: 'pve1',
     name: 'Web-01',
+    nameLower: 'web-01',
     status: 'running',
     template: false,
     tags: ['web'],
@@ -71,7 +72,7 @@ describe('tags and names', () => {
     expect(fits({ tag: 'WEB' }, guest()).fits).toBe(true);
     expect(fits({ tag: 'we' }, guest()).fits).toBe(false);
     expect(fits({ name: 'web-?1' }, guest()).fits).toBe(true);
-    const { name: _name, ...nameless } = guest();
+    const { name: _name, nameLower: _lower, ...nameless } = guest();
     expect(fits({ name: 'w*' }, nameless).fits).toBe(false);
   });
 });

@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import type { Inventory } from '../../clusters/inventory.ts';
+import { compact, isoTime } from '../results.ts';
+import type { Archive, Archives } from './archives.ts';
+
+export const archiveRow = z
+  .object({
+    volid: z.string(),
+    vmid: z.int(),
+    guest: z.string().describe('Name of the guest that has the VMID now.'),
+    guest_exists: z.literal(false).describe('No guest has the VMID any more.'),
+    type: z.enum(['qemu', 'lxc']),
+    storage: z.string(),
+    node: z.string().describe('Of a storage that is not shared.'),
+    made_at: z.string(),
+    age_days: z.number(),
+    size_bytes: z.number(),
+    format: z.string(),
+    notes: z.string(),
+    protected: z.literal(true),
+    verification: z.string().describe('Of a Proxmox Backup Server: ok or failed.'),
+    encrypted: z.literal(true),
+  })
+  .partial();
+
+export type ArchiveRow = z.output<typeof archiveRow>;
+
+export const unreadRows = z
+  .array(z.object({ storage: z.string(), node: z.string(), problem: z.string() }))
+  .optional();
+
+const DAY_MS = 86_400_000;
+
+/** @param madeAt epoch milliseconds, as `now` is; days with one decimal */
+export function ageDays(madeAt: number | undefined, now: number): number | undefined {
+  return madeAt === undefined ? undefined : Math.max(0, Math.round(((now - madeAt) / DAY_MS) * 10) / 10);
+}
+
+/** The names of the guests by VMID; a guest without a name has none. */
+export function namesOf({ guests }: Inventory): ReadonlyMap<number, string | undefined> {
+  return new Map(guests.map(({ vmid, name }) => [vmid, name]));
+}
+
+/** @param now epoch milliseconds */
+export function shownArchive(
+  archive: Archive,
+  names: ReadonlyMap<number, string | undefined>,
+  now: number,
+): ArchiveRow {
+  const { vmid, madeAt, shared, encrypted, verification } = archive;
+  const isGone = vmid !== undefined && !names.has(vmid);
+  return compact({
+    volid: archive.volid,
+    vmid,
+    guest: vmid === undefined ? undefined : names.get(vmid),
+    guest_exists: isGone ? (false as const) : undefined,
+    type: archive.type,
+    storage: archive.storage,
+    node: shared ? undefined : archive.node,
+    made_at: madeAt === undefined ? undefined : isoTime(madeAt),
+    age_days: ageDays(madeAt, now),
+    size_bytes: archive.bytes,
+    format: archive.format,
+    notes: archive.notes,
+    protected: archive.protected ? (true as const) : undefined,
+    verification,
+    encrypted: encrypted === undefined ? undefined : (true as const),
+  });
+}
+
+/** What an answer made of lists of backups lacks, as sentences. */
+export function missingNotes({ unread, partial }: Pick<Archives, 'unread' | 'partial'>): string[] {
+  return [
+    ...(unread.length === 0
+      ? []
+      : ['Some storages could not be read (`unread`): there may be more backups.']),
+    ...(partial.length === 0
+      ? []
+      : [
+          `On ${partial.join(', ')} the token sees the backups of guests it has VM.Backup on, and no others.`,
+        ]),
+  ];
+}

@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import { defineTool } from '../define.ts';
+import { selectionOf } from '../params.ts';
+import { TASK_CALLS, taskDeadline } from '../task.ts';
+import { bulkOutput, bulkSentence, bulkWaitParam, runBulk } from './bulk.ts';
+import { bulkParams, selectGuests } from './bulk-selection.ts';
+import { LIVE_CALLS, liveState } from './live.ts';
+import { DONE, POWER_ACTIONS, POWER_CALLS, planPower } from './power.ts';
+import { wholeParam } from './words.ts';
+
+export const bulkPower = defineTool({
+  name: 'bulk_power',
+  title: 'Power many guests',
+  description: 'power_guest for many guests of one cluster, with one approval and a result for each.',
+  toolset: 'guests',
+  annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
+  calls: [...POWER_CALLS, ...LIVE_CALLS, ...TASK_CALLS, ['GET', '/cluster/resources']],
+  input: z.strictObject({
+    ...bulkParams,
+    action: z.enum(POWER_ACTIONS),
+    timeout_seconds: wholeParam(0, 3600).optional(),
+    force: z.boolean().optional(),
+    wait_seconds: bulkWaitParam,
+  }),
+  output: z.object({ ...bulkOutput, action: z.enum(POWER_ACTIONS) }),
+  deadlineSeconds: (args) => taskDeadline(args.wait_seconds),
+  async run(args, context) {
+    const cluster = context.cluster(args.cluster);
+    const { action } = args;
+    const chosen = await selectGuests(cluster, args);
+    // A pattern that fits a template means the guests made of it.
+    const guests = chosen.filter(({ template, vmid }) => !template || args.guests?.includes(String(vmid)));
+    const plan = async (target: Parameters<typeof planPower>[0]) => {
+      const made = planPower(target, await liveState(target), args);
+      return 'already' in made ? made : { request: { ...made.request, expectName: target.guest.name } };
+    };
+    const results = await runBulk(cluster, guests, { waitSeconds: args.wait_seconds, plan }, context);
+    return { ...selectionOf(cluster), action, ...results };
+  },
+  summary: (answer) => bulkSentence(answer, DONE[answer.action]),
+});

@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { apiPath } from '../../proxmox/api-path.ts';
+import { bridgeFor, nodeFor, nodeParam, storageFor, storageParam } from '../defaults.ts';
+import { defineTool } from '../define.ts';
+import { guestLabel, vmidParam } from '../guest-target.ts';
+import { clusterParam, textParam } from '../params.ts';
+import { compact } from '../results.ts';
+import { sizeParam } from '../size.ts';
+import { runTask, TASK_CALLS, taskDeadline, taskSentence, waitParam } from '../task.ts';
+import { gibibytes, volumeParam } from './disks.ts';
+import { NEXT_ID, newGuestFields, newGuestOutput, vmidFor } from './new-guest.ts';
+import { nicOptions, nicsParam } from './nics.ts';
+import { propertyString } from './property-string.ts';
+import { newNameParam, setParam, settingOptions, sharedSettings } from './settings.ts';
+import { formParam, listOf } from './words.ts';
+
+const KEYS = [
+  ...[
+    'vmid',
+    'hostname',
+    'ostemplate',
+    'cores',
+    'memory',
+    'swap',
+    'rootfs',
+    'net0',
+    'onboot',
+    'tags',
+    'description',
+  ],
+  ...[
+    'pool',
+    'start',
+    'unprivileged',
+    'features',
+    'password',
+    'ssh-public-keys',
+    'nameserver',
+    'searchdomain',
+  ],
+];
+
+const sshKeyParam = formParam(
+  /^(?:ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/=]+(?: [^\r\n]*)?\s*$/,
+  'is no public SSH key on one line',
+  8192,
+);
+
+export const createContainer = defineTool({
+  name: 'create_container',
+  title: 'Create a container',
+  description: 'Creates a container; by default unprivileged, 1 core, 512M, a disk of 8G, DHCP.',
+  toolset: 'guests',
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  calls: [['POST', '/nodes/{node}/lxc', ...KEYS], NEXT_ID, ['GET', '/cluster/resources'], ...TASK_CALLS],
+  withoutCluster: 'guest',
+  input: z.strictObject({
+    cluster: clusterParam,
+    name: newNameParam,
+    template: volumeParam.describe('A volume.'),
+    vmid: vmidParam.optional(),
+    node: nodeParam,
+    storage: storageParam,
+    disk: sizeParam('Of rootfs'),
+    ...sharedSettings,
+    nics: nicsParam('As in update_guest.'),
+    ssh_keys: listOf(sshKeyParam, 50).optional(),
+    password: formParam(/^.{5,}$/s, 'is shorter than 5 characters', 256).optional(),
+    unprivileged: z.boolean().optional(),
+    pool: textParam(200).optional(),
+    start: z.boolean().optional(),
+    set: setParam('As in update_guest.'),
+    wait_seconds: waitParam,
+  }),
+  output: newGuestOutput,
+  deadlineSeconds: (args) => taskDeadline(args.wait_seconds),
+  async run(args, context) {
+    const { name, template, password, pool, start, unprivileged = true } = args;
+    const cluster = context.cluster({ cluster: args.cluster, name, vmid: args.vmid });
+    const node = await nodeFor(cluster, args.node);
+    const storage = await storageFor(cluster, args.storage, { node, content: 'rootdir' });
+    const nic = { type: 'lxc' as const, present: {}, bridge: bridgeFor(cluster, undefined) };
+    const options = {
+      // Without it systemd of today's distributions does not start all that it should.
+      ...(unprivileged ? { features: 'nesting=1' } : {}),
+      ...settingOptions('lxc', { ...args, cores: args.cores ?? 1, memory: args.memory ?? '512M' }),
+      rootfs: propertyString(`${storage}:${gibibytes(args.disk ?? '8G')}`, {}),
+      ...nicOptions(args.nics ?? [{}], nic),
+      ...compact({ hostname: name, ostemplate: template, password, pool, start }),
+      ...compact({ 'ssh-public-keys': args.ssh_keys?.map((key) => key.trim()).join('\n') }),
+      unprivileged,
+    };
+    const vmid = await vmidFor(cluster, { vmid: args.vmid, name });
+    const request = {
+      method: 'POST',
+      path: apiPath`/nodes/${node}/lxc`,
+      data: { ...options, vmid },
+    } as const;
+    const outcome = await runTask(cluster, request, args.wait_seconds, context);
+    return { ...newGuestFields(cluster, { vmid, name, type: 'lxc', node }), ...outcome };
+  },
+  summary(answer) {
+    return taskSentence(guestLabel(answer), `created on ${answer.guest.node}`, answer.task);
+  },
+});

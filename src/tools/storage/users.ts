@@ -1,0 +1,73 @@
+import type { GatedCluster } from '../../access/gate.ts';
+import { isObject } from '../../catalogue/json.ts';
+import type { GuestRow } from '../../clusters/inventory.ts';
+import { apiPath } from '../../proxmox/api-path.ts';
+import { quoted } from '../../proxmox/text.ts';
+import { VOLUME_KEY } from '../guests/config.ts';
+import { rowsOf, textOf } from '../results.ts';
+
+export const USER_CALLS = (['qemu', 'lxc'] as const).flatMap(
+  (type) =>
+    [
+      ['GET', `/nodes/{node}/${type}/{vmid}/config`, 'snapshot'],
+      ['GET', `/nodes/{node}/${type}/{vmid}/snapshot`],
+    ] as const,
+);
+
+/** Of one guest; more would keep its node busy. */
+const MOST_SNAPSHOTS = 50;
+
+/** Where a guest's configuration, now or in a snapshot, names a volume. */
+interface Use {
+  key: string;
+  volid: string;
+  snapshot?: string;
+}
+
+/**
+ * Where a guest uses volumes, its snapshots included: their disks are gone with the volume, too.
+ *
+ * @param isWanted tells the volumes that are asked for
+ * @throws CallError
+ */
+export async function usesOf(
+  cluster: GatedCluster,
+  guest: Pick<GuestRow, 'node' | 'type' | 'vmid'>,
+  isWanted: (volid: string) => boolean,
+  { withSnapshots = true }: { withSnapshots?: boolean } = {},
+): Promise<Use[]> {
+  const { node, type, vmid } = guest;
+  const config = async (snapshot?: string): Promise<Use[]> => {
+    const path = apiPath`/nodes/${node}/${type}/${vmid}/config`;
+    const { data } = await cluster.request({ method: 'GET', path, data: { snapshot } });
+    return volumesIn(data)
+      .filter(({ volid }) => isWanted(volid))
+      .map((use) => (snapshot === undefined ? use : { ...use, snapshot }));
+  };
+  const now = await config();
+  if (now.length > 0 || !withSnapshots) return now;
+  const { data } = await cluster.request({
+    method: 'GET',
+    path: apiPath`/nodes/${node}/${type}/${vmid}/snapshot`,
+  });
+  const names = rowsOf(data).flatMap(({ name }) => (name === 'current' ? [] : (textOf(name) ?? [])));
+  const parts = await Promise.all(names.slice(0, MOST_SNAPSHOTS).map((name) => config(name)));
+  return parts.flat();
+}
+
+function volumesIn(config: unknown): Use[] {
+  return Object.entries(isObject(config) ? config : {}).flatMap(([key, value]) => {
+    if (!VOLUME_KEY.test(key) || typeof value !== 'string') return [];
+    const volid = value
+      .split(',')
+      .map((part) => part.replace(/^(?:file|volume)=/, ''))
+      .find((part) => /^[A-Za-z][\w.-]*:/.test(part));
+    return volid === undefined ? [] : [{ key, volid }];
+  });
+}
+
+/** `VM 100 (web-01)` */
+export function guestWords({ vmid, name, type }: Pick<GuestRow, 'vmid' | 'name' | 'type'>): string {
+  const kind = type === 'qemu' ? 'VM' : 'container';
+  return `${kind} ${vmid}${name === undefined ? '' : ` (${quoted(name)})`}`;
+}

@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest';
+import { ApprovalRequiredError } from '../../../src/access/approvals/plan.ts';
+import type { CallOrigin, GateRequest } from '../../../src/access/gate.ts';
+import { parseApiPath } from '../../../src/proxmox/api-path.ts';
+import type { HttpMethod } from '../../../src/proxmox/call.ts';
+import { principal } from '../../support/approvals.ts';
+import { gateFor, policyWith, type TestGate } from '../../support/gate.ts';
+import { policyOf } from '../../support/policy.ts';
+import { RecordingCluster } from '../../support/recording-cluster.ts';
+
+const ROWS = [100, 101, 102].map((vmid) => ({
+  id: `qemu/${vmid}`,
+  type: 'qemu',
+  vmid,
+  node: 'pve1',
+  name: `web-${vmid}`,
+  status: 'running',
+}));
+const STOP_100 = call('POST /nodes/pve1/qemu/100/status/stop');
+const STOP_101 = call('POST /nodes/pve1/qemu/101/status/stop');
+
+function call(line: string, data?: Record<string, unknown>): GateRequest {
+  const [method, path = ''] = line.split(' ') as [HttpMethod, string];
+  return { method, path: parseApiPath(path), ...(data === undefined ? {} : { data }) };
+}
+
+/** A gate over one cluster; each `open` is one tool call. */
+function opened(gate: TestGate) {
+  const cluster = new RecordingCluster('a');
+  cluster.reply = ({ path }) => (path.toString() === '/cluster/resources' ? ROWS : null);
+  const theGate = gateFor(undefined, gate);
+  const open = (more: Partial<CallOrigin> = {}) =>
+    theGate.open(
+      { cluster, selectedBy: 'explicit' },
+      {
+        principal: principal('alice', ['proxmox:admin']),
+        requestId: 'r',
+        tool: 'bulk_power',
+        door: 'http',
+        signal: new AbortController().signal,
+        ...more,
+      },
+    );
+  const writes = () =>
+    cluster.calls
+      .filter(({ method }) => method !== 'GET')
+      .map(({ method, path }) => `${method} ${path.toString()}`);
+  return { open, writes };
+}
+
+async function planned(work: Promise<unknown>) {
+  const error = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof ApprovalRequiredError)) throw new Error(`no plan: ${String(error)}`);
+  return error.plan;
+}
+
+describe('one approval for several calls', () => {
+  it('is asked for before the first, and then lets each through once', async () => {
+    const { open, writes } = opened({ policy: policyWith('self') });
+    const plan = await planned(open().approve([STOP_100, STOP_101]));
+    expect(plan.calls).toMatchObject([
+      { method: 'POST', path: '/nodes/pve1/qemu/100/status/stop' },
+      { method: 'POST', path: '/nodes/pve1/qemu/101/status/stop' },
+    ]);
+    expect(plan.guests.map(({ vmid }) => vmid)).toEqual([100, 101]);
+    expect(writes()).toEqual([]);
+    const cluster = open({ planHandle: plan.handle });
+    await cluster.approve([STOP_100, STOP_101]);
+    await cluster.request(STOP_101);
+    await cluster.request(STOP_100);
+    expect(writes()).toEqual([
+      'POST /nodes/pve1/qemu/101/status/stop',
+      'POST /nodes/pve1/qemu/100/status/stop',
+    ]);
+    await planned(cluster.request(STOP_100));
+    expect(writes()).toHaveLength(2);
+  });
+
+  it.each<[string, GateRequest]>([
+    ['another guest', call('POST /nodes/pve1/qemu/102/status/stop')],
+    ['another method', call('POST /nodes/pve1/qemu/100/status/reset')],
+    ['other parameters', call('POST /nodes/pve1/qemu/100/status/stop', { timeout: 1 })],
+    ['another node', call('DELETE /nodes/pve1/qemu/100')],
+  ])('covers no call for %s', async (_what, other) => {
+    const { open, writes } = opened({ policy: policyWith('self') });
+    const { handle } = await planned(open().approve([STOP_100, STOP_101]));
+    const cluster = open({ planHandle: handle });
+    await cluster.approve([STOP_100, STOP_101]);
+    await planned(cluster.request(other));
+    expect(writes()).toEqual([]);
+  });
+
+  it('is none for another tool call, nor for the same handle again', async () => {
+    const { open, writes } = opened({ policy: policyWith('self') });
+    const { handle } = await planned(open().approve([STOP_100, STOP_101]));
+    const cluster = open({ planHandle: handle });
+    await cluster.approve([STOP_100, STOP_101]);
+    await planned(open({ planHandle: handle }).request(STOP_100));
+    await planned(open({ planHandle: handle }).approve([STOP_100, STOP_101]));
+    await planned(cluster.alone().request(STOP_100));
+    expect(writes()).toEqual([]);
+  });
+
+  it('is needed for several guests where one alone needs none, and bound by the policy’s number', async () => {
+    const roles = { ops: { grants: [{ allow: ['read', 'change'] }], limits: { bulk: 2 } } };
+    const policy = policyOf({ roles, principals: [{ match: { subject: 'alice' }, roles: ['ops'] }] });
+    const { open, writes } = opened({ policy });
+    const cluster = open();
+    await cluster.approve([STOP_100]);
+    const plan = await planned(cluster.approve([STOP_100, STOP_101]));
+    expect(plan.approval).toBe('self');
+    const three = [100, 101, 102].map((vmid) => call(`POST /nodes/pve1/qemu/${vmid}/status/start`));
+    await expect(cluster.approve(three)).rejects.toMatchObject({ code: 'POLICY_DENIED' });
+    expect(writes()).toEqual([]);
+  });
+
+  it('asks for nothing where nothing is needed', async () => {
+    const { open, writes } = opened({});
+    const cluster = open();
+    await cluster.approve([]);
+    await cluster.approve([STOP_100, STOP_101]);
+    await cluster.request(STOP_100);
+    expect(writes()).toHaveLength(1);
+  });
+});

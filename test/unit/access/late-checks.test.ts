@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import { checkGuest } from '../../../src/access/late-checks.ts';
+import type { GuestRow } from '../../../src/clusters/inventory.ts';
+import { CallError } from '../../../src/proxmox/errors.ts';
+
+const GUESTS = [
+  { vmid: 112, node: 'pve3', type: 'qemu' },
+  { vmid: 200, node: 'pve1', type: 'lxc' },
+] as unknown as readonly GuestRow[];
+
+function thrownFor(path: string, guests = GUESTS): CallError | undefined {
+  try {
+    checkGuest('production', path, guests);
+    return undefined;
+  } catch (error) {
+    if (error instanceof CallError) return error;
+    throw error;
+  }
+}
+
+describe('a call on a guest that needs an approval', () => {
+  it.each([
+    ['/nodes/pve3/qemu/112', 'itself'],
+    ['/nodes/pve3/qemu/112/agent/exec', 'something below it'],
+    ['/nodes/localhost/qemu/112', 'the node that every node answers to'],
+    ['/nodes/pve1/lxc/200/status/stop', 'a container'],
+    ['/nodes/pve2/qemu', 'no guest'],
+    ['/cluster/backup', 'no node'],
+  ])('goes on: %s (%s)', (path) => {
+    expect(thrownFor(path)).toBeUndefined();
+  });
+
+  it.each([
+    ['/nodes/pve2/qemu/112', 'Guest 112 is on pve3, not on pve2; nothing was sent.', '/nodes/pve3/qemu/112'],
+    [
+      '/nodes/pve2/qemu/112/snapshot/a',
+      'Guest 112 is on pve3, not on pve2; nothing was sent.',
+      '/nodes/pve3/',
+    ],
+    [
+      '/nodes/pve3/lxc/112',
+      'Guest 112 is a VM (qemu), not a container (lxc); nothing was sent.',
+      '/qemu/112',
+    ],
+    [
+      '/nodes/localhost/qemu/200',
+      'Guest 200 is a container (lxc), not a VM (qemu); nothing was sent.',
+      '/lxc/',
+    ],
+    ['/nodes/pve3/qemu/999', 'There is no guest 999; nothing was sent.', 'resolve_guest'],
+  ])('is refused before anybody is asked: %s', (path, message, hint) => {
+    expect(thrownFor(path)).toMatchObject({
+      code: 'NOT_FOUND',
+      message,
+      hint: expect.stringContaining(hint),
+      cluster: 'production',
+    });
+  });
+
+  it('goes on where no guest can be seen', () => {
+    expect(thrownFor('/nodes/pve2/qemu/112', [])).toBeUndefined();
+  });
+});
