@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { CanaryReporter } from './test/support/canary-reporter.ts';
 import { SkippedReporter } from './test/support/skipped-reporter.ts';
 
 /** Set by .ci/run, which counts from the file. */
@@ -7,9 +8,11 @@ const outputFile = process.env.TEST_REPORT;
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/support/canary-setup.ts'],
     reporters: [
       'default',
       new SkippedReporter(),
+      new CanaryReporter(),
       ...(outputFile ? [['json', { outputFile }] satisfies [string, object]] : []),
     ],
     // Half of the time is waiting for processes and the network; the machines of CI have two cores.

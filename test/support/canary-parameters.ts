@@ -1,4 +1,5 @@
 import type { HttpMethod } from '../../src/proxmox/call.ts';
+import { watchSecret } from './canary-watch.ts';
 
 /** A call with a parameter that is a secret. */
 export interface SecretCall {
@@ -180,8 +181,21 @@ const ROWS: readonly Row[] = [
     'password',
     { server: '10.0.0.9', username: 'u@pbs' },
   ],
-  ['what is written into a file', `POST ${VM}/agent/file-write`, 'content', { file: '/root/.env' }],
-  ['the input of a program', `POST ${VM}/agent/exec`, 'input-data', { command: ['cat'] }],
+  // A person who is asked sees what these hold, but for what looks like a secret.
+  [
+    'what is written into a file',
+    `POST ${VM}/agent/file-write`,
+    'content',
+    { file: '/root/.env' },
+    (s) => `API_PASSWORD=${s}`,
+  ],
+  [
+    'the input of a program',
+    `POST ${VM}/agent/exec`,
+    'input-data',
+    { command: ['cat'] },
+    (s) => `mysql --password=${s}`,
+  ],
   ['a licence key', 'PUT /nodes/pve2/subscription', 'key'],
 ];
 
@@ -190,7 +204,15 @@ export const SECRET_CALLS: readonly SecretCall[] = ROWS.map(
   ([name, call, parameter, others, around], index) => {
     const [method, path] = call.split(' ') as [HttpMethod, string];
     const secret = `c4n4ry+${String(index).padStart(3, '0')}/${(index * 7919 + 104_729).toString(36)}~pa?s>s:w0rd`;
+    watchSecret(name, secret);
     const data = { ...others, [parameter]: around?.(secret) ?? secret };
     return { name, secret, method, path, parameter, data };
   },
 );
+
+/** The secret of one of these calls, for tests that make a call of their own. */
+export function secretOf(name: string): string {
+  const found = SECRET_CALLS.find((call) => call.name === name);
+  if (found === undefined) throw new Error(`no call with ${name}`);
+  return found.secret;
+}

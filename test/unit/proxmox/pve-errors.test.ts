@@ -51,6 +51,7 @@ describe('the text decides, as PVE says 500 to nearly everything', () => {
     ['CT is locked (backup)', 'CONFLICT', true],
     ["can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout", 'CONFLICT', true],
     ['detected modified configuration - file changed by other user? Try again.', 'CONFLICT', false],
+    ['checksum missmatch (file change by other user?)', 'CONFLICT', false],
     ["unable to create VM 100 - VM 100 already exists on node 'pve'", 'CONFLICT', false],
     ['VM 100 already running', 'CONFLICT', false],
     ['storage is in use', 'CONFLICT', false],
