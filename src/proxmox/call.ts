@@ -23,6 +23,8 @@ export interface ProxmoxReply {
   data: unknown;
   /** Length of the whole list where PVE says so (task lists, logs). */
   total?: number;
+  /** The diff of what waits to be applied, where PVE says so (the network of a node). */
+  changes?: string;
   /** `host:port` that answered. */
   endpoint: string;
 }

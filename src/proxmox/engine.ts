@@ -210,8 +210,13 @@ export class Engine {
       const secrets = this.#signer.secrets(signature);
       throw answerError(answer, { method: target.method, path: target.path, endpoint, credentials, secrets });
     }
-    const { data, total } = envelope;
-    return { data, ...(total === undefined ? {} : { total }), endpoint };
+    const { data, total, changes } = envelope;
+    return {
+      data,
+      ...(total === undefined ? {} : { total }),
+      ...(changes === undefined ? {} : { changes }),
+      endpoint,
+    };
   }
 
   /** Asks for a ticket. It has a deadline of its own, as many callers wait for it; repeating it changes nothing. */

@@ -73,6 +73,7 @@ function unsendable(key: string, problem: string): CallError {
 export interface Envelope {
   data: unknown;
   total?: number;
+  changes?: string;
   message?: string;
   errors?: Record<string, string>;
 }
@@ -86,10 +87,11 @@ export function parseEnvelope(body: string): Envelope | undefined {
   const parsed = parseJson(body);
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed) || !('data' in parsed))
     return undefined;
-  const { data, total, message, errors } = parsed as Record<string, unknown>;
+  const { data, total, changes, message, errors } = parsed as Record<string, unknown>;
   return {
     data,
     ...(total === undefined || !/^\d+$/.test(String(total)) ? {} : { total: Number(total) }),
+    ...(typeof changes === 'string' && changes !== '' ? { changes } : {}),
     ...(typeof message === 'string' ? { message } : {}),
     ...(typeof errors === 'object' && errors !== null && Object.keys(errors).length > 0
       ? { errors: Object.fromEntries(Object.entries(errors).map(([key, text]) => [key, String(text)])) }

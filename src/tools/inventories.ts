@@ -4,13 +4,15 @@ import type { Inventory } from '../clusters/inventory.ts';
 import type { ApiCall, Fleet, ToolContext } from './define.ts';
 import { askFleet, type FleetAnswer, type FleetFailure, fleetSelection, someOf } from './fleet.ts';
 import { checkCursor, listParams, type Order, type Paging, pageOf, pagingFields } from './paging.ts';
+import { switchParam } from './params.ts';
 import { isoTime, noted } from './results.ts';
 
-export const freshParam = z.boolean().default(false).describe('Ask now; else figures may be 10 s old.');
+/** Asks now; else figures may be 10 s old. */
+export const freshParam = switchParam();
 
 /** What every list from inventories is asked for beside `cluster` and its filters. */
 export function inventoryParams(fallback: number, most: number) {
-  return { descending: z.boolean().default(false), ...listParams(fallback, most), fresh: freshParam };
+  return { descending: switchParam(), ...listParams(fallback, most), fresh: freshParam };
 }
 
 /**

@@ -21,6 +21,17 @@ export const clusterParam = textParam()
   .optional()
   .describe('Name of the cluster, as list_clusters gives it.');
 
+/** An argument that is off unless it is given; a default would stand in every schema, and tell nothing. */
+export function switchParam() {
+  return z
+    .boolean()
+    .optional()
+    .transform((on) => on ?? false);
+}
+
+/** Names are matched as a whole, case aside. */
+export const wildcardParam = textParam().optional().describe('Takes * and ?.');
+
 /** Keeps only these fields of each row. */
 export const fieldsParam = z
   .array(textParam())

@@ -203,7 +203,7 @@ describe('the firewall', () => {
   const rules = '/cluster/firewall/rules';
   const comments = async (path: string) => (await sim.ok('GET', path)).rows.map(({ comment }) => comment);
 
-  test('keeps rules in order: first unless placed, moved, and by digest', async () => {
+  test('keeps rules in order: new ones first whatever `pos` says, moved, and by digest', async () => {
     for (const [index, comment] of ['third', 'second', 'first'].entries()) {
       await sim.ok('POST', rules, {
         type: 'in',
@@ -214,6 +214,8 @@ describe('the firewall', () => {
       });
     }
     await sim.ok('POST', rules, { type: 'out', action: 'DROP', comment: 'placed', pos: 1 });
+    expect(await comments(rules)).toEqual(['placed', 'first', 'second', 'third']);
+    await sim.ok('PUT', `${rules}/0`, { moveto: 2 });
     expect(await comments(rules)).toEqual(['first', 'placed', 'second', 'third']);
     await sim.ok('PUT', `${rules}/0`, { moveto: 3 });
     expect(await comments(rules)).toEqual(['placed', 'second', 'first', 'third']);

@@ -169,8 +169,16 @@ describe('files', () => {
     expect(await production.get(`/nodes/pve1/query-url-metadata?url=${url}`)).toMatchObject({
       filename: 'small.img',
     });
-    const disk = { vmid: '778', scsi0: 'local-lvm:0,import-from=local:iso/small.img' };
+    const disc = { vmid: '778', scsi0: 'local-lvm:0,import-from=local:iso/small.img' };
+    expect(await production.work('POST', '/nodes/pve1/qemu', disc)).toContain(
+      "wrong type 'iso' - not an image",
+    );
+    const image = { url, content: 'import', filename: 'small.qcow2' };
+    expect(await production.work('POST', `${path}/download-url`, image)).toBe('OK');
+    const disk = { vmid: '778', scsi0: 'local-lvm:0,import-from=local:import/small.qcow2' };
     expect(await production.work('POST', '/nodes/pve1/qemu', disk)).toBe('OK');
+    const file = { vmid: '779', scsi0: 'local-lvm:0,import-from=/etc/shadow' };
+    expect((await production.call('POST', '/nodes/pve1/qemu', file)).reason).toContain('Only root can pass');
   });
 
   test('a template is listed and fetched', async () => {

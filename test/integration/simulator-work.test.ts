@@ -170,7 +170,7 @@ describe('what is done', () => {
     expect((await production.call('GET', path)).data).toMatchObject({ description: 'new', onboot: 1 });
     expect((await production.call('GET', path)).row.tags).toBeUndefined();
     expect((await production.call('PUT', path, body, { headers: json })).reason).toBe(
-      'detected modified configuration - file changed by other user? Try again.',
+      'checksum missmatch (file change by other user?)',
     );
   });
 

@@ -170,17 +170,32 @@ const LOOPBACK = {
   'ip-addresses': [{ 'ip-address': '127.0.0.1', 'ip-address-type': 'ipv4', prefix: 8 }],
 };
 
-/** Addresses out of the range that is kept for documentation, made from the VMID. */
-function interfaces({ config, vmid: id }: Guest): unknown[] {
+/** What cloud-init set up at the start; else, as from DHCP, out of the range for documentation, by the VMID. */
+function interfaces({ config, cloudinit = {}, vmid: id }: Guest): unknown[] {
+  const hasDrive = Object.values(config).some((value) => /-cloudinit\b/.test(String(value)));
   const cards = Object.keys(config).filter((key) => /^net\d+$/.test(key));
-  const found = cards.map((key, position) => ({
-    name: position === 0 ? 'eth0' : `eth${position}`,
-    'hardware-address': /([0-9A-F]{2}:){5}[0-9A-F]{2}/i.exec(String(config[key]))?.[0].toLowerCase(),
-    'ip-addresses': [
-      { 'ip-address': `198.51.100.${(id + position) % 250 || 1}`, 'ip-address-type': 'ipv4', prefix: 24 },
-    ],
-  }));
+  const found = cards.map((key, position) => {
+    const leased = `198.51.100.${(id + position) % 250 || 1}/24`;
+    const wanted = hasDrive ? String(cloudinit[`ipconfig${key.slice('net'.length)}`] ?? '') : 'ip=dhcp';
+    return {
+      name: position === 0 ? 'eth0' : `eth${position}`,
+      'hardware-address': /([0-9A-F]{2}:){5}[0-9A-F]{2}/i.exec(String(config[key]))?.[0].toLowerCase(),
+      'ip-addresses': addressesOf(wanted, leased),
+    };
+  });
   return [LOOPBACK, ...found];
+}
+
+/** A card that nothing was said of asks for a lease, as cloud-init's fallback does. */
+function addressesOf(wanted: string, leased: string): unknown[] {
+  const [, four = wanted === '' ? 'dhcp' : undefined] = /(?:^|,)ip=([^,]+)/.exec(wanted) ?? [];
+  const [, six] = /(?:^|,)ip6=([^,]+)/.exec(wanted) ?? [];
+  return [four === 'dhcp' ? leased : four, six].flatMap((address) => {
+    const [ip = '', prefix] = (address ?? '').split('/');
+    if (prefix === undefined) return [];
+    const type = ip.includes(':') ? 'ipv6' : 'ipv4';
+    return [{ 'ip-address': ip, 'ip-address-type': type, prefix: Number(prefix) }];
+  });
 }
 
 function generic(call: Call): unknown {

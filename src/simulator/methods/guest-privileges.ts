@@ -1,3 +1,4 @@
+import { ApiError } from '../errors.ts';
 import type { GuestType } from '../state/guest.ts';
 import { isDrive } from '../state/volumes.ts';
 import { require } from './declare.ts';
@@ -21,8 +22,17 @@ const AREAS: Record<GuestType, [RegExp, string][]> = {
   ],
 };
 
+/** Files of the node are root's alone, whatever rights others have. */
+export function refusePaths({ identity }: Call, options: Record<string, unknown>): void {
+  if (identity.id === 'root@pam') return;
+  if (Object.values(options).some((value) => /(?:^|,)import-from=\//.test(String(value)))) {
+    throw new ApiError(403, 'Only root can pass arbitrary filesystem paths.');
+  }
+}
+
 /** Any `VM.Config.*` lets a call in; each option then asks for the one of its own area. */
 export function requireOptionPrivileges(call: Call, type: GuestType, options: Record<string, unknown>): void {
+  refusePaths(call, options);
   for (const [key, value] of Object.entries(options)) {
     const disc = type === 'qemu' && String(value).includes('media=cdrom');
     const drive = disc || key === 'cdrom' ? 'CDROM' : 'Disk';

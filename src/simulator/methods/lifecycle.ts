@@ -15,6 +15,7 @@ import { disksOf, drives, findVolume, refuseUsedBase, requireStorageOn } from '.
 import { items } from './declare.ts';
 import { CREATION, discard, emptyGuest, requireAllocate, requirePool, reserve } from './guest-making.ts';
 import { GUEST_OPTIONS } from './guest-options.ts';
+import { refusePaths } from './guest-privileges.ts';
 import { refuseLocked, refuseSkiplock, startGuestTask } from './guest-work.ts';
 import {
   boolean,
@@ -36,6 +37,7 @@ function create(call: Call, type: GuestType): string {
   const id = number(call, 'vmid');
   if (isRestore(call, type)) return restore(call, type);
   requireAllocate(call, id);
+  refusePaths(call, call.parameters);
   const pool = requirePool(call);
   const guest = emptyGuest(type, text(call, 'node'), id, 'create');
   const existing = state.guests.get(id);

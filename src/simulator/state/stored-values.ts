@@ -54,6 +54,9 @@ function newDisk(
 function sourceSize(state: ClusterState, guest: Guest, source: string): number {
   const volume = findVolume(state, guest.node, source);
   if (!volume) throw failure(`volume '${source}' does not exist`);
+  if (volume.content !== 'images' && volume.content !== 'import') {
+    throw failure(`${source} has wrong type '${volume.content}' - not an image`);
+  }
   return volume.size;
 }
 

@@ -14,25 +14,22 @@ import { count } from '../results.ts';
 export const describeApi = defineTool({
   name: 'describe_api',
   title: 'Describe an API method',
-  description:
-    'Tells what one API method takes (types, defaults, meaning), what it returns, its risk, the privileges it needs and whether the cluster’s token has them.',
+  description: 'Tells what an API method takes and returns, its risk, and the privileges it needs.',
   toolset: 'api',
   isAlwaysOn: true,
   withoutCluster: 'any',
   annotations: READS,
   calls: [['GET', '/access/permissions']],
   input: z.strictObject({
-    path: textParam().describe(
-      'As search_api gives it, /nodes/{node}/qemu/{vmid}/config, or with values in place of names.',
-    ),
+    path: textParam().describe('As search_api gives it, or with values.'),
     method: z.enum(HTTP_METHODS).default('GET'),
     cluster: clusterParam,
     parameters: z
       .array(textParam())
       .min(1)
-      .max(50)
+      .refine((names) => names.length <= 50, 'are more than 50')
       .optional()
-      .describe('Describe these alone, at length: the keys of net0, scsi0 and their like.'),
+      .describe('These alone, with keys, as of net0.'),
   }),
   output: z.object({
     ...selectedFields,

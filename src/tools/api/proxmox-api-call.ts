@@ -28,7 +28,7 @@ export const proxmoxApiCall = defineTool({
   name: 'proxmox_api_call',
   title: 'Call the Proxmox API',
   description:
-    'Calls any method of the Proxmox VE API of one cluster. `path` is as in the API documentation, for example /nodes/pve1/qemu/100/status/start; parameters go into `data`. A write is sent once. Work that takes long answers at once with a task, which wait_task follows.',
+    'Calls any API method of one cluster: `path` such as /nodes/pve1/qemu/100/status/start, parameters in `data`. Long work answers with a task, which wait_task follows.',
   toolset: 'api',
   isAlwaysOn: true,
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
@@ -36,7 +36,7 @@ export const proxmoxApiCall = defineTool({
   withoutCluster: 'guest',
   input: z.strictObject({
     cluster: clusterParam,
-    path: textParam(4096).describe('API path, with or without /api2/json in front; no query.'),
+    path: textParam(4096).describe('No query.'),
     method: z.enum(HTTP_METHODS).default('GET'),
     data: z
       .record(z.string(), z.unknown())
@@ -44,21 +44,12 @@ export const proxmoxApiCall = defineTool({
         (data) => Object.keys(data).length <= MOST_PARAMETERS,
         `holds more than ${MOST_PARAMETERS} parameters`,
       )
-      .optional()
-      .describe('Parameters of the method, by their names in the API documentation.'),
-    expect_name: textParam()
-      .optional()
-      .describe('Name that the guest in `path` must have: VMIDs are reused.'),
-    snapshot_first: textParam(40)
-      .optional()
-      .describe('Take a snapshot of this name before changing the guest in `path`.'),
+      .optional(),
+    expect_name: textParam().optional().describe('The guest’s, as VMIDs are reused.'),
+    snapshot_first: textParam(40).optional().describe('Name of a snapshot to take first.'),
     fields: fieldsParam,
-    offset: z
-      .int()
-      .min(0)
-      .optional()
-      .describe('GET only: skip this many rows (or characters) of the answer.'),
-    limit: z.int().min(1).optional().describe('GET only: at most this many rows (or characters).'),
+    offset: z.int().min(0).optional(),
+    limit: z.int().min(1).optional().describe('GET: rows or characters.'),
   }),
   output: z.object({
     ...selectedFields,

@@ -8,15 +8,14 @@ import { count } from '../results.ts';
 export const searchApi = defineTool({
   name: 'search_api',
   title: 'Search the Proxmox API',
-  description:
-    'Finds API methods by words of their path, name or description; typos are forgiven. Then describe_api tells what a method takes, and proxmox_api_call calls it.',
+  description: 'Finds API methods by words of their path, name or description, typos forgiven.',
   toolset: 'api',
   isAlwaysOn: true,
   withoutCluster: 'any',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   calls: [],
   input: z.strictObject({
-    query: textParam().describe('For example: "resize disk", "firewall rules of a node".'),
+    query: textParam().describe('Such as "resize disk".'),
     cluster: clusterParam,
     limit: limitParam(10, 50),
   }),

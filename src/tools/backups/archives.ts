@@ -1,6 +1,6 @@
 import type { GatedCluster } from '../../access/gate.ts';
+import { mayAllocate, storagesToRead, whyNot } from '../../access/storage-sight.ts';
 import { isObject, isTrue, type Json, number } from '../../catalogue/json.ts';
-import { mayAllocate, storagesToRead, whyNot } from '../../clusters/backups.ts';
 import type { Inventory, StorageRow } from '../../clusters/inventory.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { CallError, toCallError } from '../../proxmox/errors.ts';

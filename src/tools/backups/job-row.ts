@@ -69,7 +69,7 @@ function oldSchedule({ dow, starttime }: Json): string | undefined {
 }
 
 /** Whom a job backs up. */
-export function selectionInWords({ vmid, pool, exclude }: Json): string {
+function selectionInWords({ vmid, pool, exclude }: Json): string {
   const but = textOf(exclude) === undefined ? '' : ` but ${textOf(exclude)}`;
   const named = textOf(pool);
   if (named !== undefined) return `pool ${named}${but}`;

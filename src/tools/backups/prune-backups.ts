@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { GatedCluster } from '../../access/gate.ts';
+import { storagesToRead } from '../../access/storage-sight.ts';
 import { number } from '../../catalogue/json.ts';
-import { storagesToRead } from '../../clusters/backups.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { nodeParam } from '../defaults.ts';

@@ -45,6 +45,8 @@ export const verifyBackups = defineTool({
     unread: unreadRows,
     note: z.string().optional(),
   }),
+  // Each archive is opened, on a storage that may be slow.
+  deadlineSeconds: () => 120,
   async run(args, context) {
     const { cluster, vmid } = await scopeOf(context, args);
     const found = await readArchives(cluster, { storage: args.storage, vmid });
@@ -77,7 +79,7 @@ export const verifyBackups = defineTool({
 });
 
 /** The newest ones of each guest, newest first. */
-export function newestOf(archives: readonly Archive[], most: number): Archive[] {
+function newestOf(archives: readonly Archive[], most: number): Archive[] {
   const newestFirst = archives.toSorted((a, b) => (b.madeAt ?? 0) - (a.madeAt ?? 0));
   const groups = Map.groupBy(newestFirst, ({ vmid, type, volid }) => (vmid ? `${type}/${vmid}` : volid));
   const kept = new Set([...groups.values()].flatMap((group) => group.slice(0, most)));

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { GateRequest } from '../../access/gate.ts';
+import type { GatedCluster, GateRequest } from '../../access/gate.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { bridgeFor, storageFor } from '../defaults.ts';
 import { type ApiCall, defineTool, type ToolContext } from '../define.ts';
@@ -9,7 +9,7 @@ import { textParam } from '../params.ts';
 import { compact, count } from '../results.ts';
 import { sizeParam } from '../size.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
-import { CONFIG_CALLS, type GuestConfig, readConfig, VOLUME_KEY } from './config.ts';
+import { CONFIG_CALLS, type GuestConfig, isCdrom, readConfig, VOLUME_KEY } from './config.ts';
 import { deviceOptions } from './devices.ts';
 import { diskOptions, disksParam } from './disks.ts';
 import { shownPending } from './guest-view.ts';
@@ -159,7 +159,7 @@ async function changesOf(args: Arguments, target: GuestTarget, present: GuestCon
     ...(await diskOptions(args.disks ?? [], {
       type,
       present: values,
-      storage: () => storageFor(cluster, undefined, { node, content }),
+      storage: () => storageFor(cluster, usualStorage(cluster, values), { node, content }),
     })),
   };
   if (values.efidisk0 !== undefined && wanted.efidisk0 !== undefined)
@@ -175,6 +175,14 @@ async function changesOf(args: Arguments, target: GuestTarget, present: GuestCon
     throw unfitting('nothing to change is given');
   }
   return { options, removed, changed };
+}
+
+/** Where the guest's first disk is, unless the operator says where disks go. */
+function usualStorage({ settings }: GatedCluster, values: GuestConfig['values']): string | undefined {
+  if (settings.defaultStorage !== undefined) return undefined;
+  const disks = Object.entries(values).filter(([key, value]) => VOLUME_KEY.test(key) && !isCdrom(value));
+  const [, first] = disks.find(([key]) => !key.startsWith('unused')) ?? [];
+  return /^([^:,/]+):/.exec(String(first ?? ''))?.[1];
 }
 
 function isSame(now: unknown, wanted: string | number | boolean): boolean {

@@ -24,11 +24,15 @@ const CUT = 'Not all nodes and storages are shown, but the fullest: name a clust
 
 const input = z.strictObject({
   cluster: clusterParam,
-  cpus: z.int().min(1).max(8192).optional().describe('vCPUs of a guest that looks for a place.'),
-  memory: sizeParam('Its memory, such as 8G.'),
-  disk: sizeParam('Its disk, such as 100G.'),
-  type: z.enum(['qemu', 'lxc']).default('qemu').describe('A VM or a container.'),
-  storage: textParam().optional().describe('Place the disk on this storage only.'),
+  cpus: z
+    .int()
+    .min(1)
+    .refine((cpus) => cpus <= 8192, 'are more than 8192')
+    .optional(),
+  memory: sizeParam('8G'),
+  disk: sizeParam('100G'),
+  type: z.enum(['qemu', 'lxc']).default('qemu'),
+  storage: textParam().optional(),
   limit: limitParam(50, 200),
   fresh: freshParam,
 });
@@ -52,7 +56,7 @@ export const clusterCapacity = defineTool({
   name: 'cluster_capacity',
   title: 'Capacity of clusters',
   description:
-    'CPU, memory and storage of one cluster or the whole estate: used, allocated to guests, free, overcommitted; per node and storage, with the top consumers. With the size of a guest (`cpus`, `memory`, `disk`) it ranks where it fits best and says why.',
+    'CPU, memory and storage of all clusters or of one: used, allocated, free, overcommitted, top consumers. With the size of a new guest it ranks where it fits best, and why.',
   toolset: 'inventory',
   annotations: READS,
   calls: [...INVENTORY_CALLS, ['GET', '/nodes/{node}/network', 'type']],

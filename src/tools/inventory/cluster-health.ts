@@ -60,7 +60,7 @@ export const clusterHealth = defineTool({
   name: 'cluster_health',
   title: 'Cluster health',
   description:
-    'Tells how clusters are: reachability, quorum, nodes, endpoints, certificates, clocks, full storages and the token’s rights, with what to do about each finding.',
+    'Tells how clusters are: quorum, nodes, endpoints, certificates, clocks, storages and the token’s rights, with what to do.',
   toolset: 'inventory',
   annotations: READS,
   withoutCluster: 'all',

@@ -10,7 +10,7 @@ import {
   someOf,
   withoutFailed,
 } from '../fleet.ts';
-import { limitParam, textParam } from '../params.ts';
+import { limitParam, switchParam, textParam } from '../params.ts';
 import { count, rowsOf } from '../results.ts';
 import { type ClusterRead, readCluster } from './compare-sources.ts';
 import { ASPECTS, type Aspect, compareAspect } from './comparison.ts';
@@ -23,22 +23,29 @@ const ROWS_CHARACTERS = 36_000;
 const MOST_NOTES = 30;
 
 const input = z.strictObject({
-  clusters: z.array(textParam()).min(2).max(10).optional().describe('Names; all of them by default.'),
+  clusters: z
+    .array(textParam())
+    .refine((names) => names.length >= 2 && names.length <= 10, 'must be 2 to 10')
+    .optional(),
   aspects: z
     .array(z.enum(ASPECTS), `must be a list, such as ["storages"], of: ${ASPECTS.join(', ')}`)
     .min(1)
-    .max(ASPECTS.length)
+    .refine((aspects) => aspects.length <= ASPECTS.length, 'holds one twice')
     .optional(),
-  details: z.boolean().default(false).describe('Show what is alike too.'),
+  details: switchParam().describe('What is alike, too.'),
   limit: limitParam(100, 500),
-  offset: z.int().min(0).default(0).describe('`next_offset` of the answer before.'),
+  offset: z
+    .int()
+    .min(0)
+    .optional()
+    .transform((offset) => offset ?? 0),
 });
 
 export const compareClusters = defineTool({
   name: 'compare_clusters',
   title: 'Compare clusters',
   description:
-    'Compares clusters: versions, nodes, storages, networks, templates, own roles and backup jobs. Tells what differs, what only some have, and which storages are the same place, as for moving guests.',
+    'Compares clusters: what differs, what only some have, and which storages are the same place, as for moving guests.',
   toolset: 'inventory',
   annotations: READS,
   calls: [

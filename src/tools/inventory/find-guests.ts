@@ -36,7 +36,7 @@ export const findGuests = defineTool({
   name: 'find_guests',
   title: 'Find guests',
   description:
-    'Finds guests (VMs and containers) in all clusters or in one, by name, tag, pool, node, state, usage or missing backups. A VMID may exist in several clusters: each row names its own.',
+    'Finds guests (VMs and containers) in all clusters or in one. A VMID may exist in several: each row names its own.',
   toolset: 'inventory',
   annotations: READS,
   calls: [...INVENTORY_CALLS, ['GET', '/nodes/{node}/storage/{storage}/content', 'content']],

@@ -4,7 +4,7 @@ import { defineTool, READS } from '../define.ts';
 import { fleetFields, remarks, whose } from '../fleet.ts';
 import { INVENTORY_CALLS, inventoryFields, inventoryPage, inventoryParams, tell } from '../inventories.ts';
 import { showing } from '../paging.ts';
-import { clusterParam, textParam } from '../params.ts';
+import { clusterParam, textParam, wildcardParam } from '../params.ts';
 import { count, numberOf, textOf } from '../results.ts';
 
 const TYPES = ['qemu', 'lxc', 'node', 'storage', 'pool', 'sdn', 'network'] as const;
@@ -28,10 +28,10 @@ const RENAMED: Readonly<Record<string, string>> = {
 
 const input = z.strictObject({
   cluster: clusterParam,
-  type: z.enum(TYPES).optional().describe('Only this kind; qemu is a VM, lxc a container.'),
-  node: textParam().optional().describe('Only what is on this node.'),
-  status: textParam().optional().describe('For example running, stopped, online, available.'),
-  name: textParam().optional().describe('Name, with * and ? as wildcards; case does not matter.'),
+  type: z.enum(TYPES).optional(),
+  node: textParam().optional(),
+  status: textParam().optional(),
+  name: wildcardParam,
   vmid: z.int().min(1).optional(),
   pool: textParam().optional(),
   tag: textParam().optional(),
@@ -47,7 +47,7 @@ export const getClusterResources = defineTool({
   name: 'get_cluster_resources',
   title: 'Get cluster resources',
   description:
-    'Lists guests (VMs and containers), nodes, storages and pools, as Proxmox tells them, of all clusters or of one, with filters. For the live state of one guest read /nodes/{node}/qemu/{vmid}/status/current.',
+    'Lists guests (qemu: VMs, lxc: containers), nodes, storages and pools of all clusters or of one. get_guest has the live state.',
   toolset: 'inventory',
   isAlwaysOn: true,
   annotations: READS,

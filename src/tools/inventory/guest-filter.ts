@@ -1,31 +1,32 @@
 import { z } from 'zod';
 import type { Backups, GuestRow } from '../../clusters/inventory.ts';
 import { matchesGlob } from '../../config/wildcard.ts';
-import { textParam } from '../params.ts';
+import { textParam, wildcardParam } from '../params.ts';
 import { percentOf } from '../results.ts';
 
-const percentParam = z.number().min(0).max(100).optional();
+const percentParam = z
+  .number()
+  .min(0)
+  .refine((percent) => percent <= 100, 'is more than 100')
+  .optional();
 
 /** What find_guests filters by. */
 export const guestFilters = {
-  name: textParam().optional().describe('Name, with * and ? as wildcards; case does not matter.'),
+  name: wildcardParam,
   tag: textParam().optional(),
   pool: textParam().optional(),
   node: textParam().optional(),
-  status: textParam().optional().describe('running, stopped, or unknown.'),
-  type: z.enum(['qemu', 'lxc']).optional().describe('qemu is a VM, lxc a container.'),
+  status: textParam().optional(),
+  type: z.enum(['qemu', 'lxc']).optional(),
   template: z.boolean().optional(),
-  min_cpu_percent: percentParam.describe('Usage now, of its own CPUs.'),
+  min_cpu_percent: percentParam,
   min_mem_percent: percentParam,
-  min_disk_percent: percentParam.describe(
-    'Containers only: Proxmox does not know how full disks of VMs are.',
-  ),
+  min_disk_percent: percentParam.describe('Containers only.'),
   no_backup_days: z
     .int()
     .min(1)
-    .max(36_500)
-    .optional()
-    .describe('Guests without a backup in so many days; no templates.'),
+    .refine((days) => days <= 36_500, 'are more than 100 years')
+    .optional(),
 };
 
 const FILTERS = z.object(guestFilters);

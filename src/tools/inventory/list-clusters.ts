@@ -26,7 +26,7 @@ export const listClusters = defineTool({
   name: 'list_clusters',
   title: 'List clusters',
   description:
-    'Lists the Proxmox VE clusters this server manages, whether each answers, and its version. Start here: other tools take a cluster by the name given here.',
+    'Lists the Proxmox VE clusters by the names that other tools take, whether each answers, and its version.',
   toolset: 'inventory',
   isAlwaysOn: true,
   annotations: READS,

@@ -29,8 +29,7 @@ const COLUMNS = Object.keys(nodeRow.shape);
 export const listNodes = defineTool({
   name: 'list_nodes',
   title: 'List nodes',
-  description:
-    'Lists nodes with their state, CPU load, memory, root disk and uptime: of all clusters, or of one.',
+  description: 'Lists nodes of all clusters or of one: state, CPU, memory, root disk, uptime.',
   toolset: 'inventory',
   isAlwaysOn: true,
   annotations: READS,

@@ -5,7 +5,7 @@ import { defineTool, READS } from '../define.ts';
 import { fleetFields, remarks, whose } from '../fleet.ts';
 import { INVENTORY_CALLS, inventoryFields, inventoryPage, inventoryParams, tell } from '../inventories.ts';
 import { showing } from '../paging.ts';
-import { clusterParam, textParam } from '../params.ts';
+import { clusterParam, textParam, wildcardParam } from '../params.ts';
 import { compact, count, percentOf } from '../results.ts';
 
 const storageRow = z
@@ -27,10 +27,10 @@ const SORTS = ['storage', 'used_percent', 'used_bytes', 'free_bytes', 'total_byt
 
 const input = z.strictObject({
   cluster: clusterParam,
-  name: textParam().optional().describe('Name, with * and ? as wildcards.'),
-  node: textParam().optional().describe('Only what this node reaches.'),
-  content: textParam().optional().describe('images, rootdir, backup, iso, vztmpl, import or snippets.'),
-  type: textParam().optional().describe('For example dir, nfs, lvmthin, zfspool, rbd, pbs.'),
+  name: wildcardParam,
+  node: textParam().optional(),
+  content: textParam().optional().describe('images, rootdir, backup, iso …'),
+  type: textParam().optional().describe('dir, nfs, lvmthin, pbs …'),
   shared: z.boolean().optional(),
   min_used_percent: z.number().min(0).max(100).optional(),
   sort: z.enum(SORTS).default('storage'),
@@ -51,8 +51,7 @@ const COLUMNS = Object.keys(storageRow.shape);
 export const listStorage = defineTool({
   name: 'list_storage',
   title: 'List storage',
-  description:
-    'Lists storages with type, content, nodes and how full they are: of all clusters, or of one. Finds what runs full (min_used_percent) or where there is room (sort free_bytes).',
+  description: 'Lists storages of all clusters or of one: type, content, nodes and how full they are.',
   toolset: 'inventory',
   annotations: READS,
   calls: INVENTORY_CALLS,

@@ -4,6 +4,7 @@ import { quoted } from '../../proxmox/text.ts';
 import { defineTool, READS } from '../define.ts';
 import { fleetFields, withoutFailed } from '../fleet.ts';
 import { resolveGuest as resolve } from '../guest.ts';
+import { vmidParam } from '../guest-target.ts';
 import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
 import { compact, isoTime } from '../results.ts';
 
@@ -23,15 +24,15 @@ export const resolveGuest = defineTool({
   name: 'resolve_guest',
   title: 'Find a guest',
   description:
-    'Says in which cluster and on which node a VM or container is, by `name` (whole, any case), `vmid` or both. Without `cluster`, name patterns and VMID maps decide; where none does, all clusters are asked, and several matches are an error that lists them.',
+    'Says in which cluster and on which node a guest is, by whole name, VMID or both. Several matches are an error that lists them.',
   toolset: 'inventory',
   annotations: READS,
   calls: [['GET', '/cluster/resources']],
   withoutCluster: 'lookup',
   input: z.strictObject({
     cluster: clusterParam,
-    name: textParam().optional().describe('Name of the guest.'),
-    vmid: z.int().min(100).max(999_999_999).optional(),
+    name: textParam().optional(),
+    vmid: vmidParam.optional(),
   }),
   output: z.object({
     ...selectedFields,

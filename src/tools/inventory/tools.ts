@@ -4,7 +4,10 @@ import { clusterHealth } from './cluster-health.ts';
 import { compareClusters } from './compare-clusters.ts';
 import { findGuests } from './find-guests.ts';
 import { getClusterResources } from './get-cluster-resources.ts';
+import { getNode } from './get-node.ts';
 import { listClusters } from './list-clusters.ts';
+import { listNodeDevices } from './list-node-devices.ts';
+import { listNodeDisks } from './list-node-disks.ts';
 import { listNodes } from './list-nodes.ts';
 import { listStorage } from './list-storage.ts';
 import { resolveGuest } from './resolve-guest.ts';
@@ -14,6 +17,9 @@ export const INVENTORY_TOOLS: readonly Tool[] = [
   listClusters,
   clusterHealth,
   listNodes,
+  getNode,
+  listNodeDisks,
+  listNodeDevices,
   getClusterResources,
   findGuests,
   resolveGuest,

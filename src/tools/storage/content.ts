@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { GatedCluster } from '../../access/gate.ts';
+import { mayAllocate } from '../../access/storage-sight.ts';
 import { isTrue, type Json, number } from '../../catalogue/json.ts';
-import { mayAllocate } from '../../clusters/backups.ts';
 import type { Inventory, StorageRow } from '../../clusters/inventory.ts';
 import { ApiPath, apiPath } from '../../proxmox/api-path.ts';
 import { toCallError } from '../../proxmox/errors.ts';

@@ -58,7 +58,7 @@ const locks: NamedFault[] = [
       asks: changeByDigest,
       code: 'CONFLICT',
       retryable: false,
-      says: ['detected modified configuration', 'new digest'],
+      says: ['checksum missmatch', 'new digest'],
       arrived: 1,
     },
   },

@@ -43,13 +43,12 @@ function refuseImpossible(call: Call, rule: Entry): void {
   }
 }
 
-/** New rules come first unless a position is given. */
+/** New rules come first: PVE takes `pos` and the digest and looks at neither (PVE::API2::Firewall::Rules). */
 function create(call: Call, rules: Entry[]): null {
-  refuseStale(call.parameters, rules);
   const rule = { enable: 0, ...optionsOf(call.parameters, ...WHERE) };
   // The group's own name is a parameter of the path there; a rule in it names its action as any other.
   refuseImpossible(call, rule);
-  rules.splice(Math.min(number(call, 'pos'), rules.length), 0, rule);
+  rules.unshift(rule);
   return null;
 }
 

@@ -118,18 +118,24 @@ function requireInterface(call: Call): Entry {
   return requireEntry(fileOf(settings(call)), text(call, 'iface'), 'interface does not exist');
 }
 
-/** Unlike elsewhere, an update says all there is to say: what it leaves out is gone. */
+const OF_IPV4 = ['address', 'netmask', 'cidr', 'gateway'];
+const OF_IPV6 = ['address6', 'netmask6', 'cidr6', 'gateway6'];
+
+/** An address that an update leaves out is gone: its method is `manual` then. All else stays. */
 function update(call: Call): null {
   const present = settings(call);
   const before = requireInterface(call);
   const given = optionsOf(call.parameters);
-  for (const key of items(optionalText(call, 'delete'))) delete given[key];
-  const entry = completed({ ...given, iface: text(call, 'iface') });
+  const kept = { ...before };
+  const without = [
+    ...items(optionalText(call, 'delete')),
+    ...(given.cidr === undefined ? (given.address === undefined ? OF_IPV4 : ['cidr']) : []),
+    ...(given.cidr6 === undefined ? (given.address6 === undefined ? OF_IPV6 : ['cidr6']) : []),
+  ];
+  for (const key of without) delete kept[key];
+  const entry = completed({ ...kept, ...given, iface: text(call, 'iface') });
   refuseImpossible(fileOf(present), entry);
-  const seen = Object.fromEntries(
-    Object.entries(before).filter(([key]) => key === 'exists' || key === 'active'),
-  );
-  pendingOf(present)[text(call, 'iface')] = { ...entry, ...seen };
+  pendingOf(present)[text(call, 'iface')] = entry;
   return null;
 }
 
