@@ -122,7 +122,8 @@ interface ToolAnswer {
   summary: string;
 }
 
-const handleParam = textParam().optional().describe('Of a plan.');
+/** No word about it: the refusal that hands one out says what it is for, and each word would stand in every tool. */
+const handleParam = textParam().optional();
 
 /** The text tells what the cluster has that answered; that this is a fallback stands in front of it. */
 function asServed<Result extends Record<string, unknown>>(result: Result): Result {

@@ -93,21 +93,17 @@ function isRequired({ withoutCluster }: Tool, { defaultCluster, isMapped }: Esta
 /** Names stand where every client sees them; a hundred tools need not repeat them. */
 function clusterDescription(tool: Tool, { clusters, defaultCluster }: EstateShape): string | undefined {
   const names = clusters.length <= MOST_NAMES ? clusters.join(', ') : 'see list_clusters';
-  const otherwise = WITHOUT_CLUSTER[tool.withoutCluster] ?? defaultCluster;
-  const parts = [
-    ...(tool.isAlwaysOn ? [names] : []),
-    ...(otherwise === undefined ? [] : [`default ${otherwise}`]),
-  ];
+  const parts = tool.isAlwaysOn ? [names] : [];
+  if (tool.withoutCluster === 'all') parts.push('default all');
+  // A guest that is looked up is found where it is, whatever the default.
+  else if (tool.withoutCluster !== 'lookup' && defaultCluster !== undefined)
+    parts.push(`default ${defaultCluster}`);
   return parts.length === 0 ? undefined : parts.join('; ');
 }
 
-const WITHOUT_CLUSTER: Readonly<Partial<Record<Tool['withoutCluster'], string>>> = {
-  all: 'all',
-  lookup: "the guest's",
-};
-
 /** What every answer may have; a reader of one answer sees them, so a hundred schemas need not repeat them. */
 const COMMON_FIELDS = new Set([
+  'cluster',
   'selected_by',
   'matched',
   'served_by',
@@ -134,7 +130,7 @@ const UNSAID: Readonly<Record<string, (value: unknown) => boolean>> = {
   minLength: (value) => value === 1,
   minItems: (value) => value === 1,
   minimum: (value) => value === 0 || value === 1 || value === Number.MIN_SAFE_INTEGER,
-  maximum: (value) => value === Number.MAX_SAFE_INTEGER,
+  maximum: (value) => Number(value) >= 600,
   propertyNames: () => true,
 };
 

@@ -27,7 +27,7 @@ export function restore(call: Call, type: GuestType): string {
   const pool = requirePool(call);
   const guest = emptyGuest(type, host, id, 'create');
   if (existing) refuseOverwrite(call, existing, guest);
-  const target = optionalText(call, 'storage');
+  const target = storageOf(call, type);
   if (target !== undefined) requireStorageOn(state, target, host);
   let archive: ArchivedGuest | undefined;
   return startGuestTask(call, guest, 'restore', {
@@ -56,6 +56,11 @@ export function restore(call: Call, type: GuestType): string {
   });
 }
 
+/** All disks of a container go to one storage, which is `local` unless it is said (PVE::API2::LXC). */
+function storageOf(call: Call, type: GuestType): string | undefined {
+  return optionalText(call, 'storage') ?? (type === 'lxc' ? 'local' : undefined);
+}
+
 /** What is there already is only replaced on demand, and never while it runs. */
 function refuseOverwrite(call: Call, existing: Guest, wanted: Guest): void {
   const name = `${label(existing)} ${existing.vmid}`;
@@ -76,7 +81,13 @@ function refuseOverwrite(call: Call, existing: Guest, wanted: Guest): void {
 function refuseMissingStorage(call: Call, archive: ArchivedGuest, host: string): void {
   for (const [key, disk] of drives(archive)) {
     if (key.startsWith('unused')) continue;
-    requireStorageOn(call.state, optionalText(call, 'storage') ?? disk.split(':')[0] ?? '', host);
+    const place = requireStorageOn(
+      call.state,
+      storageOf(call, archive.type) ?? disk.split(':')[0] ?? '',
+      host,
+    );
+    if (archive.type === 'lxc' && !place.content.includes('rootdir'))
+      throw failure(`storage '${place.storage}' does not support container directories`);
   }
 }
 
@@ -85,7 +96,7 @@ function fillFrom(call: Call, guest: Guest, { config }: ArchivedGuest): void {
   const { template: _template, vmstate: _vmstate, ...kept } = config;
   guest.config = Object.fromEntries(Object.entries(kept).filter(([key]) => !key.startsWith('unused')));
   for (const [key, disk, size] of drives(guest)) {
-    const storage = optionalText(call, 'storage') ?? disk.split(':')[0] ?? '';
+    const storage = storageOf(call, guest.type) ?? disk.split(':')[0] ?? '';
     guest.config[key] = String(config[key]).replace(disk, allocateBytes(state, guest, storage, size));
   }
   if (flag(call, 'unique')) {

@@ -13,7 +13,7 @@ export interface HostDisk {
   used?: string;
   osdid?: number;
   gpt: boolean;
-  /** percent of its life that is used up */
+  /** percent of its life that is left, as PVE counts it */
   wearout: number;
 }
 

@@ -13,7 +13,7 @@ import { count } from '../results.ts';
 
 export const describeApi = defineTool({
   name: 'describe_api',
-  title: 'Describe an API method',
+  title: 'Describe API',
   description: 'Tells what an API method takes and returns, its risk, and the privileges it needs.',
   toolset: 'api',
   isAlwaysOn: true,

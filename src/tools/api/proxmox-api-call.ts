@@ -26,7 +26,7 @@ const MOST_PARAMETERS = 500;
 
 export const proxmoxApiCall = defineTool({
   name: 'proxmox_api_call',
-  title: 'Call the Proxmox API',
+  title: 'Call API',
   description:
     'Calls any API method of one cluster: `path` such as /nodes/pve1/qemu/100/status/start, parameters in `data`. Long work answers with a task, which wait_task follows.',
   toolset: 'api',

@@ -7,7 +7,7 @@ import { count } from '../results.ts';
 
 export const searchApi = defineTool({
   name: 'search_api',
-  title: 'Search the Proxmox API',
+  title: 'Search API',
   description: 'Finds API methods by words of their path, name or description, typos forgiven.',
   toolset: 'api',
   isAlwaysOn: true,

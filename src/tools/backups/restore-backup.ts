@@ -3,7 +3,7 @@ import type { GatedCluster, GateRequest } from '../../access/gate.ts';
 import type { GuestRow } from '../../clusters/inventory.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
-import { nodeFor, nodeParam, storageParam } from '../defaults.ts';
+import { nodeParam, storageParam } from '../defaults.ts';
 import { defineTool } from '../define.ts';
 import { vmidParam } from '../guest-target.ts';
 import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
@@ -11,7 +11,7 @@ import { compact, numberOf, textOf } from '../results.ts';
 import { sizeOf, sizeParam } from '../size.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
 import { ARCHIVE_CALLS, type FoundArchive, findArchive } from './archives.ts';
-import { CONFIG_CALLS, savedConfig, savedName } from './guest-config.ts';
+import { CONFIG_CALLS, type SavedConfig, savedConfig, savedDisks, savedName } from './guest-config.ts';
 import { refuser } from './refuser.ts';
 import { requireReplaceable, requireRoom, restoreNode } from './restore-checks.ts';
 import { volidParam } from './volid.ts';
@@ -28,7 +28,9 @@ const input = z.strictObject({
     .default(false)
     .describe('Replace the stopped guest that has the VMID; its disks are lost.'),
   node: nodeParam,
-  storage: storageParam.describe('For all disks; default: where they were.'),
+  storage: storageParam.describe(
+    "For all disks; default: where they were, a container's all where its root was.",
+  ),
   name: textParam(63).optional().describe('New name.'),
   memory: sizeParam('Such as 4G.'),
   cores: z.int().min(1).max(8192).optional(),
@@ -131,18 +133,22 @@ async function planOf(cluster: GatedCluster, args: Args) {
     );
   }
   if (args.live_restore) requireLive(cluster.name, found, type);
-  const [node, saved] = await Promise.all([
-    placeOf(cluster, found, args, over),
+  const node =
+    restoreNode(cluster.name, inventory, archive, { named: args.node, over }) ??
+    cluster.settings.defaultNode ??
+    archive.node;
+  const [saved] = await Promise.all([
     // What can't be read is for the restore itself to fail on.
     savedConfig(cluster, archive).catch(() => undefined),
     over === undefined ? undefined : requireReplaceable(cluster, over, type),
   ]);
   requireRoom(cluster.name, inventory, { node, type, target: args.storage, saved });
+  const storage = args.storage ?? (type === 'lxc' ? rootStorage(cluster.name, saved) : undefined);
   const vmid = args.vmid ?? (await nextVmid(cluster));
   return {
     over,
     guest: { vmid, ...compact({ name: args.name ?? (saved && savedName(saved)) }), type, node },
-    request: requestOf(args, { vmid, node, type, over, found }),
+    request: requestOf(args, { vmid, node, type, storage, over, found }),
   };
 }
 
@@ -156,15 +162,15 @@ function requireLive(cluster: string, { archive, inventory }: FoundArchive, type
   );
 }
 
-async function placeOf(
-  cluster: GatedCluster,
-  { archive, inventory }: FoundArchive,
-  { node: named }: Args,
-  over: GuestRow | undefined,
-): Promise<string> {
-  return (
-    restoreNode(cluster.name, inventory, archive, { named, over }) ??
-    (cluster.settings.defaultNode === undefined ? archive.node : nodeFor(cluster, undefined))
+/** PVE puts all disks of a container on one storage, and without any on `local`, which seldom takes them. */
+function rootStorage(cluster: string, saved: SavedConfig | undefined): string {
+  const disks = saved === undefined ? [] : savedDisks(saved, 'lxc');
+  const root = disks.find(({ key }) => key === 'rootfs');
+  if (root !== undefined) return root.storage;
+  throw refuser(cluster)(
+    'INVALID_ARGUMENTS',
+    'The backup does not tell where the root of the container was.',
+    'Pass `storage`.',
   );
 }
 
@@ -179,12 +185,13 @@ interface Restore {
   vmid: number;
   node: string;
   type: 'qemu' | 'lxc';
+  storage: string | undefined;
   over: GuestRow | undefined;
   found: FoundArchive;
 }
 
-function requestOf(args: Args, { vmid, node, type, over, found }: Restore): GateRequest {
-  const { volid, storage, memory, cores, name, bwlimit } = args;
+function requestOf(args: Args, { vmid, node, type, storage, over, found }: Restore): GateRequest {
+  const { volid, memory, cores, name, bwlimit } = args;
   const { archive, inventory } = found;
   // Two guests with one address on a bridge lose packets in turns.
   const hasOriginal = inventory.guests.some((guest) => guest.vmid === archive.vmid && guest !== over);

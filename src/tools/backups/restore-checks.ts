@@ -66,10 +66,7 @@ export function requireRoom(
 ): void {
   const content = type === 'qemu' ? 'images' : 'rootdir';
   const here = storages.filter((row) => row.node === node && row.content.includes(content));
-  const wanted =
-    target === undefined
-      ? [...new Set(saved === undefined ? [] : savedDisks(saved, type).map(({ storage }) => storage))]
-      : [target];
+  const wanted = target === undefined ? wereOn(type, saved) : [target];
   const missing = wanted.filter(
     (name) => !here.some(({ storage, status }) => storage === name && status === 'available'),
   );
@@ -81,6 +78,13 @@ export function requireRoom(
     `${what} ${someOf(missing.map(quoted))}, which holds no ${content} on ${quoted(node)} now.`,
     `Pass \`storage\`: ${someOf(fit, 30) || 'no storage there fits, pass another node'}.`,
   );
+}
+
+/** Where the disks go if nothing is said: where they were, those of a container where its root was. */
+function wereOn(type: 'qemu' | 'lxc', saved: SavedConfig | undefined): string[] {
+  const disks = saved === undefined ? [] : savedDisks(saved, type);
+  const taken = type === 'qemu' ? disks : disks.filter(({ key }) => key === 'rootfs');
+  return [...new Set(taken.map(({ storage }) => storage))];
 }
 
 interface RestorePlace {

@@ -32,7 +32,7 @@ const input = z.strictObject({
     .min(1)
     .refine((aspects) => aspects.length <= ASPECTS.length, 'holds one twice')
     .optional(),
-  details: switchParam().describe('What is alike, too.'),
+  details: switchParam().describe('Alike, too.'),
   limit: limitParam(100, 500),
   offset: z
     .int()

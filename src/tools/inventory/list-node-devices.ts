@@ -17,9 +17,8 @@ const device = z.looseObject({ id: z.string(), mapping: z.string().optional() })
 
 export const listNodeDevices = defineTool({
   name: 'list_node_devices',
-  title: 'List devices of a node',
-  description:
-    'Lists PCI and USB devices of a node for passthrough, with IOMMU groups (one group goes to one VM) and the cluster’s mappings.',
+  title: 'List node devices',
+  description: 'Lists PCI and USB devices for passthrough, with IOMMU groups and cluster mappings.',
   toolset: 'inventory',
   annotations: READS,
   calls: [

@@ -19,7 +19,7 @@ const diskRow = z.looseObject({ device: z.string(), health: z.string().optional(
 
 export const listNodeDisks = defineTool({
   name: 'list_node_disks',
-  title: 'List disks of a node',
+  title: 'List node disks',
   description: 'Lists the physical disks of a node with health and wear, or the SMART values of one.',
   toolset: 'inventory',
   annotations: READS,

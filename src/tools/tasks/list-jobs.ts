@@ -10,7 +10,7 @@ import { compact, count, isoTime, noted } from '../results.ts';
 const input = z.strictObject({
   cluster: clusterParam,
   status: z.enum(JOB_STATES).optional(),
-  vmid: z.int().min(1).optional().describe('Only jobs of this guest.'),
+  vmid: z.int().min(1).optional(),
   mine: z.boolean().default(false).describe('Only what you started.'),
   ...listParams(50, 500),
 });
@@ -41,9 +41,9 @@ const NEWEST_FIRST: Order<KnownJob> = {
 
 export const listJobs = defineTool({
   name: 'list_jobs',
-  title: 'List jobs of this server',
+  title: 'List jobs',
   description:
-    'Lists the tasks that this server started, for whom and with which tool, newest first, also from before its last restart. It asks no cluster; list_tasks has the tasks of everybody.',
+    'Lists the tasks that this server started, for whom and with which tool, also before its restart.',
   toolset: 'tasks',
   annotations: { ...READS, openWorldHint: false },
   calls: [],

@@ -209,6 +209,42 @@ describe('list_backups', () => {
   });
 });
 
+describe('with a token that has few rights', () => {
+  const narrowed = async (...roles: [path: string, role: string][]) => {
+    const tools = await client({ clusters: ['production'] });
+    const { tokens, acl } = tools.production.state.access;
+    const token = tokens.find(({ name }) => name === tools.production.tokenId);
+    if (token) token.privsep = true;
+    for (const [path, role] of roles) acl.push({ path, ugid: `${token?.user}!${token?.name}`, role });
+    return tools;
+  };
+
+  it('a list that Proxmox leaves empty is not told as if there were no backups', async () => {
+    const tools = await narrowed(['/', 'PVEAuditor']);
+    const answer = await tools.call('list_backups');
+    expect(answer).toMatchObject({ total: 0, note: expect.stringContaining('could not be read') });
+    expect(answer.unread[0].problem).toContain('Datastore.AllocateSpace');
+    const { guests } = await tools.call('backup_coverage');
+    expect(guests.flatMap(({ reasons }: Answer) => reasons)).not.toContain('last backup');
+  });
+
+  it('says that it sees the backups of some guests alone', async () => {
+    const tools = await narrowed(
+      ['/', 'PVEAuditor'],
+      ['/storage', 'PVEDatastoreUser'],
+      ['/vms/100', 'PVEVMUser'],
+    );
+    const answer = await tools.call('list_backups');
+    expect(answer).toMatchObject({ total: 3, note: expect.stringContaining('VM.Backup') });
+    const args = { volid: newest(tools, 110) };
+    expect((await tools.refused('delete_backup', args)).code).toBe('NOT_FOUND');
+    const own = { volid: newest(tools, 100) };
+    expect(await tools.call('delete_backup', own)).toMatchObject({ remaining: 2 });
+    const verified = await tools.call('verify_backups', { vmid: 100 });
+    expect(verified).toMatchObject({ checked: 1, failed: 0 });
+  });
+});
+
 describe('get_backup_config', () => {
   it('shows the configuration without its secrets', async () => {
     const tools = await client();
@@ -334,10 +370,23 @@ describe('restore_backup', () => {
     expect((await refusal({ live_restore: true })).message).toContain('Proxmox Backup Server');
     const dns = { volid: newest(tools, 110), vmid: 101, overwrite: true };
     expect((await refusal(dns)).message).toContain('101 is a VM, and the backup holds a container');
-    tools.production.state.storages = tools.production.state.storages.filter(
-      ({ storage }) => storage !== 'local-lvm',
-    );
     expect(tools.writes()).toEqual([]);
+  });
+
+  it('refuses to restore disks to where there is no such storage any more', async () => {
+    const tools = await client();
+    const { state } = tools.production;
+    for (const vmid of [100, 110]) {
+      const config = backupsIn(tools, vmid)[0]?.archive?.config ?? {};
+      const key = vmid === 100 ? 'scsi0' : 'rootfs';
+      config[key] = String(config[key]).replace('local-lvm', 'sold');
+      const args = { cluster: 'production', volid: newest(tools, vmid) };
+      const error = await tools.refused('restore_backup', args);
+      expect(error.message).toContain('The disks in the backup were on sold');
+      expect(error.hint).toContain('local-lvm');
+      await tools.call('restore_backup', { ...args, storage: 'local-lvm' });
+    }
+    expect([...state.guests.keys()].sort()).toEqual([100, 101, 102, 103, 110]);
   });
 
   it('is not for a token that may not destroy, where it replaces', async () => {

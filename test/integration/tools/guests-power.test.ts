@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { policyWith } from '../../support/gate.ts';
+import { policyOf } from '../../support/policy.ts';
 import { type ToolClient, toolClient } from '../../support/tool-client.ts';
 
 const guestOf = ({ production }: ToolClient, vmid: number) => {
@@ -89,12 +91,12 @@ describe('power_guest', () => {
 
   it('a guest under HA is not said to be started: HA was asked', async () => {
     const client = await toolClient({ clusters: ['production'] });
-    client.production.state.datacenter.ha.resources['vm:103'] = {
-      ...{ sid: 'vm:103', type: 'vm', state: 'stopped', max_restart: 1, max_relocate: 1, failback: 1 },
-    } as never;
+    const { resources } = client.production.state.datacenter.ha;
+    const limits = { max_restart: 1, max_relocate: 1, failback: 1 };
+    resources['vm:103'] = { sid: 'vm:103', type: 'vm', state: 'stopped', ...limits };
     const answer = await client.call('power_guest', { vmid: 103, action: 'start' });
     expect(answer.note).toContain('HA was asked');
-    expect(client.production.state.datacenter.ha.resources['vm:103']?.state).toBe('started');
+    expect(resources['vm:103']?.state).toBe('started');
   });
 
   it('a failed task is an error with the end of its log', async () => {
@@ -155,5 +157,34 @@ describe('bulk_power', () => {
     expect(answer.counts).toEqual({ running: 2 });
     for (const { upid } of answer.guests) expect(upid).toMatch(/^UPID:/);
     expect(writes()).toHaveLength(2);
+  });
+
+  it('takes one approval for all, before anything is sent', async () => {
+    const client = await toolClient({
+      clusters: ['production'],
+      gateOptions: { policy: policyWith('self') },
+    });
+    const args = { guests: ['100', '101', '103'], action: 'stop' };
+    const { code, plan } = await client.refused('bulk_power', args);
+    expect(code).toBe('APPROVAL_REQUIRED');
+    expect(plan.calls).toHaveLength(2);
+    expect(client.writes()).toEqual([]);
+    const answer = await client.call('bulk_power', { ...args, handle: plan.handle });
+    expect(answer.counts).toEqual({ ok: 2, already: 1 });
+    expect(client.writes()).toHaveLength(2);
+  });
+
+  it('keeps to the number of changes that the policy allows at once', async () => {
+    const policy = policyOf({
+      roles: { few: { extends: 'admin', limits: { bulk: 2 } } },
+      principals: [{ match: { subject: 'alice' }, roles: 'few' }],
+      approval: { change: 'none', bulk: 'none' },
+    });
+    const client = await toolClient({ clusters: ['production'], gateOptions: { policy } });
+    const error = await client.refused('bulk_power', { guests: ['100', '101', '102'], action: 'stop' });
+    expect(error).toMatchObject({ code: 'POLICY_DENIED', message: expect.stringContaining('3 changes') });
+    expect(client.writes()).toEqual([]);
+    const answer = await client.call('bulk_power', { guests: ['100', '101'], action: 'stop' });
+    expect(answer.counts).toEqual({ ok: 2 });
   });
 });
