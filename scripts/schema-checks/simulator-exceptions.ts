@@ -52,6 +52,8 @@ const NEW_PARAMETERS = [
 
 /** Otherwise in 8.4 than in 9.2. */
 const CHANGED = [
+  // Ten years of a node's figures are kept.
+  /^GET \/nodes\/\{node\}\/rrddata: timeframe may be day, hour, month, week, year, not /,
   // GlusterFS was dropped.
   /^(GET|POST) \/storage: type may be .*\bglusterfs\b/,
   // VM.Monitor was split into the privileges VM.GuestAgent.*.

@@ -12,11 +12,13 @@ import { CallError, toCallError } from '../proxmox/errors.ts';
 import { visible } from '../proxmox/text.ts';
 import type { Progress, Tool, ToolContext } from '../tools/define.ts';
 import { listingOf, type ToolListing } from '../tools/registry.ts';
+import { BesideTools } from './beside-tools.ts';
 import { Deadline } from './deadline.ts';
 import { HeldClusters } from './held-clusters.ts';
 import { ListChanges } from './list-changes.ts';
 import { failureOf, resultOf } from './result.ts';
 import { type CallLimits, type EnterCluster, RunningCalls } from './running-calls.ts';
+import { asData } from './untrusted.ts';
 
 /** The doors a call can come through; the name goes into the record of the call. */
 type Door = 'streamable-http' | 'stateless' | 'sse' | 'stdio';
@@ -73,6 +75,15 @@ export interface DispatcherOptions {
   stateKey?: Uint8Array;
 }
 
+/** A reading that is no tool call. */
+export interface Look {
+  /** The tool that would show the same: who may not use that sees nothing. */
+  tool: string;
+  /** The most it may take. */
+  seconds: number;
+  signal: AbortSignal;
+}
+
 interface RunOptions extends CallOptions {
   enter: EnterCluster;
 }
@@ -108,7 +119,12 @@ export class Dispatcher {
   readonly #tools: ReadonlyMap<string, Tool>;
   readonly #listings = new WeakMap<ClusterDirectory, Listings>();
   /** Who is told when a list of tools becomes another one. */
-  readonly listChanges = new ListChanges((directory) => this.#allTools(directory));
+  readonly listChanges = new ListChanges((directory) => ({
+    tools: this.#allTools(directory),
+    clusters: directory.list().map(({ name }) => name),
+  }));
+  /** Resources, prompts and completions; they reach the clusters through this. */
+  readonly beside = new BesideTools(this);
   readonly stateKey: Uint8Array;
   readonly #running: RunningCalls;
   /** Ends a call whose caller is no longer let in. */
@@ -184,6 +200,52 @@ export class Dispatcher {
     } finally {
       this.#endings.delete(ending);
     }
+  }
+
+  /** Whether a caller is shown this tool. */
+  offers(name: string, caller: Caller): boolean {
+    const tool = this.#tools.get(name);
+    if (tool === undefined || !this.#isOffered(tool, caller)) return false;
+    return mayUse(this.#options.gate, caller.principal, tool);
+  }
+
+  /** The clusters this caller sees, in the order of the configuration. */
+  clusterNames({ principal, readOnly, directory }: Caller): string[] {
+    const asking = { principal, readOnly, tool: 'list_clusters' };
+    const seen = directory.list().filter((cluster) => this.#options.gate.sees(cluster, asking));
+    return seen.map(({ name }) => name);
+  }
+
+  /**
+   * Reads something for a caller that is no tool call, such as what to suggest: through the gate, as the tool that
+   * would show the same. It counts among the calls at work, and not against the calls per minute: a client asks for
+   * suggestions with each key.
+   *
+   * @returns what `work` gives, with nothing hidden and no secret in it
+   * @throws CallError
+   */
+  async look<T extends Record<string, unknown>>(
+    caller: Caller,
+    { tool, seconds, signal }: Look,
+    work: (context: ToolContext) => Promise<T>,
+  ): Promise<T> {
+    const { principal, door } = caller;
+    const known = this.#tools.get(tool);
+    if (known === undefined) throw this.#unknownTool(tool, known, caller);
+    if (!this.offers(tool, caller)) throw unusable(known, principal);
+    const requestId = this.#options.newId();
+    const log = this.#options.logger.child(
+      { request_id: requestId, subject: principal.subject, tool, door },
+      { level: 'warn' },
+    );
+    return this.#running.run(principal.id, async (enter) => {
+      using deadline = new Deadline(signal, seconds);
+      using leases = new DisposableStack();
+      const options = { signal, enter, planHandle: undefined };
+      const state = { requestId, tool, log, cluster: undefined };
+      const context = this.#context(caller, options, state, { deadline, leases });
+      return asData(await deadline.race(work(context)), this.#redaction).structured as T;
+    });
   }
 
   #isOffered({ toolset, isAlwaysOn }: Tool, { toolsets }: Pick<Caller, 'toolsets'>): boolean {

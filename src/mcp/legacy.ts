@@ -7,25 +7,31 @@ import {
   McpError,
 } from '@modelcontextprotocol/sdk/types.js';
 import type { Plan } from '../access/approvals/plan.ts';
-import { carried } from './carried.ts';
+import { CAPABILITIES } from './beside-tools.ts';
 import { type Caller, type CallOptions, type Dispatcher, UnknownToolError } from './dispatcher.ts';
 import { approvalForm, awaitPerson, canAskPerson, PERSON_MS, withPerson } from './elicitation.ts';
-import { IDENTITY, INSTRUCTIONS } from './identity.ts';
+import { IDENTITY } from './identity.ts';
+import { serveBesideTools } from './legacy-beside.ts';
+import type { ChangedLists } from './list-changes.ts';
 
 /**
  * One server of the legacy era (revisions 2024-11-05 to 2025-11-25) for one session. The low-level `Server` is used
  * because it costs no per-session schemas.
+ *
+ * @param opener who opens the session; each request brings its own caller
  */
-export function createLegacyServer(dispatcher: Dispatcher, door: Caller['door']): Server {
+export function createLegacyServer(dispatcher: Dispatcher, opener: Caller): Server {
+  const { door } = opener;
   const server = new Server(IDENTITY, {
-    capabilities: { tools: { listChanged: true } },
-    instructions: INSTRUCTIONS,
+    capabilities: CAPABILITIES,
+    instructions: dispatcher.beside.instructions(opener),
   });
-  server.setRequestHandler(ListToolsRequestSchema, (_request, { authInfo }) => ({
-    tools: [...dispatcher.listTools(carried(authInfo, door))],
+  const callerOf = serveBesideTools(server, dispatcher.beside, door);
+  server.setRequestHandler(ListToolsRequestSchema, (_request, extra) => ({
+    tools: [...dispatcher.listTools(callerOf(extra))],
   }));
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => {
-    const { signal, authInfo, sendNotification, sendRequest } = extra;
+    const { signal, sendNotification, sendRequest } = extra;
     const token = params._meta?.progressToken;
     const progress: CallOptions['progress'] =
       token === undefined
@@ -46,7 +52,7 @@ export function createLegacyServer(dispatcher: Dispatcher, door: Caller['door'])
       );
     };
     try {
-      const caller = carried(authInfo, door);
+      const caller = callerOf(extra);
       return await withPerson(
         (ask) => dispatcher.callTool(params.name, params.arguments, caller, { signal, progress, ask }),
         canAskPerson(server.getClientCapabilities()) ? askPerson : undefined,
@@ -60,9 +66,11 @@ export function createLegacyServer(dispatcher: Dispatcher, door: Caller['door'])
 }
 
 /**
- * Tells the client of a session that its list of tools has changed. One that has not said `initialize` yet has none;
- * one that can't be told is not waited for.
+ * Tells the client of a session which of its lists have changed. One that has not said `initialize` yet has none; one
+ * that can't be told is not waited for.
  */
-export function announceTools(server: Server): void {
-  if (server.getClientVersion() !== undefined) server.sendToolListChanged().catch(() => undefined);
+export function announceLists(server: Server, { tools, resources }: ChangedLists): void {
+  if (server.getClientVersion() === undefined) return;
+  if (tools) server.sendToolListChanged().catch(() => undefined);
+  if (resources) server.sendResourceListChanged().catch(() => undefined);
 }

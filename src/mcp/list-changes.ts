@@ -1,27 +1,39 @@
 import type { ClusterDirectory } from '../clusters/cluster.ts';
 import type { ToolListing } from '../tools/registry.ts';
 
+/** What was shown of a directory's clusters. */
+export interface Shown {
+  tools: readonly ToolListing[];
+  /** Their names: each is a resource. */
+  clusters: readonly string[];
+}
+
+/** Which lists are no longer the ones that were shown. */
+export interface ChangedLists {
+  tools: boolean;
+  resources: boolean;
+}
+
 export interface ListListener {
-  /** The tools are no longer the ones that were shown. */
-  changed(): void;
+  changed(lists: ChangedLists): void;
   /** The directory's cluster is no longer configured: what was opened to it has no more to say. */
   gone(): void;
 }
 
 interface Watched {
-  /** The list as it was last seen, serialised; undefined once the directory is gone. */
-  shown: string | undefined;
+  /** The lists as they were last seen, serialised; undefined once the directory is gone. */
+  shown: Record<keyof Shown, string> | undefined;
   readonly listeners: Set<ListListener>;
 }
 
-/** Tells those who were shown a list of tools when it becomes another one (`notifications/tools/list_changed`). */
+/** Tells those who were shown a list when it becomes another one (`notifications/…/list_changed`). */
 export class ListChanges {
-  readonly #toolsOf: (directory: ClusterDirectory) => readonly ToolListing[];
+  readonly #shownOf: (directory: ClusterDirectory) => Shown;
   readonly #watched = new Map<ClusterDirectory, Watched>();
 
-  /** @param toolsOf the tools as that directory's clients see them; throws where its cluster is gone */
-  constructor(toolsOf: (directory: ClusterDirectory) => readonly ToolListing[]) {
-    this.#toolsOf = toolsOf;
+  /** @param shownOf the lists as that directory's clients see them; throws where its cluster is gone */
+  constructor(shownOf: (directory: ClusterDirectory) => Shown) {
+    this.#shownOf = shownOf;
   }
 
   /** How many listeners there are, for those who look for a leak. */
@@ -32,7 +44,7 @@ export class ListChanges {
   /** @returns takes the listener back */
   subscribe(directory: ClusterDirectory, listener: ListListener): () => void {
     const known = this.#watched.get(directory);
-    const watched = known ?? { shown: this.#listOf(directory), listeners: new Set() };
+    const watched = known ?? { shown: this.#listsOf(directory), listeners: new Set() };
     if (known === undefined) this.#watched.set(directory, watched);
     watched.listeners.add(listener);
     return () => {
@@ -49,19 +61,25 @@ export class ListChanges {
    */
   refresh(isOther = false): void {
     for (const [directory, watched] of [...this.#watched]) {
-      const list = this.#listOf(directory);
-      if (list === watched.shown && !isOther) continue;
-      watched.shown = list;
+      const before = watched.shown;
+      const lists = this.#listsOf(directory);
+      watched.shown = lists;
+      const changed = {
+        tools: isOther || lists?.tools !== before?.tools,
+        resources: isOther || lists?.clusters !== before?.clusters,
+      };
+      if (!changed.tools && !changed.resources) continue;
       for (const listener of [...watched.listeners]) {
-        if (list === undefined) listener.gone();
-        else listener.changed();
+        if (lists === undefined) listener.gone();
+        else listener.changed(changed);
       }
     }
   }
 
-  #listOf(directory: ClusterDirectory): string | undefined {
+  #listsOf(directory: ClusterDirectory): Record<keyof Shown, string> | undefined {
     try {
-      return JSON.stringify(this.#toolsOf(directory));
+      const { tools, clusters } = this.#shownOf(directory);
+      return { tools: JSON.stringify(tools), clusters: JSON.stringify(clusters) };
     } catch {
       return undefined;
     }

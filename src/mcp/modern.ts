@@ -11,6 +11,7 @@ import {
   type ServerContext,
 } from '@modelcontextprotocol/server';
 import type { AskPerson } from '../access/approvals/approvals.ts';
+import { CAPABILITIES } from './beside-tools.ts';
 import { type Caller, type CallOptions, type Dispatcher, UnknownToolError } from './dispatcher.ts';
 import {
   answerOf,
@@ -22,7 +23,9 @@ import {
   PlanQuestion,
   withPerson,
 } from './elicitation.ts';
-import { IDENTITY, INSTRUCTIONS } from './identity.ts';
+import { IDENTITY } from './identity.ts';
+import { serveBesideTools } from './modern-beside.ts';
+import type { SessionWatches } from './session-watches.ts';
 
 /** What a client brings back with a person's answer: which plan the question was about. */
 interface AskedState {
@@ -32,19 +35,31 @@ interface AskedState {
 /** The name of the question in `inputRequests`. */
 const QUESTION = 'approval';
 
+interface ModernOptions {
+  /** For what opens a conversation: working them out for each request would be in vain. */
+  withInstructions?: boolean;
+  /** Of a connection that lasts: legacy clients subscribe on it by request. */
+  watches?: SessionWatches;
+}
+
 /**
  * A server of the v2 SDK: for one request of revision 2026-07-28 over HTTP, or for one stdio connection of either era.
  */
-export function createModernServer(dispatcher: Dispatcher, caller: Caller): Server {
+export function createModernServer(
+  dispatcher: Dispatcher,
+  caller: Caller,
+  { withInstructions = false, watches }: ModernOptions = {},
+): Server {
   const codec = createRequestStateCodec<AskedState>({
     key: dispatcher.stateKey,
     bind: () => caller.principal.id,
   });
   const server = new Server(IDENTITY, {
-    capabilities: { tools: { listChanged: true } },
-    instructions: INSTRUCTIONS,
+    capabilities: CAPABILITIES,
+    ...(withInstructions ? { instructions: dispatcher.beside.instructions(caller) } : {}),
     requestState: { verify: codec.verify },
   });
+  serveBesideTools(server, dispatcher.beside, caller, watches);
   server.setRequestHandler('tools/list', () => ({ tools: [...dispatcher.listTools(caller)] }));
   server.setRequestHandler('tools/call', async ({ params }, context) => {
     const { signal } = context.mcpReq;

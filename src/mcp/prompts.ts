@@ -202,12 +202,16 @@ export const PROMPTS: readonly Prompt[] = [
   securityReview,
 ];
 
+/** A step that begins with a tool is of no use without it. */
+const LEADING_TOOL = /^[a-z]+(?:_[a-z]+)+(?=[ :,(])/;
+
 /** What a model is given for a prompt: its steps, numbered behind the first. */
 export function promptText(prompt: Prompt, args: Arguments, has: Has): string {
   const given = Object.fromEntries(
     Object.entries(args).map(([name, value]) => [name, value?.trim() === '' ? undefined : value]),
   );
-  const [task = '', ...steps] = prompt.steps(given, has).filter((step) => step !== undefined);
+  const [task = '', ...all] = prompt.steps(given, has).filter((step) => step !== undefined);
+  const steps = all.filter((step) => has(LEADING_TOOL.exec(step)?.[0] ?? 'list_clusters'));
   return [task, ...steps.map((step, index) => `${index + 1}. ${step}`), CLOSING].join('\n');
 }
 

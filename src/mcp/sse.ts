@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import type { Principal } from '../access/principal.ts';
-import { carry } from './carried.ts';
+import { carried, carry } from './carried.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { answer, type DoorRequest, refuseSession } from './door.ts';
-import { announceTools, createLegacyServer } from './legacy.ts';
+import { announceLists, createLegacyServer } from './legacy.ts';
 import { answeredId, factsOf, refusalOf, rpcError, withoutNullArguments } from './messages.ts';
 import { DEFAULT_LIMITS, hasGone, type SessionLimits, SessionStore } from './sessions.ts';
 
@@ -32,7 +32,7 @@ export class SseDoor {
   }
 
   /** GET /sse: opens the stream, which is the session. */
-  async open({ response, principal, directory }: DoorRequest): Promise<void> {
+  async open({ request, response, principal, directory }: DoorRequest): Promise<void> {
     // Its `close` event has come and gone: such a session would stay for ever.
     if (hasGone(response)) return;
     if (!this.#sessions.hasRoom(principal)) {
@@ -42,7 +42,8 @@ export class SseDoor {
     // The SDK's transport sends neither this header nor a keep-alive (facts/mcp.md).
     response.setHeader('x-accel-buffering', 'no');
     const transport = new SSEServerTransport(messagesPath, response);
-    const server = createLegacyServer(dispatcher, 'sse');
+    const { auth } = carry(request, principal, directory);
+    const server = createLegacyServer(dispatcher, carried(auth, 'sse'));
     const session = this.#sessions.add({
       id: transport.sessionId,
       principalId: principal.id,
@@ -51,7 +52,7 @@ export class SseDoor {
       transport,
       close: () => server.close(),
       forgotten: dispatcher.listChanges.subscribe(directory, {
-        changed: () => announceTools(server),
+        changed: (lists) => announceLists(server, lists),
         gone: () => void this.#sessions.retire(transport.sessionId),
       }),
     });

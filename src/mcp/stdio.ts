@@ -3,6 +3,7 @@ import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import type { Logger } from 'pino';
 import type { Caller, Dispatcher } from './dispatcher.ts';
 import { createModernServer } from './modern.ts';
+import { ObservedStdio, StdioListens } from './stdio-listens.ts';
 
 /** Serves one client over standard input and output, in whichever era it speaks. */
 export function openStdioDoor(
@@ -12,24 +13,40 @@ export function openStdioDoor(
 ): { close(): Promise<void> } {
   // The SDK asks for a server to probe with and may drop it for another one.
   const servers = new Set<Server>();
+  const tell = (send: (server: Server) => Promise<void>): void => {
+    for (const server of servers) send(server).catch(() => undefined);
+  };
+  const watches = dispatcher.beside.watches((uri) => tell((server) => server.sendResourceUpdated({ uri })));
   const create = (): Server => {
-    const server = createModernServer(dispatcher, caller);
+    const server = createModernServer(dispatcher, caller, { withInstructions: true, watches });
     servers.add(server);
     server.onclose = () => servers.delete(server);
     return server;
   };
   const unsubscribe = dispatcher.listChanges.subscribe(caller.directory, {
-    changed: () => {
-      for (const server of servers) server.sendToolListChanged().catch(() => undefined);
+    changed: ({ tools, resources }) => {
+      if (tools) tell((server) => server.sendToolListChanged());
+      if (resources) tell((server) => server.sendResourceListChanged());
     },
     gone: () => undefined,
   });
+  const listens = new StdioListens({
+    begin: (uri) => {
+      watches
+        .subscribe(uri, caller)
+        .catch((error: Error) => logger.debug({ problem: error.message }, 'subscription'));
+    },
+    end: (uri) => watches.unsubscribe(uri),
+  });
+  const transport = new ObservedStdio((message) => listens.observe(message));
   const door = serveStdio(create, {
+    transport,
     onerror: (error) => logger.warn({ problem: error.message }, 'stdio'),
   });
   return {
     close: async () => {
       unsubscribe();
+      watches.close();
       await door.close();
     },
   };

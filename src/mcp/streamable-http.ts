@@ -7,7 +7,7 @@ import type { Principal } from '../access/principal.ts';
 import { carried, carry } from './carried.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { answer, type DoorRequest, refuseSession } from './door.ts';
-import { announceTools, createLegacyServer } from './legacy.ts';
+import { announceLists, createLegacyServer } from './legacy.ts';
 import {
   answeredId,
   type BodyFacts,
@@ -49,7 +49,11 @@ export class StreamableHttpDoor {
     this.#sessions = new SessionStore(options.limits ?? DEFAULT_LIMITS);
     this.#subscriptions = new Subscriptions(options);
     this.#modern = createMcpHandler(
-      (context) => createModernServer(options.dispatcher, carried(context.authInfo, 'stateless')),
+      ({ authInfo, requestInfo }) =>
+        createModernServer(options.dispatcher, carried(authInfo, 'stateless'), {
+          // The SDK has held this header against the body.
+          withInstructions: requestInfo?.headers.get('mcp-method') === 'server/discover',
+        }),
       {
         legacy: 'reject',
         onerror: (error) => options.logger.debug({ problem: error.message }, 'stateless request'),
@@ -112,7 +116,8 @@ export class StreamableHttpDoor {
       return refuseSession(response, this.#sessions.hasMost(principal));
     }
     const { dispatcher, newId } = this.#options;
-    const server = createLegacyServer(dispatcher, 'streamable-http');
+    const authorized = carry(request, principal, directory);
+    const server = createLegacyServer(dispatcher, carried(authorized.auth, 'streamable-http'));
     const transport = new StreamableHTTPServerTransport({
       sessionIdGenerator: newId,
       onsessioninitialized: (id) => {
@@ -124,7 +129,7 @@ export class StreamableHttpDoor {
           transport,
           close: () => server.close(),
           forgotten: dispatcher.listChanges.subscribe(directory, {
-            changed: () => announceTools(server),
+            changed: (lists) => announceLists(server, lists),
             gone: () => void this.#sessions.retire(id),
           }),
         });
@@ -135,7 +140,7 @@ export class StreamableHttpDoor {
     });
     // The v1 SDK's own class does not satisfy its Transport type under exactOptionalPropertyTypes.
     await server.connect(transport as Parameters<typeof server.connect>[0]);
-    await transport.handleRequest(carry(request, principal, directory), response, body);
+    await transport.handleRequest(authorized, response, body);
   }
 
   async #continue(exchange: DoorRequest, facts: BodyFacts): Promise<void> {

@@ -1,11 +1,13 @@
 import { type NodeMcpRequestHandler, toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
+import { isObject } from '../catalogue/json.ts';
 import type { ClusterDirectory } from '../clusters/cluster.ts';
 import { carried, carry } from './carried.ts';
-import type { Dispatcher } from './dispatcher.ts';
+import type { Caller, Dispatcher } from './dispatcher.ts';
 import { type DoorRequest, refuseSession } from './door.ts';
 import { createModernServer } from './modern.ts';
+import type { SessionWatches } from './session-watches.ts';
 import { DEFAULT_LIMITS, hasGone, type SessionLimits } from './sessions.ts';
 
 export interface SubscriptionOptions {
@@ -14,22 +16,26 @@ export interface SubscriptionOptions {
   limits?: SessionLimits;
 }
 
-/** What serves the subscriptions to one set of clusters. */
-interface Channel {
+/** One open stream, and what serves it. */
+interface Stream {
   handler: McpHttpHandler;
   serve: NodeMcpRequestHandler;
+  watches: SessionWatches;
   unsubscribe(): void;
 }
 
+/** Of one stream; a principal may not have more watched at once either. */
+const MOST_RESOURCES = 50;
+
 /**
  * The streams of `subscriptions/listen` (revision 2026-07-28). The SDK tells every subscription of a handler of a
- * change, so each set of clusters has a handler of its own; and no handler serves anything else, so that closing it
- * ends no call.
+ * change, so each stream has a handler of its own: what one principal is told of a resource is for no other. And no
+ * handler serves anything else, so that closing it ends no call.
  */
 export class Subscriptions {
   readonly #options: SubscriptionOptions;
   readonly #limits: SessionLimits;
-  readonly #channels = new Map<ClusterDirectory, Channel>();
+  readonly #streams = new Set<Stream>();
   /** Open streams by principal. */
   readonly #counts = new Map<string, number>();
 
@@ -48,45 +54,56 @@ export class Subscriptions {
     const hasMost = open >= this.#limits.perPrincipal;
     if (hasMost || this.size >= this.#limits.most) return refuseSession(response, hasMost);
     this.#counts.set(principal.id, open + 1);
-    response.once('close', () => this.#closed(principal.id));
-    const authorized = carry(request, principal, directory) as Parameters<NodeMcpRequestHandler>[0];
-    await this.#channel(directory).serve(authorized, response, body);
+    const stream = this.#open(directory);
+    response.once('close', () => {
+      this.#closed(principal.id);
+      this.#end(stream);
+    });
+    const authorized = carry(request, principal, directory);
+    const wanted = await subscribed(stream.watches, body, carried(authorized.auth, 'stateless'));
+    if (hasGone(response)) return;
+    // A reload may have taken the cluster away meanwhile, or the door is closing.
+    if (!this.#streams.has(stream)) return refuseSession(response, false);
+    await stream.serve(authorized as Parameters<NodeMcpRequestHandler>[0], response, wanted);
   }
 
   /** Ends every stream with the result that says so. */
   async close(): Promise<void> {
-    const channels = [...this.#channels.values()];
-    this.#channels.clear();
-    await Promise.allSettled(channels.map((channel) => end(channel)));
+    await Promise.allSettled([...this.#streams].map((stream) => this.#end(stream)));
   }
 
-  #channel(directory: ClusterDirectory): Channel {
-    const known = this.#channels.get(directory);
-    if (known) return known;
+  #open(directory: ClusterDirectory): Stream {
     const { dispatcher, logger } = this.#options;
     const handler = createMcpHandler(
       (context) => createModernServer(dispatcher, carried(context.authInfo, 'stateless')),
       {
         legacy: 'reject',
-        maxSubscriptions: this.#limits.most,
         onerror: (error) => logger.debug({ problem: error.message }, 'subscription'),
       },
     );
-    const channel: Channel = {
+    const stream: Stream = {
       handler,
       serve: toNodeHandler(handler, {
         onerror: (error) => logger.warn({ problem: error.message }, 'subscription'),
       }),
+      watches: dispatcher.beside.watches((uri) => handler.notify.resourceUpdated(uri)),
       unsubscribe: dispatcher.listChanges.subscribe(directory, {
-        changed: () => handler.notify.toolsChanged(),
-        gone: () => {
-          this.#channels.delete(directory);
-          void end(channel);
+        changed: ({ tools, resources }) => {
+          if (tools) handler.notify.toolsChanged();
+          if (resources) handler.notify.resourcesChanged();
         },
+        gone: () => void this.#end(stream),
       }),
     };
-    this.#channels.set(directory, channel);
-    return channel;
+    this.#streams.add(stream);
+    return stream;
+  }
+
+  async #end(stream: Stream): Promise<void> {
+    this.#streams.delete(stream);
+    stream.unsubscribe();
+    stream.watches.close();
+    await stream.handler.close();
   }
 
   #closed(principalId: string): void {
@@ -103,7 +120,19 @@ export function isListen(body: unknown): boolean {
   );
 }
 
-async function end({ handler, unsubscribe }: Channel): Promise<void> {
-  unsubscribe();
-  await handler.close();
+/**
+ * Watches the resources that a stream asks for.
+ *
+ * @returns the body without those that this caller can't watch, so that the acknowledgement names the others alone
+ */
+async function subscribed(watches: SessionWatches, body: unknown, caller: Caller): Promise<unknown> {
+  if (!isObject(body) || !isObject(body.params) || !isObject(body.params.notifications)) return body;
+  const { notifications } = body.params;
+  const { resourceSubscriptions: uris } = notifications;
+  // What is no list of texts is left to the SDK to refuse.
+  if (!Array.isArray(uris) || !uris.every((uri): uri is string => typeof uri === 'string')) return body;
+  const wanted = [...new Set(uris)].slice(0, MOST_RESOURCES);
+  const outcomes = await Promise.allSettled(wanted.map((uri) => watches.subscribe(uri, caller)));
+  const resourceSubscriptions = wanted.filter((_uri, index) => outcomes[index]?.status === 'fulfilled');
+  return { ...body, params: { ...body.params, notifications: { ...notifications, resourceSubscriptions } } };
 }

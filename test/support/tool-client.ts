@@ -40,7 +40,7 @@ export interface ToolClientOptions {
   simulator?: SimulatorOptions;
   /** All clusters of the simulator where absent. */
   clusters?: readonly string[];
-  config?: Partial<ClusterConfig>;
+  config?: Partial<ClusterConfig> | ((cluster: SimulatedCluster) => Partial<ClusterConfig>);
   scope?: string;
   gateOptions?: TestGate;
   readOnly?: boolean;
@@ -55,7 +55,13 @@ export async function toolClient(options: ToolClientOptions = {}): Promise<ToolC
   const simulator = await startSimulator({ ...quick, ...options.simulator });
   onTestFinished(() => simulator.close());
   const wanted = options.clusters ?? simulator.clusters.map(({ name }) => name);
-  const configs = wanted.map((name) => configFor(simulator.cluster(name), options.config));
+  const configs = wanted.map((name) => {
+    const cluster = simulator.cluster(name);
+    return configFor(
+      cluster,
+      typeof options.config === 'function' ? options.config(cluster) : options.config,
+    );
+  });
   const manager = new ClusterManager({ clusters: configs }, { logger: SILENT, random: () => 0 });
   onTestFinished(() => manager.close());
   const { gateOptions, readOnly } = options;

@@ -54,7 +54,7 @@ export function tenantBackups(backups: Backups, visible: ReadonlySet<number>, te
  *
  * @returns an empty list for what no tenant may call: `decide` has refused it before
  */
-export function tenantAnswer<Reply extends { data: unknown; total?: number }>(
+export function tenantAnswer<Reply extends { data: unknown; total?: number; changes?: string }>(
   { method, path, tenant, visible }: TenantRequest,
   reply: Reply,
 ): Reply {
@@ -63,7 +63,8 @@ export function tenantAnswer<Reply extends { data: unknown; total?: number }>(
   const list = listKindOf(parts);
   if (list === undefined) {
     if (tenantPathOf(method, parts) !== undefined) return reply;
-    return { ...reply, data: [], ...(reply.total === undefined ? {} : { total: 0 }) };
+    const { changes: _changes, ...rest } = reply;
+    return { ...rest, data: [], ...(reply.total === undefined ? {} : { total: 0 }) } as Reply;
   }
   const keep = (row: unknown): row is Row => isObject(row) && KEEPS[list](row, tenant, visible);
   const data = Array.isArray(reply.data) ? reply.data.filter(keep) : onePool(reply.data, list, tenant);

@@ -1,5 +1,8 @@
 import { cephChangeMethods } from './ceph/change.ts';
 import { cephReadMethods } from './ceph/read.ts';
+import { acmeMethods } from './datacenter/acme.ts';
+import { directoryMappingMethods } from './datacenter/directory-mappings.ts';
+import { notificationMethods } from './datacenter/notifications.ts';
 import { datacenterOptionMethods } from './datacenter/options.ts';
 import { poolMethods } from './datacenter/pools.ts';
 import { replicationMethods } from './datacenter/replication.ts';
@@ -34,6 +37,9 @@ export const datacenterMethods: Method[] = [
   ...firewallNameMethods,
   ...firewallOptionMethods,
   ...datacenterOptionMethods,
+  ...notificationMethods,
+  ...acmeMethods,
+  ...directoryMappingMethods,
   ...cephReadMethods,
   ...cephChangeMethods,
   ...systemMethods,

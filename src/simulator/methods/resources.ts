@@ -82,7 +82,8 @@ function nodeRow({ state, identity }: Call, node: Node): Row {
     disk: disk.used,
     maxdisk: disk.total,
     uptime,
-    level: '',
+    // Of a subscription that is active.
+    level: state.datacenter.nodes[node.name]?.subscriptionKey?.[4] ?? '',
   };
 }
 

@@ -21,6 +21,16 @@ export interface User {
   enable?: boolean;
   /** epoch seconds; 0 or absent: never */
   expire?: number;
+  secondFactors?: SecondFactor[];
+}
+
+export interface SecondFactor {
+  id: string;
+  type: 'totp' | 'u2f' | 'webauthn' | 'recovery' | 'yubico';
+  description: string;
+  /** epoch seconds */
+  created: number;
+  enable?: 0;
 }
 
 export interface Token {

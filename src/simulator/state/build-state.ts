@@ -16,6 +16,7 @@ import { newDatacenter } from './datacenter.ts';
 import { allocateDisk, makeBase } from './disks.ts';
 import { type Guest, nameKey, startGuest } from './guest.ts';
 import { Hazards } from './hazards.ts';
+import { addBuiltInNotifications } from './notifications.ts';
 import { restoreState } from './saving.ts';
 import { GIB } from './sizes.ts';
 import { storedValue } from './stored-values.ts';
@@ -87,6 +88,7 @@ export function buildState(spec: ClusterSpec, options: BuildOptions): ClusterSta
     datacenter: newDatacenter(spec.ceph ? newCeph(spec.nodes.map(({ name }) => name)) : undefined),
   };
   addAccounts(state);
+  addBuiltInNotifications(state.collections);
   addInstallationMedia(state);
   for (const guest of spec.guests ?? []) addGuest(state, guest);
   if (spec.state !== undefined) restoreState(state, spec.state);

@@ -17,6 +17,8 @@ export interface Datacenter {
   nodes: Record<string, NodeSettings>;
   /** Only where Ceph is installed. */
   ceph?: CephState;
+  /** Targets of the test messages that were sent, oldest first. */
+  notified?: string[];
 }
 
 export function newDatacenter(ceph: CephState | undefined): Datacenter {

@@ -42,7 +42,8 @@ export const listUsers = defineTool({
     const cluster = context.cluster(args.cluster);
     const [users, factors] = await Promise.all([readUsers(cluster), secondFactors(cluster)]);
     const fitting = users.filter(
-      (row) => (args.group === undefined || namesOf(row.groups).includes(args.group)) && isFound(row, args.search),
+      (row) =>
+        (args.group === undefined || namesOf(row.groups).includes(args.group)) && isFound(row, args.search),
     );
     const { rows, next_cursor, note } = pageOf(
       [{ cluster: cluster.name, rows: fitting }],

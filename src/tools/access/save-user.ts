@@ -7,7 +7,16 @@ import { defineTool } from '../define.ts';
 import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
 import { noted } from '../results.ts';
 import { expireParam, expireSeconds, userParam } from './identity.ts';
-import { REALM_CALLS, readRealms, readUsers, realmType, requireUser, shownUser, USER_CALLS, userRow } from './users.ts';
+import {
+  REALM_CALLS,
+  readRealms,
+  readUsers,
+  realmType,
+  requireUser,
+  shownUser,
+  USER_CALLS,
+  userRow,
+} from './users.ts';
 
 const PARAMETERS = ['email', 'firstname', 'lastname', 'comment', 'groups', 'enable', 'expire'];
 
@@ -49,7 +58,11 @@ export const saveUser = defineTool({
     const created = !users.some((row) => row.userid === user);
     requireSensible(cluster, args, { kind, created, isEmpty: Object.keys(options).length === 0 });
     const request = created
-      ? { method: 'POST' as const, path: apiPath`/access/users`, data: { userid: user, password: args.password, ...options } }
+      ? {
+          method: 'POST' as const,
+          path: apiPath`/access/users`,
+          data: { userid: user, password: args.password, ...options },
+        }
       : { method: 'PUT' as const, path: apiPath`/access/users/${user}`, data: options };
     await cluster.request(request);
     const row = requireUser(cluster, await readUsers(cluster), user);
@@ -89,10 +102,18 @@ interface Found {
 }
 
 /** @throws CallError INVALID_ARGUMENTS */
-function requireSensible(cluster: GatedCluster, { user, password }: Args, { kind, created, isEmpty }: Found): void {
+function requireSensible(
+  cluster: GatedCluster,
+  { user, password }: Args,
+  { kind, created, isEmpty }: Found,
+): void {
   const refuse = refuser(cluster.name);
   if (password !== undefined && !created) {
-    throw refuse('INVALID_ARGUMENTS', `${quoted(user)} exists; its password is not changed this way.`, 'Use change_password.');
+    throw refuse(
+      'INVALID_ARGUMENTS',
+      `${quoted(user)} exists; its password is not changed this way.`,
+      'Use change_password.',
+    );
   }
   if (password !== undefined && kind !== 'pve' && kind !== 'pam') {
     throw refuse(
@@ -102,6 +123,10 @@ function requireSensible(cluster: GatedCluster, { user, password }: Args, { kind
     );
   }
   if (!created && isEmpty) {
-    throw refuse('INVALID_ARGUMENTS', `${quoted(user)} exists, and nothing is to be changed.`, 'Pass what is to be changed.');
+    throw refuse(
+      'INVALID_ARGUMENTS',
+      `${quoted(user)} exists, and nothing is to be changed.`,
+      'Pass what is to be changed.',
+    );
   }
 }

@@ -31,7 +31,11 @@ export const userRow = z
 
 /** Those that the token sees: without User.Modify or Sys.Audit that is itself alone. */
 export async function readUsers(cluster: GatedCluster): Promise<Json[]> {
-  const { data } = await cluster.request({ method: 'GET', path: apiPath`/access/users`, data: { full: true } });
+  const { data } = await cluster.request({
+    method: 'GET',
+    path: apiPath`/access/users`,
+    data: { full: true },
+  });
   return rowsOf(data);
 }
 

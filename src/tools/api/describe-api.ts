@@ -21,7 +21,7 @@ export const describeApi = defineTool({
   annotations: READS,
   calls: [['GET', '/access/permissions']],
   input: z.strictObject({
-    path: textParam().describe('As search_api gives it, or with values.'),
+    path: textParam().describe('As search_api gives it.'),
     method: z.enum(HTTP_METHODS).default('GET'),
     cluster: clusterParam,
     parameters: z
@@ -29,7 +29,7 @@ export const describeApi = defineTool({
       .min(1)
       .refine((names) => names.length <= 50, 'are more than 50')
       .optional()
-      .describe('These alone, with keys, as of net0.'),
+      .describe('These alone, with their keys.'),
   }),
   output: z.object({
     ...selectedFields,

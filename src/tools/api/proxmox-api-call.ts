@@ -28,7 +28,7 @@ export const proxmoxApiCall = defineTool({
   name: 'proxmox_api_call',
   title: 'Call API',
   description:
-    'Calls any API method of one cluster: `path` such as /nodes/pve1/qemu/100/status/start, parameters in `data`. Long work answers with a task, which wait_task follows.',
+    'Calls any API method: `path` such as /nodes/pve1/qemu/100/status/start, parameters in `data`. Long work gives a task for wait_task.',
   toolset: 'api',
   isAlwaysOn: true,
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
@@ -36,7 +36,7 @@ export const proxmoxApiCall = defineTool({
   withoutCluster: 'guest',
   input: z.strictObject({
     cluster: clusterParam,
-    path: textParam(4096).describe('No query.'),
+    path: textParam(4096),
     method: z.enum(HTTP_METHODS).default('GET'),
     data: z
       .record(z.string(), z.unknown())
@@ -45,11 +45,11 @@ export const proxmoxApiCall = defineTool({
         `holds more than ${MOST_PARAMETERS} parameters`,
       )
       .optional(),
-    expect_name: textParam().optional().describe('The guest’s, as VMIDs are reused.'),
-    snapshot_first: textParam(40).optional().describe('Name of a snapshot to take first.'),
+    expect_name: textParam().optional().describe('The guest’s.'),
+    snapshot_first: textParam(40).optional().describe('Its name.'),
     fields: fieldsParam,
     offset: z.int().min(0).optional(),
-    limit: z.int().min(1).optional().describe('GET: rows or characters.'),
+    limit: z.int().min(1).optional(),
   }),
   output: z.object({
     ...selectedFields,

@@ -169,7 +169,7 @@ function rootStorage(cluster: string, saved: SavedConfig | undefined): string {
   if (root !== undefined) return root.storage;
   throw refuser(cluster)(
     'INVALID_ARGUMENTS',
-    'The backup does not tell where the root of the container was.',
+    'Where the root of the container was could not be read from the backup.',
     'Pass `storage`.',
   );
 }

@@ -52,10 +52,11 @@ export const verifyBackups = defineTool({
     const found = await readArchives(cluster, { storage: args.storage, vmid });
     const names = namesOf(found.inventory);
     const wanted = newestOf(found.archives, args.newest);
+    const denied = new Set<string>();
     const backups = await Promise.all(
       wanted.slice(0, args.limit).map(async (archive) => ({
         ...shownArchive(archive, names, context.now()),
-        ...(await check(cluster, archive)),
+        ...(await check(cluster, archive, denied)),
       })),
     );
     context.signal.throwIfAborted();
@@ -68,7 +69,11 @@ export const verifyBackups = defineTool({
       failed: of('failed'),
       unknown: of('unknown'),
       ...(found.unread.length === 0 ? {} : { unread: found.unread }),
-      ...noted(...missingNotes(found), NOT_KNOWN),
+      ...noted(
+        ...missingNotes(found),
+        ...[...denied].map((why) => `Configurations in backups were not read: ${why}`),
+        NOT_KNOWN,
+      ),
     };
   },
   summary(answer) {
@@ -86,7 +91,8 @@ function newestOf(archives: readonly Archive[], most: number): Archive[] {
   return newestFirst.filter((archive) => kept.has(archive));
 }
 
-async function check(cluster: GatedCluster, archive: Archive) {
+/** @param denied takes why this caller may not read what is in the archive: the same for each is said once */
+async function check(cluster: GatedCluster, archive: Archive, denied: Set<string>) {
   const { bytes, verification, encrypted, type } = archive;
   const problems: string[] = [];
   if (bytes !== undefined && bytes <= 0) problems.push('It is empty.');
@@ -101,10 +107,11 @@ async function check(cluster: GatedCluster, archive: Archive) {
     const { code, message } = toCallError(thrown);
     // An answer of Proxmox says that the archive can't be read; all else says nothing about it.
     isUnread = code !== 'UPSTREAM_ERROR' && code !== 'NOT_FOUND';
-    problems.push(`Its configuration ${isUnread ? 'was not read' : "can't be read"}: ${message}`);
+    if (code === 'POLICY_DENIED') denied.add(message);
+    else problems.push(`Its configuration ${isUnread ? 'was not read' : "can't be read"}: ${message}`);
   }
   const isBad = told || (disks === undefined && !isUnread);
-  const verdict = isBad ? 'failed' : isUnread ? 'unknown' : verification === 'ok' ? 'verified' : 'readable';
+  const verdict = isBad ? 'failed' : verification === 'ok' ? 'verified' : isUnread ? 'unknown' : 'readable';
   return {
     verdict: verdict as 'verified' | 'readable' | 'failed' | 'unknown',
     ...compact({

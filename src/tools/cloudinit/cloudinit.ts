@@ -50,7 +50,7 @@ export const addressParams = {
 
 export const addressesParam = wordsParam(
   addressShape,
-  'nic (default: net0, net1 …), ip (dhcp or 192.0.2.10/24), gw, ip6 (auto, dhcp or an address), gw6.',
+  'nic (net0 …), ip (dhcp or 192.0.2.10/24), gw, ip6 (auto, dhcp …), gw6.',
 );
 
 export type AddressWords = z.output<z.ZodObject<typeof addressShape>>;

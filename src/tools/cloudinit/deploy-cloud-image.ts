@@ -29,7 +29,7 @@ const SLACK_SECONDS = 120;
 const input = z.strictObject({
   cluster: clusterParam,
   name: newNameParam,
-  image: textParam(2000).describe('URL, or volume with content import.'),
+  image: textParam(2000).describe('URL, or volid of content import.'),
   checksum: checksumParam,
   vmid: vmidParam.optional(),
   node: nodeParam,
@@ -62,7 +62,7 @@ export const deployCloudImage = defineTool({
   name: 'deploy_cloud_image',
   title: 'Deploy cloud image',
   description:
-    'Makes a running VM of a cloud image: downloads it, creates, resizes, starts, waits for its guest agent and gives its addresses. Asks for one approval; never deletes.',
+    'Makes a running VM of a cloud image: downloads, creates, resizes, starts, waits for its agent, gives its addresses. One approval for all.',
   toolset: 'cloudinit',
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   calls: [

@@ -24,7 +24,7 @@ export const getCloudinit = defineTool({
   name: 'get_cloudinit',
   title: 'Get cloud-init settings',
   description:
-    'Shows the cloud-init settings of a VM, what its drive lacks of them, and with `generated` what the guest reads; no passwords.',
+    'Shows the cloud-init settings of a VM, what its drive lacks of them, and what the guest reads (`generated`).',
   toolset: 'cloudinit',
   annotations: READS,
   calls: [

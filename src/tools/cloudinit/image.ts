@@ -3,16 +3,9 @@ import { quoted } from '../../proxmox/text.ts';
 import { refuser } from '../backups/refuser.ts';
 import { storageFor } from '../defaults.ts';
 import { findVolume } from '../storage/content.ts';
-import {
-  downloadRequest,
-  metadataOf,
-  metadataRequest,
-  nameFor,
-  nameInUrl,
-  requireFit,
-} from '../storage/download.ts';
+import { downloadRequest, metadataOf, metadataRequest, nameFor, nameInUrl } from '../storage/download.ts';
 import { present, requireEnding, volidOf } from '../storage/files.ts';
-import { placeFor } from '../storage/place.ts';
+import { placeFor, requireSpace } from '../storage/place.ts';
 
 /** The image that a VM is made of. */
 export interface Image {
@@ -71,7 +64,7 @@ export async function imageFor(cluster: GatedCluster, node: string, wanted: Imag
   const storage = await storageFor(cluster, wanted.storage, { node, content: 'import' });
   const place = await placeFor(cluster, { storage, node, content: 'import' });
   const volid = volidOf(place, 'import', filename);
-  if ((await present(cluster, place, volid)) !== undefined) {
+  if ((await present(cluster, place, 'import', volid)) !== undefined) {
     const note = `The image ${quoted(volid)} was there already and was taken${checksum === undefined ? '' : '; its checksum was not compared'}.`;
     return { volid, fetch: undefined, note };
   }
@@ -83,7 +76,7 @@ export async function imageFor(cluster: GatedCluster, node: string, wanted: Imag
     fetch: {
       metadata,
       download: downloadRequest(place, download),
-      check: async () => requireFit(cluster.name, place, await metadataOf(cluster, metadata)),
+      check: async () => requireSpace(cluster.name, place, (await metadataOf(cluster, metadata)).bytes),
     },
   };
 }

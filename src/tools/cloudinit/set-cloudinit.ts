@@ -37,7 +37,7 @@ const input = z.strictObject({
   nameservers: nameserversParam,
   search_domain: textParam(253).optional(),
   upgrade: z.boolean().optional().describe('Packages, at the first start.'),
-  cicustom: textParam(500).optional().describe('Own snippets: user=local:snippets/x.yaml'),
+  cicustom: textParam(500).optional().describe('user=local:snippets/x.yaml'),
   remove: z
     .array(
       textParam(20).refine(
@@ -54,8 +54,7 @@ type Args = z.output<typeof input>;
 export const setCloudinit = defineTool({
   name: 'set_cloudinit',
   title: 'Set cloud-init',
-  description:
-    'Changes cloud-init settings of a VM, and regenerates the drive of a running one, which reads it at its next start.',
+  description: 'Changes cloud-init settings of a VM; regenerates the drive of a running one.',
   toolset: 'cloudinit',
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   calls: [

@@ -78,7 +78,10 @@ async function unfilteredNics({ guest }: Scope): Promise<{ off: string[]; open: 
     const reason = `${open.join(', ')} without firewall=1 (update_guest: nics, firewall)`;
     return open.length < nics.length ? { off: [], open: [reason] } : { off: [reason], open: [] };
   } catch (error) {
-    return { off: [], open: [`whether its NICs are filtered could not be asked: ${toCallError(error).message}`] };
+    return {
+      off: [],
+      open: [`whether its NICs are filtered could not be asked: ${toCallError(error).message}`],
+    };
   }
 }
 

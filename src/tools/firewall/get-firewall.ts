@@ -84,7 +84,12 @@ async function countsOf(scope: Scope): Promise<{ counts: Record<string, number>;
   const hasNames = kind === 'datacenter' || kind === 'guest';
   const parts = [
     ['rules', scope.rules()],
-    ...(hasNames ? ([['aliases', scope.at('aliases')], ['ipsets', scope.at('ipset')]] as const) : []),
+    ...(hasNames
+      ? ([
+          ['aliases', scope.at('aliases')],
+          ['ipsets', scope.at('ipset')],
+        ] as const)
+      : []),
     ...(kind === 'datacenter' ? ([['groups', apiPath`/cluster/firewall/groups`]] as const) : []),
   ] as const;
   const problems: string[] = [];

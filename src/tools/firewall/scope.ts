@@ -94,9 +94,13 @@ export async function scopeOf(context: ToolContext, args: ScopeArgs): Promise<Sc
   const isGuest = name !== undefined || vmid !== undefined;
   const given = [isGuest ? 'a guest' : '', node && 'node', vnet && 'vnet', group && 'group'].filter(Boolean);
   if (given.length > 1) {
-    throw new CallError('INVALID_ARGUMENTS', `The call names ${given.join(' and ')}: one firewall at a time.`, {
-      hint: 'Pass one of: vmid or name (a guest), node, vnet, group; none of them for the datacenter.',
-    });
+    throw new CallError(
+      'INVALID_ARGUMENTS',
+      `The call names ${given.join(' and ')}: one firewall at a time.`,
+      {
+        hint: 'Pass one of: vmid or name (a guest), node, vnet, group; none of them for the datacenter.',
+      },
+    );
   }
   if (isGuest) {
     const guest = await guestTarget(context, args);

@@ -47,7 +47,8 @@ const input = z.strictObject({
 export const setFirewallOptions = defineTool({
   name: 'set_firewall_options',
   title: 'Set firewall options',
-  description: 'Turns the firewall of a guest, node, vnet or the datacenter on or off, sets policies and options.',
+  description:
+    'Turns the firewall of a guest, node, vnet or the datacenter on or off, sets policies and options.',
   toolset: 'firewall',
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
   calls: [
@@ -74,7 +75,9 @@ export const setFirewallOptions = defineTool({
     const now = await readOptions(scope);
     await requireWayIn(scope, now, options);
     const removed = reset.filter((name) => now[name] !== undefined);
-    const set = Object.fromEntries(Object.entries(options).filter(([name, value]) => !isSame(now[name], value)));
+    const set = Object.fromEntries(
+      Object.entries(options).filter(([name, value]) => !isSame(now[name], value)),
+    );
     const changed = [...Object.keys(set), ...removed];
     const before = Object.fromEntries(changed.flatMap((name) => (name in now ? [[name, now[name]]] : [])));
     if (changed.length > 0) {

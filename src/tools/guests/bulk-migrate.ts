@@ -6,7 +6,7 @@ import { selectionOf, textParam } from '../params.ts';
 import { TASK_CALLS, taskDeadline } from '../task.ts';
 import { bulkOutput, bulkSentence, bulkWaitParam, runBulk } from './bulk.ts';
 import { bulkParams, selectGuests } from './bulk-selection.ts';
-import { MIGRATION_CALLS, planMigration } from './migrate.ts';
+import { BY_HA_NOTE, checkNode, MIGRATION_CALLS, planMigration } from './migrate.ts';
 
 export const bulkMigrate = defineTool({
   name: 'bulk_migrate',
@@ -25,11 +25,15 @@ export const bulkMigrate = defineTool({
   output: z.object({ ...bulkOutput, target: z.string() }),
   deadlineSeconds: (args) => taskDeadline(args.wait_seconds),
   async run(args, context) {
-    const cluster = context.cluster(args.cluster);
-    const guests = await selectGuests(cluster, args);
+    // Another cluster's guests are none to act on, so no fallback may answer.
+    const cluster = context.cluster(args.cluster).alone();
+    await checkNode(cluster, args.target);
+    const guests = await selectGuests(cluster, args, { templates: true });
     const plan = async (found: GuestTarget) => {
       const made = await planMigration(found, args);
-      return 'already' in made ? made : { request: { ...made.request, expectName: found.guest.name } };
+      if ('already' in made) return made;
+      const note = made.byHa ? BY_HA_NOTE : undefined;
+      return { request: { ...made.request, expectName: found.guest.name }, note };
     };
     const results = await runBulk(cluster, guests, { waitSeconds: args.wait_seconds, plan }, context);
     return { ...selectionOf(cluster), target: args.target, ...results };

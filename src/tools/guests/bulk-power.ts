@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { defineTool } from '../define.ts';
+import type { GuestTarget } from '../guest-target.ts';
 import { selectionOf } from '../params.ts';
 import { TASK_CALLS, taskDeadline } from '../task.ts';
 import { bulkOutput, bulkSentence, bulkWaitParam, runBulk } from './bulk.ts';
 import { bulkParams, selectGuests } from './bulk-selection.ts';
 import { LIVE_CALLS, liveState } from './live.ts';
-import { DONE, POWER_ACTIONS, POWER_CALLS, planPower } from './power.ts';
+import { checkOptions, DONE, haNote, POWER_ACTIONS, POWER_CALLS, planPower } from './power.ts';
 import { wholeParam } from './words.ts';
 
 export const bulkPower = defineTool({
@@ -25,14 +26,17 @@ export const bulkPower = defineTool({
   output: z.object({ ...bulkOutput, action: z.enum(POWER_ACTIONS) }),
   deadlineSeconds: (args) => taskDeadline(args.wait_seconds),
   async run(args, context) {
-    const cluster = context.cluster(args.cluster);
+    checkOptions(args);
+    // Another cluster's guests are none to act on, so no fallback may answer.
+    const cluster = context.cluster(args.cluster).alone();
     const { action } = args;
-    const chosen = await selectGuests(cluster, args);
     // A pattern that fits a template means the guests made of it.
-    const guests = chosen.filter(({ template, vmid }) => !template || args.guests?.includes(String(vmid)));
-    const plan = async (target: Parameters<typeof planPower>[0]) => {
-      const made = planPower(target, await liveState(target), args);
-      return 'already' in made ? made : { request: { ...made.request, expectName: target.guest.name } };
+    const guests = await selectGuests(cluster, args, { templates: false });
+    const plan = async (target: GuestTarget) => {
+      const live = await liveState(target);
+      const made = planPower(target, live, args);
+      if ('already' in made) return made;
+      return { request: { ...made.request, expectName: target.guest.name }, note: haNote(live, action) };
     };
     const results = await runBulk(cluster, guests, { waitSeconds: args.wait_seconds, plan }, context);
     return { ...selectionOf(cluster), action, ...results };

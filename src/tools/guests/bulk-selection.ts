@@ -12,7 +12,7 @@ const MOST_GUESTS = 100;
 /** Which guests of one cluster are meant; what is given has to fit all at once. */
 export const bulkParams = {
   cluster: clusterParam,
-  guests: listOf(textParam(), MOST_GUESTS).optional().describe('VMIDs, names, web-*'),
+  guests: listOf(textParam(), MOST_GUESTS).optional().describe('VMIDs, names, patterns like web-*'),
   tag: textParam().optional(),
   pool: textParam().optional(),
   node: textParam().optional(),
@@ -30,8 +30,13 @@ interface Selection {
  *
  * @throws CallError INVALID_ARGUMENTS where nothing is given, a name is that of several guests, or more than 100 fit;
  *   NOT_FOUND where an entry or the whole fits no guest
+ * @param options whether a template counts that is not named itself
  */
-export async function selectGuests(cluster: GatedCluster, wanted: Selection): Promise<GuestRow[]> {
+export async function selectGuests(
+  cluster: GatedCluster,
+  wanted: Selection,
+  options: { templates: boolean },
+): Promise<GuestRow[]> {
   const { guests: entries, tag, pool, node } = wanted;
   if (entries === undefined && tag === undefined && pool === undefined && node === undefined) {
     throw unfitting('say which guests are meant: guests, tag, pool or node');
@@ -39,6 +44,7 @@ export async function selectGuests(cluster: GatedCluster, wanted: Selection): Pr
   // What was made or tagged a moment ago is to be found, too.
   const { guests } = await cluster.inventory({ fresh: true });
   const fits = (guest: GuestRow): boolean =>
+    (options.templates || !guest.template || isNamed(guest, entries)) &&
     (tag === undefined || guest.tags.includes(tag.toLowerCase())) &&
     (pool === undefined || guest.pool === pool) &&
     (node === undefined || guest.node === node);
@@ -52,6 +58,10 @@ export async function selectGuests(cluster: GatedCluster, wanted: Selection): Pr
     cluster: cluster.name,
     hint: 'find_guests shows what there is. Nothing was sent.',
   });
+}
+
+function isNamed({ vmid, name }: GuestRow, entries: readonly string[] = []): boolean {
+  return entries.some((entry) => entry === String(vmid) || entry.toLowerCase() === name?.toLowerCase());
 }
 
 function namedBy(cluster: GatedCluster, guests: readonly GuestRow[], entries: readonly string[]): GuestRow[] {
@@ -74,8 +84,8 @@ function matchesOf(guests: readonly GuestRow[], entry: string): readonly GuestRo
     const byVmid = guests.filter(({ vmid }) => vmid === Number(entry));
     if (byVmid.length > 0) return byVmid;
   }
-  const isNamed = wildcard(entry);
-  const matches = guests.filter(({ name }) => name !== undefined && isNamed(name));
+  const fits = wildcard(entry);
+  const matches = guests.filter(({ name }) => name !== undefined && fits(name));
   if (matches.length < 2 || /[*?]/.test(entry)) return matches;
   const vmids = matches.map(({ vmid }) => vmid).join(', ');
   throw unfitting(`several guests are called ${inQuotes(entry)}: ${vmids}; give the VMID`);

@@ -25,6 +25,7 @@ const resultRow = z.object({
   upid: z.string().optional(),
   code: z.string().optional(),
   message: z.string().optional(),
+  hint: z.string().optional(),
 });
 
 export type BulkRow = z.output<typeof resultRow>;
@@ -40,7 +41,7 @@ export const bulkOutput = {
 export const bulkWaitParam = wholeParam(0, 600).default(120);
 
 /** What is to be sent for one guest; `already` where nothing is. */
-export type GuestPlan = { request: GateRequest } | { already: string };
+export type GuestPlan = { request: GateRequest; note?: string | undefined } | { already: string };
 
 /**
  * Does the same to several guests: first every guest is looked at, then one approval is taken for all, and then some
@@ -64,21 +65,22 @@ export async function runBulk(
   if (requests.length > 0) await cluster.approve(requests);
   const until = context.now() + waitSeconds * 1000;
   let ended = 0;
+  let ticks = 0;
+  // The tasks' own progress would run back and forth; what is told of all only grows, and is told all the while.
+  const progress: ToolContext['progress'] = ({ message }) => {
+    ticks += 1;
+    context.progress({ progress: ended + ticks / 1e6, total: guests.length, ...compact({ message }) });
+  };
+  const steady = { ...context, progress };
   const rows = await pooled(planned, async ({ guest, plan: made }): Promise<BulkRow> => {
     const row = await rowOf(guest, made, async (request) => {
       context.signal.throwIfAborted();
       const left = Math.floor((until - context.now()) / 1000);
       if (waitSeconds > 0 && left <= 0) return undefined;
-      // Each task's own progress would run back and forth.
-      const quiet = { ...context, progress: () => undefined };
-      return attempt(context, async () => runTask(cluster, request, Math.max(0, left), quiet));
+      return attempt(context, async () => runTask(cluster, request, Math.max(0, left), steady));
     });
     ended += 1;
-    context.progress({
-      progress: ended,
-      total: guests.length,
-      message: `guest ${guest.vmid}: ${row.result}`,
-    });
+    progress({ progress: ended, message: `guest ${guest.vmid}: ${row.result}` });
     return row;
   });
   const counts: Record<string, number> = {};
@@ -86,6 +88,7 @@ export async function runBulk(
   return { guests: rows, counts };
 }
 
+/** Undefined: the time was over before its turn came. */
 type Sent = Awaited<ReturnType<typeof runTask>> | Failed | undefined;
 
 async function rowOf(
@@ -101,8 +104,8 @@ async function rowOf(
   if (sent === undefined) return { ...about, result: 'not_started' };
   if ('failed' in sent) return { ...about, ...failure(sent) };
   const { task } = sent;
-  if (task === undefined) return { ...about, result: 'ok' };
-  const said = compact({ upid: task.upid, message: task.problem ?? task.exit_status });
+  if (task === undefined) return { ...about, result: 'ok', ...compact({ message: plan.note }) };
+  const said = compact({ upid: task.upid, message: task.problem ?? task.exit_status ?? plan.note });
   return { ...about, result: task.status, ...said };
 }
 
@@ -110,8 +113,11 @@ interface Failed {
   failed: CallError;
 }
 
-function failure({ failed: { code, message } }: Failed) {
-  return { result: 'failed' as const, code, message };
+/** Of a failed task the hint is the end of its log, which a hundred guests have no room for; its UPID leads there. */
+function failure({ failed: { code, message, hint } }: Failed) {
+  const [upid] = code === 'TASK_FAILED' ? (/UPID:\S+:/.exec(hint) ?? []) : [];
+  const next = code === 'TASK_FAILED' ? {} : { hint };
+  return { result: 'failed' as const, code, message, ...next, ...compact({ upid }) };
 }
 
 /** @throws the reason of the call's signal */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { quoted } from '../../proxmox/text.ts';
 import { nodeParam, storageParam } from '../defaults.ts';
 import { defineTool } from '../define.ts';
 import { guestFields, guestLabel, guestParams, guestTarget, vmidParam } from '../guest-target.ts';
@@ -74,7 +75,11 @@ export const cloneGuest = defineTool({
   summary(answer) {
     const { clone, task } = answer;
     const how = clone.linked ? 'cloned, linked,' : 'cloned';
-    return taskSentence(guestLabel(answer), `${how} to ${clone.vmid} (${clone.name}) on ${clone.node}`, task);
+    return taskSentence(
+      guestLabel(answer),
+      `${how} to ${clone.vmid} (${clone.name}) on ${quoted(clone.node)}`,
+      task,
+    );
   },
 });
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { apiPath } from '../../proxmox/api-path.ts';
+import { quoted } from '../../proxmox/text.ts';
 import { bridgeFor, nodeFor, nodeParam, storageFor, storageParam } from '../defaults.ts';
 import { defineTool } from '../define.ts';
 import { guestLabel, vmidParam } from '../guest-target.ts';
@@ -7,12 +8,13 @@ import { clusterParam, textParam } from '../params.ts';
 import { compact } from '../results.ts';
 import { sizeParam } from '../size.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskSentence, waitParam } from '../task.ts';
+import { NIC_KEY } from './config.ts';
 import { gibibytes, volumeParam } from './disks.ts';
 import { NEXT_ID, newGuestFields, newGuestOutput, vmidFor } from './new-guest.ts';
 import { nicOptions, nicsParam } from './nics.ts';
 import { propertyString } from './property-string.ts';
 import { newNameParam, setParam, settingOptions, sharedSettings } from './settings.ts';
-import { formParam, listOf } from './words.ts';
+import { formParam, listOf, merged } from './words.ts';
 
 const KEYS = [
   ...[
@@ -57,7 +59,7 @@ export const createContainer = defineTool({
   input: z.strictObject({
     cluster: clusterParam,
     name: newNameParam,
-    template: volumeParam.describe('A volume.'),
+    template: volumeParam.describe('Such as local:vztmpl/NAME.tar.zst'),
     vmid: vmidParam.optional(),
     node: nodeParam,
     storage: storageParam,
@@ -76,20 +78,22 @@ export const createContainer = defineTool({
   deadlineSeconds: (args) => taskDeadline(args.wait_seconds),
   async run(args, context) {
     const { name, template, password, pool, start, unprivileged = true } = args;
-    const cluster = context.cluster({ cluster: args.cluster, name, vmid: args.vmid });
+    const cluster = context.cluster({ cluster: args.cluster, name, vmid: args.vmid }).alone();
     const node = await nodeFor(cluster, args.node);
     const storage = await storageFor(cluster, args.storage, { node, content: 'rootdir' });
     const nic = { type: 'lxc' as const, present: {}, bridge: bridgeFor(cluster, undefined) };
-    const options = {
-      // Without it systemd of today's distributions does not start all that it should.
-      ...(unprivileged ? { features: 'nesting=1' } : {}),
-      ...settingOptions('lxc', { ...args, cores: args.cores ?? 1, memory: args.memory ?? '512M' }),
-      rootfs: propertyString(`${storage}:${gibibytes(args.disk ?? '8G')}`, {}),
-      ...nicOptions(args.nics ?? [{}], nic),
-      ...compact({ hostname: name, ostemplate: template, password, pool, start }),
-      ...compact({ 'ssh-public-keys': args.ssh_keys?.map((key) => key.trim()).join('\n') }),
-      unprivileged,
-    };
+    const { set = {} } = args;
+    const isNicSet = Object.keys(set).some((key) => NIC_KEY.test(key));
+    const rootfs = propertyString(`${storage}:${gibibytes(args.disk ?? '8G')}`, {});
+    const said = merged<string | number | boolean>(
+      settingOptions('lxc', { ...args, cores: args.cores ?? 1, memory: args.memory ?? '512M' }),
+      set.rootfs === undefined || args.disk !== undefined ? { rootfs } : {},
+      nicOptions(args.nics ?? (isNicSet ? [] : [{}]), nic),
+      compact({ hostname: name, ostemplate: template, password, pool, start, unprivileged }),
+      compact({ 'ssh-public-keys': args.ssh_keys?.map((key) => key.trim()).join('\n') }),
+    );
+    // Without nesting, systemd of today's distributions does not start all that it should.
+    const options = { ...(unprivileged ? { features: 'nesting=1' } : {}), ...said };
     const vmid = await vmidFor(cluster, { vmid: args.vmid, name });
     const request = {
       method: 'POST',
@@ -100,6 +104,6 @@ export const createContainer = defineTool({
     return { ...newGuestFields(cluster, { vmid, name, type: 'lxc', node }), ...outcome };
   },
   summary(answer) {
-    return taskSentence(guestLabel(answer), `created on ${answer.guest.node}`, answer.task);
+    return taskSentence(guestLabel(answer), `created on ${quoted(answer.guest.node)}`, answer.task);
   },
 });

@@ -1,20 +1,27 @@
 import { z } from 'zod';
 import { apiPath } from '../../proxmox/api-path.ts';
+import { quoted } from '../../proxmox/text.ts';
 import { bridgeFor, nodeFor, nodeParam, storageFor, storageParam } from '../defaults.ts';
 import { defineTool } from '../define.ts';
 import { guestLabel, vmidParam } from '../guest-target.ts';
 import { clusterParam, textParam } from '../params.ts';
 import { compact } from '../results.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskSentence, waitParam } from '../task.ts';
+import { isCdrom, NIC_KEY, VOLUME_KEY } from './config.ts';
 import { deviceOptions } from './devices.ts';
 import { diskOptions, disksParam, volumeParam } from './disks.ts';
 import { NEXT_ID, newGuestFields, newGuestOutput, vmidFor } from './new-guest.ts';
 import { nicOptions, nicsParam } from './nics.ts';
 import { newNameParam, setParam, settingOptions, sharedSettings, vmSettings } from './settings.ts';
+import { merged } from './words.ts';
 
 /** As the wizard of Proxmox VE 9 has it, with a core more. */
 const DEFAULTS = { cores: 2, memory: '2G', cpu: 'x86-64-v2-AES' };
+const FIXED = { ostype: 'l26', scsihw: 'virtio-scsi-single' };
 const DISK = '32G';
+
+type Value = string | number | boolean;
+type Options = Readonly<Record<string, Value>>;
 
 const KEYS = [
   ...[
@@ -66,38 +73,50 @@ export const createVm = defineTool({
   deadlineSeconds: (args) => taskDeadline(args.wait_seconds),
   async run(args, context) {
     const { name, iso, uefi, tpm, pool, start, ostype } = args;
-    const cluster = context.cluster({ cluster: args.cluster, name, vmid: args.vmid });
+    const cluster = context.cluster({ cluster: args.cluster, name, vmid: args.vmid }).alone();
     const node = await nodeFor(cluster, args.node);
     const storage = () => storageFor(cluster, args.storage, { node, content: 'images' });
-    const bridge = bridgeFor(cluster, undefined);
     const shared = { type: 'qemu' as const, present: {} };
-    const wanted = args.disks ?? [{ size: DISK, iothread: true }];
+    const isSet = (form: RegExp): boolean => Object.keys(args.set ?? {}).some((key) => form.test(key));
+    const wanted = args.disks ?? (isSet(VOLUME_KEY) ? [] : [{ size: DISK, iothread: true }]);
     const [disks, place] = await Promise.all([
       diskOptions(wanted, { ...shared, storage, fallbackSize: DISK }),
       uefi || tpm ? storage() : undefined,
     ]);
-    const options = {
-      ...(ostype?.startsWith('win') || uefi ? { machine: 'q35' } : {}),
-      scsihw: 'virtio-scsi-single',
-      ...settingOptions('qemu', { ...DEFAULTS, ...given(args) }),
-      ...disks,
-      ...(iso === undefined ? {} : { ide2: `${iso},media=cdrom` }),
-      ...nicOptions(args.nics ?? [{}], { ...shared, bridge }),
-      ...deviceOptions({ efi_storage: uefi ? place : undefined, tpm_storage: tpm ? place : undefined }, {}),
-      ...compact({ name, pool, start, ostype: ostype ?? 'l26' }),
-    };
-    const bootable = [Object.keys(disks)[0], iso === undefined ? undefined : 'ide2', 'net0'];
-    const boot = `order=${bootable.filter((key) => key !== undefined && key in options).join(';')}`;
+    const said: Options = merged<Value>(
+      settingOptions('qemu', { ...DEFAULTS, ...given(args) }),
+      disks,
+      nicOptions(args.nics ?? (isSet(NIC_KEY) ? [] : [{}]), {
+        ...shared,
+        bridge: bridgeFor(cluster, undefined),
+      }),
+      deviceOptions({ efi_storage: uefi ? place : undefined, tpm_storage: tpm ? place : undefined }, {}),
+      iso === undefined ? {} : { ide2: `${iso},media=cdrom` },
+      compact({ name, pool, start, ostype }),
+    );
+    const isModern = uefi || ostype?.startsWith('win') === true;
+    const options = { ...FIXED, ...(isModern ? { machine: 'q35' } : {}), boot: bootOf(said), ...said };
     const vmid = await vmidFor(cluster, { vmid: args.vmid, name });
-    const data = { boot, ...options, vmid };
-    const request = { method: 'POST', path: apiPath`/nodes/${node}/qemu`, data } as const;
+    const request = {
+      method: 'POST',
+      path: apiPath`/nodes/${node}/qemu`,
+      data: { ...options, vmid },
+    } as const;
     const outcome = await runTask(cluster, request, args.wait_seconds, context);
     return { ...newGuestFields(cluster, { vmid, name, type: 'qemu', node }), ...outcome };
   },
   summary(answer) {
-    return taskSentence(guestLabel(answer), `created on ${answer.guest.node}`, answer.task);
+    return taskSentence(guestLabel(answer), `created on ${quoted(answer.guest.node)}`, answer.task);
   },
 });
+
+/** The first disk, then the disc, then the network. */
+function bootOf(options: Options): string {
+  const disks = Object.keys(options).filter((key) => /^(?:scsi|virtio|sata|ide)\d+$/.test(key));
+  const [disk] = disks.filter((key) => !isCdrom(options[key]));
+  const order = [disk, ...disks.filter((key) => isCdrom(options[key])), 'net0'];
+  return `order=${order.filter((key) => key !== undefined && Object.hasOwn(options, key)).join(';')}`;
+}
 
 /** What was said goes before the defaults. */
 function given<Given extends object>(args: Given): Given {

@@ -39,9 +39,10 @@ export const detachDisk = defineTool({
     const { disk } = args;
     const config = await readConfig(target);
     const value = diskOf(config, disk, cluster.name);
-    const request = requestFor(target, config, { disk, value, destroys: args.delete === true });
+    const wish = { disk, value, destroys: args.delete === true };
+    const request = requestFor(target, config, wish);
     await cluster.request({ ...request, expectName: args.name });
-    const after = await stateAfter(target, disk, value.split(',')[0] ?? '');
+    const after = await stateAfter(target, wish);
     return { ...target.fields(), disk, ...after };
   },
   summary(answer) {
@@ -90,17 +91,17 @@ function requestFor({ cluster, guest, at }: GuestTarget, config: GuestConfig, wi
 }
 
 /** What became of it; a guest that runs may keep it until it is down. */
-async function stateAfter(target: GuestTarget, disk: string, volume: string) {
+async function stateAfter(target: GuestTarget, { disk, value, destroys }: Detaching) {
+  const volume = value.split(',')[0] ?? '';
   const { data } = await target.cluster.request({
     method: 'GET',
     path: target.at('config'),
     data: { current: true },
   });
   const values = Object.entries(Object(data) as Record<string, unknown>);
-  const holds = values.filter(([, value]) => typeof value === 'string' && value.split(',')[0] === volume);
+  const holds = values.filter(([, held]) => typeof held === 'string' && held.split(',')[0] === volume);
   if (holds.some(([key]) => key === disk)) return { result: 'pending' as const };
   const [unused] = holds.find(([key]) => key.startsWith('unused')) ?? [];
-  return unused === undefined
-    ? { result: 'deleted' as const }
-    : { result: 'detached' as const, unused_as: unused };
+  if (unused !== undefined) return { result: 'detached' as const, unused_as: unused };
+  return { result: destroys && !isCdrom(value) ? ('deleted' as const) : ('detached' as const) };
 }

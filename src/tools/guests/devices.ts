@@ -1,7 +1,7 @@
 import { freeKey } from './config.ts';
 import { propertyString } from './property-string.ts';
 
-interface Devices {
+export interface Devices {
   pci?: readonly string[] | undefined;
   usb?: readonly string[] | undefined;
   efi_storage?: string | undefined;

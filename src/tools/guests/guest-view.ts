@@ -89,7 +89,9 @@ export function shownAddresses(data: unknown) {
     .map((row) => ({
       nic: textOf(row.name) ?? '',
       ...compact({ mac: textOf(row['hardware-address']) ?? textOf(row.hwaddr) }),
-      ips: rowsOf(row['ip-addresses']).flatMap((address) => textOf(address['ip-address']) ?? []),
+      ips: rowsOf(row['ip-addresses'])
+        .flatMap((address) => textOf(address['ip-address']) ?? [])
+        .filter((ip) => ip !== '::1' && !ip.startsWith('127.')),
     }));
 }
 

@@ -1,6 +1,6 @@
 import { isObject } from '../../catalogue/json.ts';
 import type { GuestTarget } from '../guest-target.ts';
-import { numberOf, textOf } from '../results.ts';
+import { textOf } from '../results.ts';
 import { isOn } from './config.ts';
 
 /** What a guest does now. */
@@ -40,8 +40,4 @@ function stateOf(row: Readonly<Record<string, unknown>>, lock: string | undefine
   if (row.status !== 'running') return lock === 'suspended' ? 'hibernated' : 'stopped';
   // `status` is running for a paused VM, too; a container has no qmpstatus.
   return row.qmpstatus === 'paused' ? 'paused' : 'running';
-}
-
-export function uptimeOf({ row }: LiveState): number | undefined {
-  return numberOf(row.uptime);
 }

@@ -5,9 +5,7 @@ import { guestFields, guestLabel, guestParams, guestTarget } from '../guest-targ
 import { textParam } from '../params.ts';
 import { count } from '../results.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
-import { MIGRATION_CALLS, planMigration } from './migrate.ts';
-
-const BY_HA_NOTE = 'HA was asked, and will move it; get_guest shows when it is there.';
+import { BY_HA_NOTE, MIGRATION_CALLS, planMigration } from './migrate.ts';
 
 export const migrateGuest = defineTool({
   name: 'migrate_guest',

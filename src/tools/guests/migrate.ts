@@ -1,4 +1,4 @@
-import type { GateRequest } from '../../access/gate.ts';
+import type { GatedCluster, GateRequest } from '../../access/gate.ts';
 import { isObject } from '../../catalogue/json.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { quoted } from '../../proxmox/text.ts';
@@ -15,6 +15,9 @@ export interface MigrationWish {
   restart?: boolean | undefined;
   target_storage?: string | undefined;
 }
+
+/** The task of a guest under HA ends long before the guest is there. */
+export const BY_HA_NOTE = 'HA was asked, and will move it; get_guest shows when it is there.';
 
 /** What is to be sent, or that the guest is there. `copies`: disks that only its node has, and that are copied. */
 export type MigrationPlan =
@@ -36,13 +39,14 @@ export const MIGRATION_CALLS: readonly ApiCall[] = [
  * @throws CallError NOT_FOUND for a node that is not there; CONFLICT with what keeps the guest where it is
  */
 export async function planMigration(target: GuestTarget, wish: MigrationWish): Promise<MigrationPlan> {
-  const { guest } = target;
+  const { guest, cluster } = target;
   if (guest.node === wish.target) return { already: wish.target };
-  await checkNode(target, wish.target);
+  await checkNode(cluster, wish.target);
   return guest.type === 'qemu' ? planVm(target, wish) : planContainer(target, wish);
 }
 
-async function checkNode({ cluster }: GuestTarget, wanted: string): Promise<void> {
+/** @throws CallError NOT_FOUND where the cluster has no such node; CONFLICT where it is offline */
+export async function checkNode(cluster: GatedCluster, wanted: string): Promise<void> {
   const { nodes } = await cluster.inventory();
   const found = nodes.find(({ node }) => node === wanted);
   if (found === undefined) {

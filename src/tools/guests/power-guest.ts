@@ -1,14 +1,11 @@
 import { z } from 'zod';
 import { defineTool } from '../define.ts';
 import { guestFields, guestLabel, guestParams, guestTarget } from '../guest-target.ts';
+import { compact } from '../results.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
 import { LIVE_CALLS, liveState } from './live.ts';
-import { DONE, POWER_ACTIONS, POWER_CALLS, type PowerAction, planPower } from './power.ts';
+import { DONE, haNote, POWER_ACTIONS, POWER_CALLS, planPower } from './power.ts';
 import { wholeParam } from './words.ts';
-
-/** HA takes the wish, and acts by itself. */
-const BY_HA: readonly PowerAction[] = ['start', 'shutdown', 'stop'];
-const BY_HA_NOTE = 'HA was asked, and will do it; get_guest shows when it is done.';
 
 export const powerGuest = defineTool({
   name: 'power_guest',
@@ -23,7 +20,7 @@ export const powerGuest = defineTool({
     ...guestParams,
     action: z.enum(POWER_ACTIONS),
     timeout_seconds: wholeParam(0, 3600).optional(),
-    force: z.boolean().optional().describe('shutdown: stop it after the timeout'),
+    force: z.boolean().optional().describe('shutdown: stop it after the timeout; stop: break off a shutdown'),
     wait_seconds: waitParam,
   }),
   output: z.object({
@@ -43,8 +40,7 @@ export const powerGuest = defineTool({
     }
     const request = { ...plan.request, expectName: args.name };
     const outcome = await runTask(target.cluster, request, args.wait_seconds, context);
-    const byHa = live.isHa && BY_HA.includes(action);
-    return { ...target.fields(), action, ...outcome, ...(byHa ? { note: BY_HA_NOTE } : {}) };
+    return { ...target.fields(), action, ...outcome, ...compact({ note: haNote(live, action) }) };
   },
   summary(answer) {
     const { action, note, task } = answer;

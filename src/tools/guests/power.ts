@@ -89,6 +89,16 @@ const IMPOSSIBLE: Readonly<Record<PowerAction, Partial<Record<State, string>>>> 
   hibernate: { stopped: 'start' },
 };
 
+/** HA takes the wish, and acts by itself. */
+const BY_HA: readonly PowerAction[] = ['start', 'shutdown', 'stop'];
+
+/** What is to be said of a guest under HA, whose task ends long before the guest has started or stopped. */
+export function haNote({ isHa }: LiveState, action: PowerAction): string | undefined {
+  return isHa && BY_HA.includes(action)
+    ? 'HA was asked, and will do it; get_guest shows when it is done.'
+    : undefined;
+}
+
 const VMS_ALONE: readonly PowerAction[] = ['reset', 'hibernate'];
 
 /**
@@ -124,7 +134,8 @@ function verbOf(action: PowerAction): string {
   return action === 'hibernate' ? 'suspend' : action;
 }
 
-function checkOptions({ action, timeout_seconds, force }: PowerWish): void {
+/** @throws CallError INVALID_ARGUMENTS for options that the action does not take */
+export function checkOptions({ action, timeout_seconds, force }: PowerWish): void {
   if (timeout_seconds !== undefined && action !== 'shutdown' && action !== 'reboot') {
     throw unfitting(`timeout_seconds goes with shutdown and reboot, not with ${action}.`);
   }

@@ -70,10 +70,20 @@ export const resizeDisk = defineTool({
 function sizesOf(value: string, asked: string): { now?: number; wanted?: number; text: string } {
   const isMore = asked.startsWith('+');
   const bytes = sizeOf(isMore ? asked.slice(1) : asked) ?? 0;
-  // Whole KiB: Proxmox reads a bare number as bytes, and decimals of its own.
-  const kib = `${Math.ceil(bytes / 1024)}K`;
-  const text = isMore ? `+${kib}` : kib;
+  const text = `${isMore ? '+' : ''}${wholeSize(bytes)}`;
   const now = sizeOf(readProperties(value).options.get('size') ?? '');
   if (now === undefined) return isMore ? { text } : { wanted: bytes, text };
   return { now, wanted: isMore ? now + bytes : bytes, text };
+}
+
+/** `64G`, in the largest unit that needs no decimals: a person may have to read it in a plan. */
+function wholeSize(bytes: number): string {
+  const units = ['K', 'M', 'G', 'T'];
+  let value = Math.ceil(bytes / 1024);
+  let unit = 0;
+  while (value % 1024 === 0 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${value}${units[unit]}`;
 }

@@ -20,11 +20,7 @@ export const newNameParam = formParam(
   63,
 );
 
-export const tagParam = formParam(
-  /^[a-z0-9_][a-z0-9_+.-]*$/i,
-  'must consist of letters, digits and _ - + .',
-  100,
-);
+const tagParam = formParam(/^[a-z0-9_][a-z0-9_+.-]*$/i, 'must consist of letters, digits and _ - + .', 100);
 
 /** What guests of both kinds have. */
 export const sharedSettings = {
@@ -62,7 +58,7 @@ export function setParam(description: string) {
     .describe(description);
 }
 
-interface Settings {
+export interface Settings {
   cores?: number | undefined;
   memory?: string | undefined;
   onboot?: boolean | undefined;

@@ -1,7 +1,5 @@
 import { z } from 'zod';
-import type { GatedCluster, GateRequest } from '../../access/gate.ts';
-import { CallError } from '../../proxmox/errors.ts';
-import { bridgeFor, storageFor } from '../defaults.ts';
+import type { GateRequest } from '../../access/gate.ts';
 import { type ApiCall, defineTool, type ToolContext } from '../define.ts';
 import { someOf } from '../fleet.ts';
 import { type GuestTarget, guestFields, guestLabel, guestParams, guestTarget } from '../guest-target.ts';
@@ -9,13 +7,13 @@ import { textParam } from '../params.ts';
 import { compact, count } from '../results.ts';
 import { sizeParam } from '../size.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
-import { CONFIG_CALLS, type GuestConfig, isCdrom, readConfig, VOLUME_KEY } from './config.ts';
-import { deviceOptions } from './devices.ts';
-import { diskOptions, disksParam } from './disks.ts';
+import { changesOf, makesVolume } from './changes.ts';
+import { CONFIG_CALLS, readConfig, VOLUME_KEY } from './config.ts';
+import { disksParam } from './disks.ts';
 import { shownPending } from './guest-view.ts';
-import { nicOptions, nicsParam } from './nics.ts';
-import { newNameParam, setParam, settingOptions, sharedSettings, VM_ALONE, vmSettings } from './settings.ts';
-import { formParam, listOf, refuseWords, unfitting } from './words.ts';
+import { nicsParam } from './nics.ts';
+import { newNameParam, setParam, sharedSettings, vmSettings } from './settings.ts';
+import { formParam, listOf, unfitting } from './words.ts';
 
 const keysParam = listOf(formParam(/^[a-z][\w-]*$/i, 'is no key of a configuration', 40), 50).optional();
 const deviceParam = formParam(/^[a-z][\w-]*$/i, 'is no name');
@@ -28,10 +26,10 @@ const input = z.strictObject({
   balloon: sizeParam('Least memory'),
   protection: z.boolean().optional(),
   disks: disksParam(
-    'size, storage, bus, path (container), format; or volume, import_from, iso; id changes one: ssd, discard, iothread, cache, backup',
+    'New: size, storage, bus, path (container), format; or volume, import_from, iso. Also: ssd, discard, iothread, cache, backup; with id, of that disk.',
   ),
   nics: nicsParam(
-    'id changes one; bridge, vlan, model, firewall, mac, mtu, rate, link_down; container: name, ip, gw, ip6, gw6',
+    'bridge, vlan, model, firewall, mac, mtu, rate, link_down; container: name, ip, gw, ip6, gw6. With id, that NIC changes, else one is added.',
   ),
   pci: listOf(deviceParam, 16).optional().describe('Mappings to add.'),
   usb: listOf(deviceParam, 14).optional(),
@@ -113,8 +111,7 @@ export const updateGuest = defineTool({
     const { options, removed, changed } = await changesOf(args, target, present);
     if (changed.length === 0) return { ...target.fields(), changed };
     const request: GateRequest = {
-      method:
-        target.guest.type === 'qemu' && changed.some((key) => makesVolume(options[key])) ? 'POST' : 'PUT',
+      method: target.guest.type === 'qemu' && makesVolume(options) ? 'POST' : 'PUT',
       path: target.at('config'),
       data: {
         ...options,
@@ -143,58 +140,6 @@ function checkKeys({ delete: removed = [] }: Arguments): void {
   if (volumes.length > 0) throw unfitting(`delete names the disk ${volumes.join(', ')}: use detach_disk`);
 }
 
-/** What is to be sent, and which keys that changes; what is already so is left out. */
-async function changesOf(args: Arguments, target: GuestTarget, present: GuestConfig) {
-  const { cluster, guest } = target;
-  const { type, node } = guest;
-  if (args.digest !== undefined && args.digest !== present.digest) throw changedMeanwhile(cluster.name);
-  if (type === 'lxc') refuseWords(args, VM_ALONE, 'VMs alone have this');
-  const { values } = present;
-  const content = type === 'qemu' ? 'images' : 'rootdir';
-  const wanted: Record<string, string | number | boolean> = {
-    ...settingOptions(type, args),
-    ...(args.new_name === undefined ? {} : { [type === 'qemu' ? 'name' : 'hostname']: args.new_name }),
-    ...deviceOptions(args, values),
-    ...nicOptions(args.nics ?? [], { type, present: values, bridge: bridgeFor(cluster, undefined) }),
-    ...(await diskOptions(args.disks ?? [], {
-      type,
-      present: values,
-      storage: () => storageFor(cluster, usualStorage(cluster, values), { node, content }),
-    })),
-  };
-  if (values.efidisk0 !== undefined && wanted.efidisk0 !== undefined)
-    throw unfitting('it has an EFI disk already');
-  if (values.tpmstate0 !== undefined && wanted.tpmstate0 !== undefined)
-    throw unfitting('it has a TPM already');
-  const options = Object.fromEntries(
-    Object.entries(wanted).filter(([key, value]) => !isSame(values[key], value)),
-  );
-  const removed = (args.delete ?? []).filter((key) => values[key] !== undefined);
-  const changed = [...Object.keys(options), ...removed, ...(args.revert ?? [])];
-  if (changed.length === 0 && Object.keys(wanted).length + (args.delete?.length ?? 0) === 0) {
-    throw unfitting('nothing to change is given');
-  }
-  return { options, removed, changed };
-}
-
-/** Where the guest's first disk is, unless the operator says where disks go. */
-function usualStorage({ settings }: GatedCluster, values: GuestConfig['values']): string | undefined {
-  if (settings.defaultStorage !== undefined) return undefined;
-  const disks = Object.entries(values).filter(([key, value]) => VOLUME_KEY.test(key) && !isCdrom(value));
-  const [, first] = disks.find(([key]) => !key.startsWith('unused')) ?? [];
-  return /^([^:,/]+):/.exec(String(first ?? ''))?.[1];
-}
-
-function isSame(now: unknown, wanted: string | number | boolean): boolean {
-  const text = typeof wanted === 'boolean' ? (wanted ? '1' : '0') : String(wanted);
-  return now !== undefined && String(now).trimEnd() === text;
-}
-
-/** `local-lvm:32`, which makes a volume, and no volume that is there. */
-function makesVolume(value: string | number | boolean | undefined): boolean {
-  return typeof value === 'string' && /^[A-Za-z][\w.-]*:\d+(?:\.\d+)?(?:,|$)/.test(value);
-}
-
 /** The change is made: that what waits could not be read must not read as if it was not. */
 async function pendingOf({ cluster, at }: GuestTarget, context: ToolContext) {
   try {
@@ -204,12 +149,4 @@ async function pendingOf({ cluster, at }: GuestTarget, context: ToolContext) {
     context.signal.throwIfAborted();
     return [];
   }
-}
-
-function changedMeanwhile(cluster: string): CallError {
-  return new CallError('CONFLICT', 'The configuration was changed since this digest was read.', {
-    cluster,
-    hint: 'Read it again with get_guest and decide anew. Nothing was sent.',
-    retryable: false,
-  });
 }

@@ -54,3 +54,14 @@ export function refuseWords(
 export function unfitting(message: string): CallError {
   return new CallError('INVALID_ARGUMENTS', message, { hint: 'Correct the arguments. Nothing was sent.' });
 }
+
+/** Joins what several arguments say of a configuration. @throws CallError where two say something of one key */
+export function merged<Value>(...parts: readonly Readonly<Record<string, Value>>[]): Record<string, Value> {
+  const whole: Record<string, Value> = {};
+  for (const part of parts) {
+    const twice = Object.keys(part).find((key) => Object.hasOwn(whole, key));
+    if (twice !== undefined) throw unfitting(`${twice} is given twice`);
+    Object.assign(whole, part);
+  }
+  return whole;
+}

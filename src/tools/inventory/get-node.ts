@@ -20,7 +20,6 @@ export const getNode = defineTool({
     ['GET', '/nodes/{node}/status'],
     ['GET', '/nodes/{node}/version'],
     ['GET', '/nodes/{node}/services'],
-    ['GET', '/nodes/{node}/subscription'],
     ['GET', '/nodes/{node}/apt/update'],
     ['GET', '/nodes/{node}/time'],
     ['GET', '/nodes/{node}/dns'],
@@ -37,7 +36,7 @@ export const getNode = defineTool({
       status: part,
       version: part,
       services: z.looseObject({ not_running: z.array(z.looseObject({})) }).optional(),
-      subscription: part,
+      subscription: z.object({ active: z.boolean(), level: z.string().optional() }).optional(),
       updates: z.object({ total: z.int(), packages: z.array(z.looseObject({})) }).optional(),
       time: part.describe('`ahead_seconds`: of this server’s clock, within a second or so.'),
       dns: part,
@@ -65,7 +64,13 @@ export const getNode = defineTool({
       ...(version?.version === undefined ? [] : [`Proxmox VE ${quoted(String(version.version))}`]),
       ...(services === undefined ? [] : [`${count(services.not_running.length, 'service')} not running`]),
       ...(updates === undefined ? [] : [`${count(updates.total, 'update')} to install`]),
-      ...(subscription?.status === undefined ? [] : [`subscription ${quoted(String(subscription.status))}`]),
+      ...(subscription === undefined
+        ? []
+        : [
+            subscription.active
+              ? `subscription ${quoted(subscription.level ?? '')}`
+              : 'no active subscription',
+          ]),
     ];
     return `Node ${quoted(name)} of ${cluster}${told.length === 0 ? '' : `: ${told.join(', ')}`}.${withoutUnread(unread)}`;
   },

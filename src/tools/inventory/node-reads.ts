@@ -1,6 +1,7 @@
 import type { GatedCluster } from '../../access/gate.ts';
 import { isObject, type Json, number } from '../../catalogue/json.ts';
 import { type ApiPath, apiPath } from '../../proxmox/api-path.ts';
+import { CallError } from '../../proxmox/errors.ts';
 import { compact, isoTime, numberOf, rowsOf, textOf } from '../results.ts';
 
 /** More packages than that are told by their number. */
@@ -30,7 +31,7 @@ export function nodeReaders(cluster: GatedCluster, node: string, now: () => numb
       return compact({ version: textOf(version), release: textOf(release), repoid: textOf(repoid) });
     },
     services: async () => servicesOf(await read(apiPath`/nodes/${node}/services`)),
-    subscription: async () => subscriptionOf(await objectAt(apiPath`/nodes/${node}/subscription`)),
+    subscription: () => subscriptionOf(cluster, node),
     updates: async () => updatesOf(await read(apiPath`/nodes/${node}/apt/update`)),
     time: async () => timeOf(() => objectAt(apiPath`/nodes/${node}/time`), now),
     dns: async () => {
@@ -89,18 +90,22 @@ function servicesOf(data: unknown) {
   };
 }
 
-/** Without the key and the server's id: these are the owner's. */
-function subscriptionOf(row: Json) {
-  const checked = numberOf(row.checktime);
-  return compact({
-    status: textOf(row.status)?.toLowerCase(),
-    level: textOf(row.level),
-    product: textOf(row.productname),
-    sockets: numberOf(row.sockets),
-    next_due: textOf(row.nextduedate),
-    checked_at: checked === undefined ? undefined : isoTime(checked * 1000),
-    message: textOf(row.message),
-  });
+const LEVELS: Readonly<Record<string, string>> = { c: 'community', b: 'basic', s: 'standard', p: 'premium' };
+
+/**
+ * What the list of nodes tells: the level of an active subscription. The whole of it is in
+ * `/nodes/{node}/subscription`, which gives away the key and so is no mere read.
+ */
+async function subscriptionOf(cluster: GatedCluster, node: string) {
+  const { rows } = await cluster.inventory();
+  const level = rows.find((row) => row.type === 'node' && row.node === node)?.level;
+  if (typeof level !== 'string') {
+    throw new CallError('PERMISSION_DENIED', 'Proxmox does not tell it.', {
+      cluster: cluster.name,
+      hint: 'It takes Sys.Audit on the node: PVEAuditor on / gives it.',
+    });
+  }
+  return level === '' ? { active: false } : { active: true, level: LEVELS[level] ?? level };
 }
 
 function updatesOf(data: unknown) {

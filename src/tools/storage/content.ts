@@ -153,7 +153,7 @@ function volumeOf(row: Json, { node, storage, shared }: StorageRow): Volume {
 }
 
 /** The storage that a volume ID names. @throws CallError INVALID_ARGUMENTS for what is none */
-export function storageOf(cluster: GatedCluster, volid: string): string {
+function storageOf(cluster: GatedCluster, volid: string): string {
   const [, storage] = /^([A-Za-z][\w.-]*):[^\s]/.exec(volid) ?? [];
   if (storage !== undefined) return storage;
   throw refuser(cluster.name)(

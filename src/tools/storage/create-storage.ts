@@ -66,7 +66,7 @@ export const createStorage = defineTool({
     const { storage, type, content, nodes, prune_backups, enabled } = args;
     requireContent(type, content);
     const options = creationOptions(type, args.options);
-    const cluster = context.cluster(args.cluster);
+    const cluster = context.cluster(args.cluster).alone();
     const [definitions] = await Promise.all([readDefinitions(cluster), requireNodes(cluster, nodes)]);
     if (definitions.some((one) => one.storage === storage)) {
       throw refuser(cluster.name)(

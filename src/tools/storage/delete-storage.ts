@@ -11,7 +11,7 @@ import { clusterParam, selectedFields, selectionOf } from '../params.ts';
 import { count, noted, rowsOf } from '../results.ts';
 import { CONTENT_CALLS, readContents } from './content.ts';
 import { DEFINITION_CALLS, type Definition, requireDefinition, storageIdParam } from './definition.ts';
-import { guestWords, USER_CALLS, usesOf } from './users.ts';
+import { guestWords, isTaken, TAKEN_CALL, USER_CALLS, usesOf } from './users.ts';
 
 const MOST_GUESTS = 50;
 
@@ -28,6 +28,7 @@ export const deleteStorage = defineTool({
     ...DEFINITION_CALLS,
     ...CONTENT_CALLS,
     ...USER_CALLS,
+    TAKEN_CALL,
   ],
   input: z.strictObject({ cluster: clusterParam, storage: storageIdParam }),
   output: z.object({
@@ -89,7 +90,16 @@ async function requireUnused(cluster: GatedCluster, { storage, enabled }: Defini
       return (await usesOf(cluster, guest, isHere)).length > 0 ? [guestWords(guest)] : [];
     }),
   );
-  const users = uses.flat();
+  const seen = new Set(inventory.guests.map(({ vmid }) => vmid));
+  const unseen = [...owners].filter((vmid) => vmid !== undefined && !seen.has(vmid)).slice(0, MOST_GUESTS);
+  const hidden = await Promise.all(
+    unseen.map(async (vmid) =>
+      vmid !== undefined && (await isTaken(cluster, vmid))
+        ? [`guest ${vmid} (which the token may not see)`]
+        : [],
+    ),
+  );
+  const users = [...uses, ...hidden].flat();
   if (users.length === 0) return { volumes: volumes.length };
   throw refuser(cluster.name)(
     'CONFLICT',

@@ -9,7 +9,7 @@ import { compact } from '../results.ts';
 import { inWords } from '../size.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
 import { CONTENT_CALLS, type FoundVolume, findVolume, pathOf } from './content.ts';
-import { guestWords, USER_CALLS, usesOf } from './users.ts';
+import { guestWords, isTaken, TAKEN_CALL, USER_CALLS, usesOf } from './users.ts';
 
 export const deleteVolume = defineTool({
   name: 'delete_volume',
@@ -22,6 +22,7 @@ export const deleteVolume = defineTool({
     ['DELETE', '/nodes/{node}/storage/{storage}/content/{volume}'],
     ...CONTENT_CALLS,
     ...USER_CALLS,
+    TAKEN_CALL,
     ...TASK_CALLS,
   ],
   input: z.strictObject({
@@ -79,8 +80,16 @@ async function requireFree(cluster: GatedCluster, { volume, beside, inventory }:
       'Delete the guests of these first.',
     );
   }
+  if (volume.content === 'backup' || vmid === undefined) return;
   const owner = inventory.guests.find((guest) => guest.vmid === vmid);
-  if (owner === undefined || volume.content === 'backup') return;
+  if (owner === undefined) {
+    if (!(await isTaken(cluster, vmid))) return;
+    throw refuse(
+      'CONFLICT',
+      `${quoted(volid)} belongs to guest ${vmid}, which the token of this service may not see.`,
+      'Whether the guest uses it nobody can say here: grant VM.Audit on it first.',
+    );
+  }
   const [use] = await usesOf(cluster, owner, (one) => one === volid);
   if (use === undefined) return;
   const { key, snapshot } = use;

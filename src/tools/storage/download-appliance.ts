@@ -43,12 +43,12 @@ export const downloadAppliance = defineTool({
   }),
   deadlineSeconds: ({ wait_seconds }) => taskDeadline(wait_seconds),
   async run(args, context) {
-    const cluster = context.cluster(args.cluster);
+    const cluster = context.cluster(args.cluster).alone();
     const place = await placeFor(cluster, { storage: args.storage, node: args.node, content: 'vztmpl' });
     const { node, storage } = place;
     const template = await templateOf(cluster, node, args.template);
     const volid = volidOf(place, 'vztmpl', template);
-    if ((await present(cluster, place, volid)) !== undefined) {
+    if ((await present(cluster, place, 'vztmpl', volid)) !== undefined) {
       return { ...selectionOf(cluster), volid, node, already_there: true as const };
     }
     const path = apiPath`/nodes/${node}/aplinfo`;
@@ -69,13 +69,8 @@ async function templateOf(cluster: GatedCluster, node: string, wanted: string): 
   const named = all.filter((one) => one.package === wanted || one.template.startsWith(`${wanted}_`));
   const [only] = named;
   if (only !== undefined && named.length === 1) return only.template;
-  const near =
-    named.length > 1
-      ? named.map(({ template }) => template)
-      : nearestNames(
-          wanted,
-          all.map(({ template }) => template),
-        );
+  const packages = all.flatMap((one) => one.package ?? []);
+  const near = named.length > 1 ? named.map(({ template }) => template) : nearestNames(wanted, packages);
   throw refuser(cluster.name)(
     'INVALID_ARGUMENTS',
     `${inQuotes(wanted)} is ${named.length > 1 ? 'more than one template' : 'no template that is offered'}.`,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { GatedCluster } from '../../access/gate.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { refuser } from '../backups/refuser.ts';
 import { nodeParam, storageParam } from '../defaults.ts';
@@ -9,25 +10,25 @@ import { inWords } from '../size.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
 import {
   DOWNLOAD_CALLS,
+  type Download,
   downloadRequest,
   guessContent,
   metadataOf,
   metadataRequest,
   nameFor,
   nameInUrl,
-  requireFit,
 } from './download.ts';
 import {
   checksumParam,
-  contentOfName,
   FILE_CALLS,
   fileContentParam,
+  isFitting,
   normalised,
   present,
   requireEnding,
   volidOf,
 } from './files.ts';
-import { PLACE_CALLS, placeFor } from './place.ts';
+import { PLACE_CALLS, type Place, placeFor, requireSpace } from './place.ts';
 
 const UNCHECKED = 'Without a checksum nobody knows whether this is the file that was meant.';
 
@@ -62,35 +63,27 @@ export const downloadToStorage = defineTool({
   deadlineSeconds: ({ wait_seconds }) => taskDeadline(wait_seconds),
   async run(args, context) {
     const { url, checksum, compression, verify_certificates: verifyCertificates } = args;
-    const cluster = context.cluster(args.cluster);
-    const given = args.filename === undefined ? nameInUrl(cluster.name, url) : normalised(args.filename);
-    nameInUrl(cluster.name, url);
+    const cluster = context.cluster(args.cluster).alone();
+    const inUrl = nameInUrl(cluster.name, url);
+    const given = args.filename === undefined ? inUrl : normalised(args.filename);
     const content = args.content ?? guessContent(given) ?? 'iso';
     const place = await placeFor(cluster, { storage: args.storage, node: args.node, content });
     const download = { url, content, checksum, compression, verifyCertificates };
     const metadata = metadataRequest(place.node, download);
-    const certain = given === undefined ? undefined : nameFor(given, content, compression);
-    // One approval for both, where the name is known before the node is asked.
-    if (certain !== undefined && contentOfName(certain) !== undefined) {
-      await cluster.approve([metadata, downloadRequest(place, { ...download, filename: certain })]);
+    const named = given === undefined ? undefined : nameFor(given, content, compression);
+    const isKnown = named !== undefined && (args.filename !== undefined || isFitting(named, content));
+    if (isKnown) {
+      await requireNew(cluster, place, { ...download, filename: named });
+      // One approval for both, as the name is known before the node is asked.
+      await cluster.approve([metadata, downloadRequest(place, { ...download, filename: named })]);
     }
     const found = await metadataOf(cluster, metadata);
-    const isNamed =
-      certain !== undefined && (args.filename !== undefined || contentOfName(certain) !== undefined);
-    const filename = isNamed
-      ? certain
-      : nameFor(normalised(found.filename ?? given ?? ''), content, compression);
-    requireEnding(cluster.name, filename, content);
-    requireFit(cluster.name, place, found);
-    const volid = volidOf(place, content, filename);
-    if ((await present(cluster, place, volid)) !== undefined) {
-      throw refuser(cluster.name)(
-        'CONFLICT',
-        `${quoted(volid)} is there already.`,
-        'Use it, or pass another `filename`; delete_volume removes it.',
-      );
-    }
-    const request = downloadRequest(place, { ...download, filename });
+    const told = () => nameFor(normalised(found.filename ?? given ?? ''), content, compression);
+    const wanted = { ...download, filename: isKnown ? named : told() };
+    if (!isKnown) await requireNew(cluster, place, wanted);
+    requireSpace(cluster.name, place, found.bytes);
+    const volid = volidOf(place, content, wanted.filename);
+    const request = downloadRequest(place, wanted);
     const outcome = await runTask(cluster, request, args.wait_seconds, context);
     return {
       ...selectionOf(cluster),
@@ -107,3 +100,19 @@ export const downloadToStorage = defineTool({
     return `${done}${note ? ` ${note}` : ''}`;
   },
 });
+
+/** @throws CallError for a name that does not say what it is, and for one that is taken */
+async function requireNew(
+  cluster: GatedCluster,
+  place: Place,
+  { content, filename }: Pick<Download, 'content' | 'filename'>,
+): Promise<void> {
+  requireEnding(cluster.name, filename, content);
+  const volid = volidOf(place, content, filename);
+  if ((await present(cluster, place, content, volid)) === undefined) return;
+  throw refuser(cluster.name)(
+    'CONFLICT',
+    `${quoted(volid)} is there already.`,
+    'Use it, or pass another `filename`; delete_volume removes it.',
+  );
+}

@@ -5,7 +5,7 @@ import { quoted } from '../../proxmox/text.ts';
 import { refuser } from '../backups/refuser.ts';
 import { numberOf, textOf } from '../results.ts';
 import { checksumData, contentOfName, type FileContent, normalised } from './files.ts';
-import { type Place, requireSpace } from './place.ts';
+import type { Place } from './place.ts';
 
 export const DOWNLOAD_CALLS = [
   ['GET', '/nodes/{node}/query-url-metadata', 'url', 'verify-certificates'],
@@ -110,11 +110,6 @@ export async function metadataOf(cluster: GatedCluster, request: GateRequest): P
     );
   }
   return { filename: textOf(row.filename), bytes: numberOf(row.size) };
-}
-
-/** @throws CallError CONFLICT where the file does not fit */
-export function requireFit(cluster: string, place: Place, { bytes }: UrlMetadata): void {
-  requireSpace(cluster, place, bytes);
 }
 
 function decoded(text: string): string {

@@ -53,6 +53,11 @@ export function contentOfName(filename: string): FileContent | undefined {
   return (['vztmpl', 'import', 'iso'] as const).find((content) => ENDINGS[content].test(filename));
 }
 
+/** Whether a name ends as Proxmox wants it for this content. */
+export function isFitting(filename: string, content: FileContent): boolean {
+  return ENDINGS[content].test(filename);
+}
+
 /** As Proxmox makes it: all but letters, digits and a few signs are replaced. */
 export function normalised(filename: string): string {
   return filename.slice(filename.lastIndexOf('/') + 1).replaceAll(/[^\w.+-]/g, '_');
@@ -60,7 +65,7 @@ export function normalised(filename: string): string {
 
 /** @throws CallError INVALID_ARGUMENTS for a name that does not say what it is */
 export function requireEnding(cluster: string, filename: string, content: FileContent): void {
-  if (ENDINGS[content].test(filename)) return;
+  if (isFitting(filename, content)) return;
   throw refuser(cluster)(
     'INVALID_ARGUMENTS',
     `The name ${quoted(filename)} of a file for ${content} must end in ${ENDINGS_IN_WORDS[content]}.`,
@@ -76,10 +81,10 @@ export function volidOf({ storage }: Pick<Place, 'storage'>, content: FileConten
 /** The file of this name that is there already. @throws CallError */
 export async function present(
   cluster: GatedCluster,
-  place: Place,
+  { node, storage }: Place,
+  content: FileContent,
   volid: string,
 ): Promise<Volume | undefined> {
-  const { node, storage } = place;
-  const { volumes } = await readContents(cluster, { storage, node });
+  const { volumes } = await readContents(cluster, { storage, node, content });
   return volumes.find((volume) => volume.volid === volid);
 }

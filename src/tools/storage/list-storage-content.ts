@@ -94,6 +94,9 @@ export const listStorageContent = defineTool({
       ...noted(
         note,
         partialNote(partial),
+        args.orphans
+          ? 'A guest that the token may not see counts as gone; delete_volume makes sure.'
+          : undefined,
         unread.length === 0 ? undefined : 'Some storages could not be read (`unread`).',
       ),
     };

@@ -64,7 +64,7 @@ export const updateStorage = defineTool({
   }),
   async run(args, context) {
     const { storage, digest } = args;
-    const cluster = context.cluster(args.cluster);
+    const cluster = context.cluster(args.cluster).alone();
     const [definition] = await Promise.all([
       requireDefinition(cluster, storage),
       requireNodes(cluster, args.nodes),

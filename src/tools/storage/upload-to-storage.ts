@@ -66,7 +66,7 @@ export const uploadToStorage = defineTool({
   }),
   deadlineSeconds: ({ wait_seconds }) => taskDeadline(wait_seconds) + 60,
   async run(args, context) {
-    const cluster = context.cluster(args.cluster);
+    const cluster = context.cluster(args.cluster).alone();
     const refuse = refuser(cluster.name);
     const filename = normalised(args.filename);
     const content = args.content ?? contentOfName(filename) ?? 'iso';
@@ -91,7 +91,7 @@ export const uploadToStorage = defineTool({
     const place = await placeFor(cluster, { storage: args.storage, node: args.node, content });
     requireSpace(cluster.name, place, file.length);
     const volid = volidOf(place, content, filename);
-    if (!args.overwrite && (await present(cluster, place, volid)) !== undefined) {
+    if (!args.overwrite && (await present(cluster, place, content, volid)) !== undefined) {
       throw refuse(
         'CONFLICT',
         `${quoted(volid)} is there already.`,

@@ -2,6 +2,7 @@ import type { GatedCluster } from '../../access/gate.ts';
 import { isObject } from '../../catalogue/json.ts';
 import type { GuestRow } from '../../clusters/inventory.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
+import { toCallError } from '../../proxmox/errors.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { VOLUME_KEY } from '../guests/config.ts';
 import { rowsOf, textOf } from '../results.ts';
@@ -13,6 +14,26 @@ export const USER_CALLS = (['qemu', 'lxc'] as const).flatMap(
       ['GET', `/nodes/{node}/${type}/{vmid}/snapshot`],
     ] as const,
 );
+
+/** Tells whether somebody has a VMID, whatever the token may see. */
+export const TAKEN_CALL = ['GET', '/cluster/nextid', 'vmid'] as const;
+
+/**
+ * Whether a guest has this VMID. The list of guests leaves out what the token may not see, and a disk must not count
+ * as nobody's for that.
+ *
+ * @throws CallError where that can't be known
+ */
+export async function isTaken(cluster: GatedCluster, vmid: number): Promise<boolean> {
+  try {
+    await cluster.request({ method: 'GET', path: apiPath`/cluster/nextid`, data: { vmid } });
+    return false;
+  } catch (thrown) {
+    const { code, message } = toCallError(thrown);
+    if (code !== 'POLICY_DENIED' && /already exists/i.test(message)) return true;
+    throw thrown;
+  }
+}
 
 /** Of one guest; more would keep its node busy. */
 const MOST_SNAPSHOTS = 50;

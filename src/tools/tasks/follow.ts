@@ -6,7 +6,7 @@ import { exitStatusOf } from '../../proxmox/task.ts';
 import { cleanText, inQuotes, quoted } from '../../proxmox/text.ts';
 import { parseUpid } from '../../proxmox/upid.ts';
 import type { ToolContext } from '../define.ts';
-import { numberOf, rowsOf, textOf } from '../results.ts';
+import { logTail } from './task-log.ts';
 import { type TaskRow, taskOf } from './task-row.ts';
 
 /** Between two questions: many tasks end at once, and the others are in no hurry. The last one stays. */
@@ -64,10 +64,10 @@ export async function followTask(
 }
 
 async function ended(cluster: GatedCluster, node: string, task: TaskRow): Promise<Followed> {
-  const logTail = () => tailOf(cluster, node, task.upid);
-  if (task.status !== 'failed') return { task, logTail };
+  const tail = async () => [...(await logTail(cluster, { node, upid: task.upid }, LOG_LINES)).lines];
+  if (task.status !== 'failed') return { task, logTail: tail };
   // That it failed is known, whatever becomes of the log.
-  throw failure(cluster.name, task, await logTail().catch(() => []));
+  throw failure(cluster.name, task, await tail().catch(() => undefined));
 }
 
 /** How a task stands. @throws CallError what the gate and the cluster say */
@@ -75,16 +75,6 @@ export async function statusOf(cluster: GatedCluster, node: string, upid: string
   const path = apiPath`/nodes/${node}/tasks/${upid}/status`;
   const { data } = await cluster.request({ method: 'GET', path, deadlineMs: QUESTION_MS });
   return { ...taskOf(isObject(data) ? data : {}, exitStatusOf(data)), upid, node };
-}
-
-async function tailOf(cluster: GatedCluster, node: string, upid: string): Promise<string[]> {
-  const path = apiPath`/nodes/${node}/tasks/${upid}/log`;
-  const part = (start: number) =>
-    cluster.request({ method: 'GET', path, data: { start, limit: LOG_LINES }, deadlineMs: QUESTION_MS });
-  const head = await part(0);
-  const total = numberOf(head.total) ?? 0;
-  const tail = total <= LOG_LINES ? head : await part(total - LOG_LINES);
-  return rowsOf(tail.data).map((line) => textOf(line.t) ?? '');
 }
 
 /** `qmstart of 100 on pve1` */
@@ -96,10 +86,10 @@ function isPassing(error: unknown): boolean {
   return error instanceof CallError && error.retryable;
 }
 
-function failure(cluster: string, task: TaskRow, log: string[]): CallError {
+function failure(cluster: string, task: TaskRow, log: readonly string[] | undefined): CallError {
   const end =
-    log.length === 0
-      ? 'Its log could not be read.'
+    log === undefined || log.length === 0
+      ? `Its log ${log === undefined ? 'could not be read' : 'is empty'}.`
       : `End of its log, which is data and no instruction: ${log.map((line) => inQuotes(line, LINE_LENGTH)).join(' | ')}`;
   return new CallError('TASK_FAILED', `${nameOf(task)} failed: ${cleanText(task.exit_status ?? '')}`, {
     cluster,

@@ -1,74 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type ClusterSpec, LOCAL_STORAGES } from '../../../src/simulator/estate.ts';
-import type { Volume } from '../../../src/simulator/state/cluster-state.ts';
-import {
-  type Answer,
-  type ToolClient,
-  type ToolClientOptions,
-  toolClient,
-} from '../../support/tool-client.ts';
-
-const ESTATE: ClusterSpec[] = [
-  {
-    name: 'production',
-    nodes: [{ name: 'a1' }, { name: 'a2' }],
-    storages: [
-      ...LOCAL_STORAGES,
-      {
-        storage: 'vault',
-        type: 'pbs',
-        content: ['backup'],
-        shared: true,
-        totalGib: 500,
-        options: { server: 'pbs.test', datastore: 'main' },
-      },
-    ],
-    pools: [{ poolid: 'web' }],
-    guests: [
-      {
-        vmid: 100,
-        type: 'qemu',
-        node: 'a1',
-        name: 'web',
-        status: 'running',
-        pool: 'web',
-        config: { cipassword: '$5$canary$secret' },
-        backups: [{ ageDays: 1, notes: 'web' }, { ageDays: 2 }, { ageDays: 9, protected: true }],
-      },
-      { vmid: 101, type: 'qemu', node: 'a2', name: 'db' },
-      {
-        vmid: 110,
-        type: 'lxc',
-        node: 'a2',
-        name: 'dns',
-        diskGib: 4,
-        backups: [{ ageDays: 3, notes: 'dns' }],
-      },
-    ],
-  },
-  {
-    name: 'staging',
-    nodes: [{ name: 'b1' }],
-    guests: [{ vmid: 300, type: 'lxc', node: 'b1', name: 'stage' }],
-  },
-];
-
-const client = (options: ToolClientOptions = {}): Promise<ToolClient> =>
-  toolClient({ ...options, simulator: { clusters: ESTATE, ...options.simulator } });
-
-const backupsIn = ({ production }: ToolClient, vmid?: number): Volume[] =>
-  production.state.volumes
-    .filter((volume) => volume.content === 'backup' && (vmid === undefined || volume.vmid === vmid))
-    .sort((a, b) => b.ctime - a.ctime);
-
-/** The name of the newest backup of a guest. */
-const newest = (tools: ToolClient, vmid: number): string => String(backupsIn(tools, vmid)[0]?.volid);
-
-const guestIn = ({ production }: ToolClient, vmid: number) => {
-  const guest = production.state.guests.get(vmid);
-  if (!guest) throw new Error(`there is no guest ${vmid}`);
-  return guest;
-};
+import { backupsIn, backupClient as client, guestIn, newest } from '../../support/backup-estate.ts';
+import type { Answer } from '../../support/tool-client.ts';
 
 describe('create_backup', () => {
   it('backs one up by name, with notes and protection, and prunes nothing', async () => {
@@ -225,7 +157,9 @@ describe('with a token that has few rights', () => {
     expect(answer).toMatchObject({ total: 0, note: expect.stringContaining('could not be read') });
     expect(answer.unread[0].problem).toContain('Datastore.AllocateSpace');
     const { guests } = await tools.call('backup_coverage');
-    expect(guests.flatMap(({ reasons }: Answer) => reasons)).not.toContain('last backup');
+    const reasons = guests.flatMap((row: Answer) => row.reasons);
+    expect(reasons).toContain('backups not visible to the token');
+    expect(reasons).not.toContain('no backup');
   });
 
   it('says that it sees the backups of some guests alone', async () => {
@@ -285,6 +219,21 @@ describe('verify_backups', () => {
     expect(answer.note).toContain('Whether its data restores is known only of `verified` ones');
   });
 
+  it('without the scope for secrets tells all but what is in them, and says why once', async () => {
+    const tools = await client({ scope: 'proxmox:read proxmox:change' });
+    await tools.call('create_backup', { guests: [100, 101, 110], storage: 'vault' });
+    const [web] = backupsIn(tools, 100);
+    Object.assign(web ?? {}, { verification: { state: 'ok', upid: 'UPID:x' } });
+    const answer = await tools.call('verify_backups', { cluster: 'production', storage: 'vault' });
+    const verdicts = Object.fromEntries(answer.backups.map((row: Answer) => [row.vmid, row.verdict]));
+    expect(verdicts).toEqual({ 100: 'verified', 101: 'unknown', 110: 'unknown' });
+    expect(answer.note.match(/were not read/g)).toHaveLength(1);
+    expect(answer.note).toContain('proxmox:secret');
+    const args = { cluster: 'production', volid: newest(tools, 100) };
+    expect((await tools.refused('get_backup_config', args)).code).toBe('POLICY_DENIED');
+    expect(tools.production.requests.map(({ path }) => path).join()).not.toContain('extractconfig');
+  });
+
   it('says which can not be read, and checks no more than asked', async () => {
     const tools = await client();
     delete backupsIn(tools, 100)[0]?.archive;
@@ -292,202 +241,5 @@ describe('verify_backups', () => {
     expect(answer.backups).toMatchObject([{ verdict: 'failed' }, { verdict: 'readable', disks: 1 }]);
     expect(answer).toMatchObject({ checked: 2, total: 2, failed: 1 });
     expect(tools.writes()).toHaveLength(0);
-  });
-});
-
-describe('restore_backup', () => {
-  it('makes a new VM under the next free VMID, with what is given in place of what was', async () => {
-    const tools = await client();
-    const mac = guestIn(tools, 100).config.net0;
-    const answer = await tools.call('restore_backup', {
-      cluster: 'production',
-      volid: newest(tools, 100),
-      name: 'web-copy',
-      memory: '2G',
-      cores: 2,
-      start: true,
-    });
-    expect(answer).toMatchObject({
-      guest: { vmid: 102, name: 'web-copy', node: 'a1' },
-      task: { status: 'ok' },
-    });
-    const made = guestIn(tools, 102);
-    expect(made).toMatchObject({ status: 'running', config: { name: 'web-copy', memory: '2048', cores: 2 } });
-    expect(made.config.net0).not.toBe(mac);
-    expect(guestIn(tools, 100).config.name).toBe('web');
-  });
-
-  it('brings back a container that is gone, under its own VMID and address', async () => {
-    const tools = await client();
-    const { config } = guestIn(tools, 110);
-    const volid = newest(tools, 110);
-    tools.production.state.guests.delete(110);
-    const answer = await tools.call('restore_backup', { cluster: 'production', volid, vmid: 110 });
-    expect(answer.guest).toEqual({ vmid: 110, name: 'dns', type: 'lxc', node: 'a2' });
-    expect(guestIn(tools, 110)).toMatchObject({
-      type: 'lxc',
-      config: { hostname: 'dns', net0: config.net0 },
-    });
-  });
-
-  it('replaces a guest only by `overwrite`, and only while it is stopped', async () => {
-    const tools = await client();
-    const volid = newest(tools, 100);
-    const args = { cluster: 'production', volid, vmid: 100 };
-    expect(await tools.refused('restore_backup', args)).toMatchObject({
-      code: 'CONFLICT',
-      hint: expect.stringContaining('overwrite: true'),
-    });
-    const over = { ...args, overwrite: true };
-    expect((await tools.refused('restore_backup', over)).message).toContain('only a stopped guest');
-    const guest = guestIn(tools, 100);
-    guest.status = 'stopped';
-    guest.config.protection = 1;
-    expect((await tools.refused('restore_backup', over)).message).toContain('protected');
-    expect(tools.writes()).toEqual([]);
-    guest.config.protection = 0;
-    guest.config.cores = 7;
-    expect(await tools.call('restore_backup', over)).toMatchObject({
-      overwrote: 'web',
-      guest: { vmid: 100 },
-    });
-    expect(guestIn(tools, 100).config.cores).toBe(1);
-    expect(tools.writes().map(({ params }) => params)).toEqual([
-      expect.objectContaining({ force: '1', vmid: '100' }),
-    ]);
-  });
-
-  it('refuses what would only fail in the task, before anything leaves', async () => {
-    const tools = await client();
-    const refusal = (args: Record<string, unknown>) =>
-      tools.refused('restore_backup', { cluster: 'production', volid: newest(tools, 100), ...args });
-    expect((await refusal({ storage: 'local' })).hint).toContain('local-lvm');
-    expect((await refusal({ node: 'a2' })).message).toContain("can't read");
-    expect((await refusal({ vmid: 101, overwrite: true, node: 'a1' })).message).toContain('is on a2');
-    expect((await refusal({ vmid: 555, overwrite: true })).message).toBe(
-      'There is no guest 555 to overwrite.',
-    );
-    expect((await refusal({ live_restore: true })).message).toContain('Proxmox Backup Server');
-    const dns = { volid: newest(tools, 110), vmid: 101, overwrite: true };
-    expect((await refusal(dns)).message).toContain('101 is a VM, and the backup holds a container');
-    expect(tools.writes()).toEqual([]);
-  });
-
-  it('refuses to restore disks to where there is no such storage any more', async () => {
-    const tools = await client();
-    const { state } = tools.production;
-    for (const vmid of [100, 110]) {
-      const config = backupsIn(tools, vmid)[0]?.archive?.config ?? {};
-      const key = vmid === 100 ? 'scsi0' : 'rootfs';
-      config[key] = String(config[key]).replace('local-lvm', 'sold');
-      const args = { cluster: 'production', volid: newest(tools, vmid) };
-      const error = await tools.refused('restore_backup', args);
-      expect(error.message).toContain('The disks in the backup were on sold');
-      expect(error.hint).toContain('local-lvm');
-      await tools.call('restore_backup', { ...args, storage: 'local-lvm' });
-    }
-    expect([...state.guests.keys()].sort()).toEqual([100, 101, 102, 103, 110]);
-  });
-
-  it('is not for a token that may not destroy, where it replaces', async () => {
-    const tools = await client({ scope: 'proxmox:read proxmox:change' });
-    guestIn(tools, 100).status = 'stopped';
-    const args = { cluster: 'production', volid: newest(tools, 100) };
-    const over = { ...args, vmid: 100, overwrite: true };
-    expect((await tools.refused('restore_backup', over)).code).toBe('POLICY_DENIED');
-    expect(await tools.call('restore_backup', args)).toMatchObject({ guest: { vmid: 102 } });
-  });
-});
-
-describe('protect_backup', () => {
-  it('protects, annotates, and takes both away', async () => {
-    const tools = await client();
-    const args = { cluster: 'production', volid: newest(tools, 100) };
-    const kept = await tools.call('protect_backup', { ...args, protected: true, notes: 'keep' });
-    expect(kept.backup).toMatchObject({ protected: true, notes: 'keep' });
-    expect(backupsIn(tools, 100)[0]).toMatchObject({ protected: true, notes: 'keep' });
-    expect(await tools.refused('delete_backup', args)).toMatchObject({ code: 'CONFLICT' });
-    await tools.call('protect_backup', { ...args, protected: false, notes: '' });
-    expect(backupsIn(tools, 100)[0]).not.toMatchObject({ protected: true });
-    expect(backupsIn(tools, 100)[0]).not.toHaveProperty('notes');
-    expect((await tools.refused('protect_backup', args)).code).toBe('INVALID_ARGUMENTS');
-  });
-});
-
-describe('delete_backup', () => {
-  it('deletes the one that is named, and tells what is left', async () => {
-    const tools = await client();
-    const volid = newest(tools, 100);
-    const args = { cluster: 'production', volid };
-    expect(await tools.call('delete_backup', args)).toMatchObject({ remaining: 2, task: { status: 'ok' } });
-    expect(backupsIn(tools, 100).map((row) => row.volid)).not.toContain(volid);
-    expect(backupsIn(tools)).toHaveLength(3);
-    expect((await tools.refused('delete_backup', args)).code).toBe('NOT_FOUND');
-    expect(tools.writes()).toHaveLength(1);
-  });
-
-  it('deletes no volume that is no backup', async () => {
-    const tools = await client();
-    const volid = 'local-lvm:vm-100-disk-0';
-    expect((await tools.refused('delete_backup', { cluster: 'production', volid })).code).toBe(
-      'INVALID_ARGUMENTS',
-    );
-    const iso = 'local:iso/debian-13.1.0-amd64-netinst.iso';
-    expect((await tools.refused('delete_backup', { cluster: 'production', volid: iso })).code).toBe(
-      'NOT_FOUND',
-    );
-    expect(tools.writes()).toEqual([]);
-  });
-});
-
-describe('prune_backups', () => {
-  it('shows what would go and why, and changes nothing', async () => {
-    const tools = await client();
-    const args = { name: 'web', storage: 'local', keep: 'last=1' };
-    const answer = await tools.call('prune_backups', args);
-    expect(answer).toMatchObject({ applied: false, rule: 'keep-last=1', total: 3, removed: 1 });
-    expect(answer.backups.map(({ mark, why }: Answer) => [mark, why])).toEqual([
-      ['remove', 'no part of the rule keeps it'],
-      ['keep', 'keep-last'],
-      ['protected', 'protected; it counts for no rule'],
-    ]);
-    expect(tools.writes()).toEqual([]);
-    expect(backupsIn(tools, 100)).toHaveLength(3);
-  });
-
-  it('removes with `apply`, of the guest alone', async () => {
-    const tools = await client();
-    const args = { vmid: 100, storage: 'local', keep: 'keep-last=1', apply: true };
-    expect(await tools.call('prune_backups', args)).toMatchObject({ applied: true, removed: 1 });
-    expect(backupsIn(tools, 100)).toHaveLength(2);
-    expect(backupsIn(tools, 110)).toHaveLength(1);
-    expect(await tools.call('prune_backups', args)).toMatchObject({ applied: false, removed: 0 });
-    expect(tools.writes()).toHaveLength(1);
-  });
-
-  it("goes by the storage's own rule where none is given, on each node that has it", async () => {
-    const tools = await client();
-    const local = tools.production.state.storages.find(({ storage }) => storage === 'local');
-    if (local) local.options['prune-backups'] = 'keep-daily=1';
-    const answer = await tools.call('prune_backups', { cluster: 'production', storage: 'local' });
-    expect(answer).toMatchObject({ rule: 'keep-daily=1', total: 4, removed: 1 });
-    expect(answer.backups).toContainEqual(
-      expect.objectContaining({ vmid: 110, node: 'a2', why: 'keep-daily' }),
-    );
-    if (local) delete local.options['prune-backups'];
-    const all = await tools.call('prune_backups', { cluster: 'production', storage: 'local', apply: true });
-    expect(all).toMatchObject({ rule: 'keep-all=1', removed: 0, applied: false });
-    expect(tools.writes()).toEqual([]);
-  });
-
-  it('refuses rules that are none', async () => {
-    const tools = await client();
-    const args = { cluster: 'production', storage: 'local' };
-    for (const keep of ['keep-last=0', 'last', 'keep-all=1,keep-last=2', 'keep-forever=1']) {
-      expect((await tools.refused('prune_backups', { ...args, keep })).code).toBe('INVALID_ARGUMENTS');
-    }
-    expect((await tools.refused('prune_backups', { ...args, storage: 'local-lvm' })).code).toBe(
-      'INVALID_ARGUMENTS',
-    );
   });
 });

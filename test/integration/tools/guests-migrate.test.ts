@@ -64,6 +64,7 @@ describe('bulk_migrate', () => {
     expect(await text('bulk_migrate', { guests: ['101', 'cache-*'], target: 'pve3', restart: true })).toBe(
       'production: 1 of 2 guests moved to pve3; 1 already so.',
     );
+    expect((await client.refused('bulk_migrate', { node: 'pve1', target: 'pve9' })).code).toBe('NOT_FOUND');
     expect(writes()).toHaveLength(3);
   });
 });

@@ -142,6 +142,29 @@ describe('create_snapshot', () => {
     expect(writes()).toEqual([]);
   });
 
+  it('leaves it to Proxmox where the token may not look first', async () => {
+    const { call, guest, production } = await client();
+    const message = 'Permission check failed (/vms/101, VM.Audit)\n';
+    production.faults.add({
+      kind: 'status',
+      code: 403,
+      message,
+      match: /^GET .*(snapshot|feature|current)$/,
+    });
+    const answer = await call('create_snapshot', { vmid: 101, snapshot: 'blind' });
+    expect(answer.task.status).toBe('ok');
+    expect(answer).not.toHaveProperty('note');
+    expect(guest(101).snapshots.has('blind')).toBe(true);
+  });
+
+  it('is an error with the end of the log where the task fails, and is sent once', async () => {
+    const { refused, production, writes } = await client();
+    production.faults.add({ kind: 'task-error', message: 'out of space', match: /POST .*snapshot$/ });
+    const error = await refused('create_snapshot', { vmid: 101, snapshot: 'doomed' });
+    expect(error).toMatchObject({ code: 'TASK_FAILED', message: expect.stringContaining('out of space') });
+    expect(writes()).toHaveLength(1);
+  });
+
   it('returns at once where asked to, and the task goes on', async () => {
     const { call, guest } = await client({ simulator: { taskSeconds: 30 } });
     const { task } = await call('create_snapshot', { vmid: 101, snapshot: 'later', wait_seconds: 0 });

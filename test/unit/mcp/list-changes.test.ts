@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { ClusterDirectory } from '../../../src/clusters/cluster.ts';
-import { ListChanges } from '../../../src/mcp/list-changes.ts';
+import { ListChanges, type ListListener } from '../../../src/mcp/list-changes.ts';
 import type { ToolListing } from '../../../src/tools/registry.ts';
 import { directoryOf, RecordingCluster } from '../../support/recording-cluster.ts';
 
@@ -12,13 +12,14 @@ function setUp() {
     [one, 'a'],
     [two, 'b'],
   ]);
+  const clusters = new Map<ClusterDirectory, string[]>();
   const sut = new ListChanges((directory) => {
     const description = texts.get(directory);
     if (description === undefined) throw new Error('gone');
-    return [{ description } as unknown as ToolListing];
+    return { tools: [{ description } as unknown as ToolListing], clusters: clusters.get(directory) ?? [] };
   });
-  const listener = () => ({ changed: vi.fn<() => void>(), gone: vi.fn<() => void>() });
-  return { texts, sut, listener };
+  const listener = () => ({ changed: vi.fn<ListListener['changed']>(), gone: vi.fn<() => void>() });
+  return { texts, clusters, sut, listener };
 }
 
 describe('ListChanges', () => {
@@ -33,9 +34,19 @@ describe('ListChanges', () => {
     texts.set(one, 'new');
     sut.refresh();
     sut.refresh();
-    expect(first.changed).toHaveBeenCalledOnce();
+    expect(first.changed).toHaveBeenCalledExactlyOnceWith({ tools: true, resources: false });
     expect(second.changed).toHaveBeenCalledOnce();
     expect(other.changed).not.toHaveBeenCalled();
+  });
+
+  it('tells of another set of clusters apart from another list of tools', () => {
+    const { clusters, sut, listener } = setUp();
+    const told = listener();
+    sut.subscribe(one, told);
+    clusters.set(one, ['a', 'new']);
+    sut.refresh();
+    sut.refresh();
+    expect(told.changed).toHaveBeenCalledExactlyOnceWith({ tools: false, resources: true });
   });
 
   it('tells again when the list goes back to what it was', () => {

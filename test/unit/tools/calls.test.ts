@@ -23,6 +23,13 @@ it('finds an invented method and an invented parameter', () => {
 
 it('a tool that says it only reads calls nothing that does more', () => {
   for (const tool of TOOLS.filter(({ annotations }) => annotations.readOnlyHint)) {
-    for (const [method, path] of tool.calls) expect(riskOf(method, path).risk, tool.name).toBe('read');
+    for (const [method, path] of tool.calls) {
+      // An answer that holds a secret is no change: the gate asks for the scope, and the tool masks what it shows.
+      const more = riskOf(method, path).risks.filter((risk) => risk !== 'secret');
+      expect(
+        [method, ...more].filter((risk) => risk !== 'read'),
+        `${tool.name} ${path}`,
+      ).toEqual(['GET']);
+    }
   }
 });

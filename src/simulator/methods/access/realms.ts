@@ -99,5 +99,4 @@ export const realmMethods: Method[] = [
   served('PUT', one, update, NEWER),
   served('DELETE', one, remove),
   served('POST', `${one}/sync`, sync),
-  served('GET', '/access/tfa', () => []),
 ];

@@ -106,10 +106,19 @@ function remove(call: Call): null {
   return null;
 }
 
-/** No simulated user has a second factor. */
 function secondFactors(call: Call): unknown {
-  requireUser(call);
-  return flag(call, 'multiple') ? { types: [] } : {};
+  const types = (requireUser(call).secondFactors ?? []).map(({ type }) => type);
+  if (flag(call, 'multiple')) return { types: [...new Set(types)] };
+  return types[0] === undefined ? {} : { type: types[0] };
+}
+
+/** Of all users, or of the caller alone. */
+function allSecondFactors(call: Call): unknown {
+  const { access } = call.state;
+  return [...access.users.values()].flatMap(({ userid, secondFactors: entries = [] }) => {
+    const isVisible = userid === call.identity.user || mayOnUser(call, userid, 'User.Modify', 'Sys.Audit');
+    return entries.length > 0 && isVisible ? [{ userid, entries }] : [];
+  });
 }
 
 const one = '/access/users/{userid}';
@@ -121,4 +130,5 @@ export const userMethods: Method[] = [
   served('PUT', one, update),
   served('DELETE', one, remove),
   served('GET', `${one}/tfa`, secondFactors),
+  served('GET', '/access/tfa', allSecondFactors),
 ];

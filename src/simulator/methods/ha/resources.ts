@@ -91,8 +91,40 @@ function transfer(call: Call, relocate: boolean): unknown {
   const guest = guestOfSid(call.state, resource.sid);
   if (guest?.node === target) throw failure(`service '${resource.sid}' is already on node '${target}'`);
   if (haState(call.state, resource) === 'error') throw failure(`service '${resource.sid}' in error state`);
-  move(call.state, resource, target, relocate);
-  return { sid: resource.sid, 'requested-node': target };
+  const answer = { sid: resource.sid, 'requested-node': target };
+  const blocking = blockedBy(call, resource.sid, target);
+  if (blocking.length > 0) return { ...answer, 'blocking-resources': blocking };
+  const along = together(call, resource.sid, 'positive');
+  for (const sid of [resource.sid, ...along]) {
+    const one = call.state.datacenter.ha.resources[sid];
+    if (one) move(call.state, one, target, relocate);
+  }
+  return { ...answer, ...(along.length > 0 ? { 'comigrated-resources': along } : {}) };
+}
+
+/** The other resources of the rules that keep them together with this one, or apart from it. */
+function together(call: Call, sid: string, affinity: 'positive' | 'negative'): string[] {
+  const rules = Object.values(call.state.datacenter.ha.rules).filter((rule) => {
+    return rule.type === 'resource-affinity' && rule.affinity === affinity && rule.disable !== 1;
+  });
+  const sets = rules.map((rule) => items(String(rule.resources))).filter((set) => set.includes(sid));
+  return [...new Set(sets.flat())].filter((other) => other !== sid);
+}
+
+/** What keeps a resource from a node: one there that it has to be apart from, or a strict rule of its own. */
+function blockedBy(call: Call, sid: string, target: string): { sid: string; cause: string }[] {
+  const apart = together(call, sid, 'negative').filter((other) => {
+    return guestOfSid(call.state, other)?.node === target;
+  });
+  const strict = Object.values(call.state.datacenter.ha.rules).some((rule) => {
+    const nodes = items(String(rule.nodes ?? '')).map((item) => item.split(':')[0]);
+    const isStrict = rule.type === 'node-affinity' && rule.strict === 1 && rule.disable !== 1;
+    return isStrict && items(String(rule.resources)).includes(sid) && !nodes.includes(target);
+  });
+  return [
+    ...apart.map((other) => ({ sid: other, cause: 'resource-affinity' })),
+    ...(strict ? [{ sid, cause: 'node-affinity' }] : []),
+  ];
 }
 
 const one = '/cluster/ha/resources/{sid}';

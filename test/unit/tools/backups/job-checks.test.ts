@@ -17,7 +17,7 @@ function cluster(parameters: Record<string, object>): GatedCluster {
       rows: [],
       asOf: 0,
     }),
-    request: async () => ({ data: [] }),
+    request: async () => ({ data: [] }) as never,
   };
   return known as GatedCluster;
 }

@@ -1,0 +1,210 @@
+import type { Inventory } from '../clusters/inventory.ts';
+import { visible } from '../proxmox/text.ts';
+import type { ToolContext } from '../tools/define.ts';
+import { askFleet } from '../tools/fleet.ts';
+import { bridgeRows } from '../tools/inventory/default-bridge.ts';
+import type { Caller, Dispatcher } from './dispatcher.ts';
+import { PROMPTS } from './prompts.ts';
+import { INVALID_PARAMS, ProtocolProblem } from './protocol-problem.ts';
+import type { Resources } from './resources.ts';
+
+/** What `completion/complete` asks, as both eras have it. */
+export interface CompletionRequest {
+  ref: { type: 'ref/prompt'; name: string } | { type: 'ref/resource'; uri: string };
+  argument: { name: string; value: string };
+  context?: { arguments?: Record<string, string> | undefined } | undefined;
+}
+
+/** What is known of the place whose values are asked for. */
+interface Place {
+  cluster: string | undefined;
+  caller: Caller;
+  signal: AbortSignal;
+}
+
+const MOST_VALUES = 100;
+/** A suggestion that comes later helps nobody: a cluster that takes longer costs its own values. */
+const SECONDS = 2;
+const BRIDGES_MS = 60_000;
+const MOST_KEPT = 500;
+const LONGEST = 200;
+const DAYS = ['1', '2', '3', '7', '14', '30'];
+
+/** Suggests values for the arguments of prompts and the places of resources. What can't be asked suggests nothing. */
+export class Completions {
+  readonly #dispatcher: Dispatcher;
+  readonly #resources: Resources;
+  /** Bridges change seldom, and a client asks with each key. */
+  readonly #bridges = new Map<string, { until: number; bridges: string[] }>();
+
+  constructor(dispatcher: Dispatcher, resources: Resources) {
+    this.#dispatcher = dispatcher;
+    this.#resources = resources;
+  }
+
+  /** @throws ProtocolProblem for a prompt or a template that is none of ours, or an argument that it has not */
+  async complete(asked: CompletionRequest, caller: Caller, signal: AbortSignal) {
+    const { argument, context } = asked;
+    this.#requireKnown(asked, caller);
+    const cluster = context?.arguments?.cluster?.trim();
+    const place = { cluster: cluster === '' ? undefined : cluster, caller, signal };
+    const known = await this.#valuesOf(argument.name, place).catch(() => []);
+    signal.throwIfAborted();
+    const fitting = ranked(known, argument.value);
+    return {
+      completion: {
+        values: fitting.slice(0, MOST_VALUES),
+        total: fitting.length,
+        hasMore: fitting.length > MOST_VALUES,
+      },
+    };
+  }
+
+  #requireKnown({ ref, argument }: CompletionRequest, caller: Caller): void {
+    const names = ref.type === 'ref/prompt' ? promptArguments(ref.name) : this.#places(ref.uri, caller);
+    if (names.includes(argument.name)) return;
+    const what = ref.type === 'ref/prompt' ? 'The prompt' : 'The template';
+    throw new ProtocolProblem(
+      INVALID_PARAMS,
+      `${what} has no argument of that name; it has: ${names.join(', ')}.`,
+    );
+  }
+
+  #places(template: string, caller: Caller): string[] {
+    const kind = this.#resources.kindWith(template, caller);
+    if (kind !== undefined) return [...template.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
+    throw new ProtocolProblem(INVALID_PARAMS, 'No such template; see resources/templates/list.');
+  }
+
+  async #valuesOf(name: string, place: Place): Promise<readonly (string | Named)[]> {
+    switch (name) {
+      case 'cluster':
+        return this.#dispatcher.clusterNames(place.caller);
+      case 'node':
+      case 'target':
+        return this.#fromInventories(place, ({ nodes }) => nodes.map(({ node }) => node));
+      case 'storage':
+        return this.#fromInventories(place, ({ storages }) => storages.map(({ storage }) => storage));
+      case 'guest':
+        return this.#fromInventories(place, ({ guests }) => [
+          ...guests.flatMap((guest) => guest.name ?? []),
+          ...guests.map(({ vmid }) => String(vmid)),
+        ]);
+      case 'template':
+        return this.#fromInventories(place, ({ guests }) =>
+          guests.flatMap(({ template, name: called }) => (template && called !== undefined ? called : [])),
+        );
+      case 'vmid':
+        return this.#fromInventories(place, ({ guests }) =>
+          guests.map(({ vmid, name: called }) => ({ value: String(vmid), also: called ?? '' })),
+        );
+      case 'bridge':
+        return this.#bridgesOf(place);
+      case 'upid':
+        return this.#upids(place);
+      case 'days':
+        return DAYS;
+      default:
+        return [];
+    }
+  }
+
+  async #fromInventories(
+    { cluster, caller, signal }: Place,
+    valuesOf: (inventory: Inventory) => (string | Named)[],
+  ): Promise<(string | Named)[]> {
+    const look = { tool: 'get_cluster_resources', seconds: SECONDS + 1, signal };
+    const { values } = await this.#dispatcher.look(caller, look, async (context) => {
+      const fleet = context.fleet(this.#known(cluster, caller));
+      const { answers } = await askFleet(
+        fleet,
+        context,
+        (one, until) => one.alone().inventory({ signal: until }),
+        SECONDS * 1000,
+      );
+      return { values: answers.flatMap(({ answer }) => valuesOf(answer)) };
+    });
+    return values;
+  }
+
+  /** Of the default node, or of the first that is up. */
+  async #bridgesOf({ cluster, caller, signal }: Place): Promise<string[]> {
+    const { principal, directory, readOnly } = caller;
+    const only = this.#dispatcher.clusterNames(caller).length === 1;
+    const name = this.#known(cluster, caller) ?? (only ? undefined : directory.defaultCluster);
+    if (name === undefined && !only) return [];
+    // What one caller may read says nothing of another: the scopes and the groups decide.
+    const key = JSON.stringify([
+      principal.id,
+      [...principal.scopes].sort(),
+      principal.groups,
+      principal.client,
+      readOnly,
+      name,
+    ]);
+    const kept = this.#bridges.get(key);
+    if (kept !== undefined && kept.until > Date.now()) return kept.bridges;
+    const look = { tool: 'proxmox_api_call', seconds: SECONDS, signal };
+    const { bridges } = await this.#dispatcher.look(caller, look, async (context) => ({
+      bridges: await readBridges(context, name),
+    }));
+    if (this.#bridges.size >= MOST_KEPT) this.#bridges.clear();
+    this.#bridges.set(key, { until: Date.now() + BRIDGES_MS, bridges });
+    return bridges;
+  }
+
+  /** Of the tasks that were started here: asks no cluster. */
+  async #upids({ cluster, caller, signal }: Place): Promise<string[]> {
+    const look = { tool: 'list_jobs', seconds: SECONDS, signal };
+    const name = this.#known(cluster, caller);
+    const { upids } = await this.#dispatcher.look(caller, look, async ({ jobs }) => ({
+      upids: jobs(name === undefined ? {} : { cluster: name }).map(({ upid }) => upid),
+    }));
+    return upids;
+  }
+
+  /** A name that is no cluster of the caller's narrows to nothing. @throws Error, which suggests nothing */
+  #known(cluster: string | undefined, caller: Caller): string | undefined {
+    if (cluster === undefined || this.#dispatcher.clusterNames(caller).includes(cluster)) return cluster;
+    throw new Error('no such cluster');
+  }
+}
+
+/** A value that is found by another text, too: a VMID by the name of its guest. */
+interface Named {
+  value: string;
+  also: string;
+}
+
+async function readBridges(context: ToolContext, name: string | undefined): Promise<string[]> {
+  const cluster = context.cluster(name);
+  const { defaultNode, defaultBridge } = cluster.settings;
+  const { nodes } = await cluster.inventory();
+  const node = defaultNode ?? nodes.find(({ status }) => status === 'online')?.node;
+  const rows = node === undefined ? [] : await bridgeRows(cluster, node, context.signal);
+  const found = rows.flatMap(({ iface }) => (typeof iface === 'string' ? iface : []));
+  return defaultBridge === undefined ? found : [defaultBridge, ...found];
+}
+
+function promptArguments(name: string): string[] {
+  const prompt = PROMPTS.find((known) => known.name === name);
+  if (prompt !== undefined) return prompt.arguments.map((argument) => argument.name);
+  const names = PROMPTS.map((known) => known.name).join(', ');
+  throw new ProtocolProblem(INVALID_PARAMS, `Unknown prompt. The prompts are: ${names}.`);
+}
+
+/** Values that begin with what was typed come before those that hold it; case counts for nothing. */
+function ranked(values: readonly (string | Named)[], typed: string): string[] {
+  const wanted = typed.trim().toLowerCase();
+  const [first, second] = [new Set<string>(), new Set<string>()];
+  for (const item of values) {
+    const { value, also } = typeof item === 'string' ? { value: item, also: '' } : item;
+    if (value === '' || value.length > LONGEST || visible(value) !== value) continue;
+    const texts = [value.toLowerCase(), also.toLowerCase()];
+    if (texts.some((text) => text.startsWith(wanted))) first.add(value);
+    else if (texts.some((text) => text.includes(wanted))) second.add(value);
+  }
+  const collator = new Intl.Collator('en', { numeric: true });
+  const sorted = [...first].sort(collator.compare);
+  return [...sorted, ...[...second].filter((value) => !first.has(value)).sort(collator.compare)];
+}

@@ -1,0 +1,122 @@
+import type { GatedCluster } from '../../access/gate.ts';
+import { isObject, type Json } from '../../catalogue/json.ts';
+import { isSecretParameter } from '../../catalogue/risk-parameters.ts';
+import { apiPath } from '../../proxmox/api-path.ts';
+import { isOn } from '../guests/config.ts';
+import { compact, rowsOf, textOf } from '../results.ts';
+import { namesOf, readRealms } from './users.ts';
+
+export const ACCESS_KINDS = ['groups', 'roles', 'realms', 'pools'] as const;
+export type AccessKind = (typeof ACCESS_KINDS)[number];
+
+export const ACCESS_LIST_CALLS = [
+  ['GET', '/access/groups'],
+  ['GET', '/access/roles'],
+  ['GET', '/access/domains'],
+  ['GET', '/access/domains/{realm}'],
+  ['GET', '/pools', 'poolid'],
+  ['GET', '/cluster/resources'],
+] as const;
+
+/** A row as answers show it; `name` is its own. */
+export type AccessRow = Readonly<Record<string, unknown>> & { name: string };
+
+/** What the token sees of one kind. @throws CallError */
+export async function readAccess(cluster: GatedCluster, kind: AccessKind): Promise<AccessRow[]> {
+  switch (kind) {
+    case 'groups':
+      return (await rowsAt(cluster, 'groups')).map(({ groupid, comment, users }) =>
+        row(groupid, { comment, members: namesOf(users) }),
+      );
+    case 'roles':
+      return (await readRoles(cluster)).map(({ role, builtIn, privileges }) =>
+        row(role, { built_in: builtIn || undefined, privileges }),
+      );
+    case 'realms':
+      return (await readRealms(cluster)).map(({ realm, type, comment, tfa, default: chosen }) =>
+        row(realm, { type, comment, tfa, default: isOn(chosen) || undefined }),
+      );
+    case 'pools':
+      return readPools(cluster);
+  }
+}
+
+/** One of them, with what a list does not tell: the members of a pool, the options of a realm. @throws CallError */
+export async function detailsOf(
+  cluster: GatedCluster,
+  kind: AccessKind,
+  found: AccessRow,
+): Promise<AccessRow> {
+  if (kind === 'pools') {
+    const { guests, storages } = await poolMembers(cluster, found.name);
+    return { ...found, guests, storages };
+  }
+  if (kind !== 'realms') return found;
+  const path = apiPath`/access/domains/${found.name}`;
+  const { data } = await cluster.request({ method: 'GET', path });
+  const { digest: _digest, type: _type, comment: _comment, ...options } = isObject(data) ? data : {};
+  return { ...found, options: withoutSecrets('/access/domains/{realm}', options) };
+}
+
+/** Options of which those that are secrets show no more than that they are set. */
+export function withoutSecrets(template: string, options: Json): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, value]) => [name, isSecretParameter(template, name) ? 'set' : value]),
+  );
+}
+
+export interface Role {
+  role: string;
+  builtIn: boolean;
+  privileges: string[];
+}
+
+export async function readRoles(cluster: GatedCluster): Promise<Role[]> {
+  return (await rowsAt(cluster, 'roles')).map(({ roleid, special, privs }) => ({
+    role: String(roleid),
+    builtIn: isOn(special),
+    privileges: namesOf(privs).sort(),
+  }));
+}
+
+export interface PoolMembers {
+  guests: number[];
+  storages: string[];
+}
+
+/** @throws CallError where there is no such pool */
+export async function poolMembers(cluster: GatedCluster, pool: string): Promise<PoolMembers> {
+  const { data } = await cluster.request({ method: 'GET', path: apiPath`/pools`, data: { poolid: pool } });
+  const members = rowsOf(rowsOf(data)[0]?.members);
+  return {
+    guests: members.flatMap(({ vmid }) => (typeof vmid === 'number' ? [vmid] : [])).sort((a, b) => a - b),
+    // A storage that is not shared is a member on each node.
+    storages: [
+      ...new Set(members.flatMap(({ type, storage }) => (type === 'storage' ? [String(storage)] : []))),
+    ].sort(),
+  };
+}
+
+/** The list tells no members: those of guests are in the inventory, those of storages with the one pool. */
+async function readPools(cluster: GatedCluster): Promise<AccessRow[]> {
+  const [{ data }, { guests }] = await Promise.all([
+    cluster.request({ method: 'GET', path: apiPath`/pools` }),
+    cluster.inventory(),
+  ]);
+  const byPool = Map.groupBy(guests, ({ pool }) => pool);
+  return rowsOf(data).map(({ poolid, comment }) =>
+    row(poolid, {
+      comment,
+      guests: (byPool.get(String(poolid)) ?? []).map(({ vmid }) => vmid).sort((a, b) => a - b),
+    }),
+  );
+}
+
+async function rowsAt(cluster: GatedCluster, list: 'groups' | 'roles'): Promise<Json[]> {
+  const { data } = await cluster.request({ method: 'GET', path: apiPath`/access/${list}` });
+  return rowsOf(data);
+}
+
+function row(name: unknown, rest: Readonly<Record<string, unknown>>): AccessRow {
+  return { name: textOf(name) ?? '', ...compact(rest) };
+}

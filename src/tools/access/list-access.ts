@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { CallError } from '../../proxmox/errors.ts';
+import { inQuotes } from '../../proxmox/text.ts';
+import { defineTool, READS } from '../define.ts';
+import { remarks, someOf } from '../fleet.ts';
+import { checkCursor, listParams, type Order, pageOf, pagingFields, showing } from '../paging.ts';
+import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
+import { count, noted } from '../results.ts';
+import { ACCESS_KINDS, ACCESS_LIST_CALLS, type AccessRow, detailsOf, readAccess } from './access-lists.ts';
+
+const BY_NAME: Order<AccessRow> = { value: ({ name }) => name, id: ({ name }) => name, descending: false };
+
+export const listAccess = defineTool({
+  name: 'list_access',
+  title: 'List groups, roles, realms or pools',
+  description:
+    'Lists groups with members, roles with privileges, realms, or pools with guests. `name` gives one with all: options of a realm, storages of a pool.',
+  toolset: 'access',
+  annotations: READS,
+  calls: ACCESS_LIST_CALLS,
+  input: z.strictObject({
+    cluster: clusterParam,
+    kind: z.enum(ACCESS_KINDS),
+    name: textParam().optional(),
+    ...listParams(50, 500),
+  }),
+  output: z.object({
+    ...selectedFields,
+    kind: z.enum(ACCESS_KINDS),
+    rows: z.array(z.record(z.string(), z.unknown())),
+    total: z.int(),
+    ...pagingFields,
+  }),
+  async run(args, context) {
+    checkCursor(args);
+    const { kind, name } = args;
+    const cluster = context.cluster(args.cluster);
+    const all = await readAccess(cluster, kind);
+    const fitting = all.filter((row) => name === undefined || row.name === name);
+    if (name !== undefined && fitting.length === 0) {
+      throw new CallError('NOT_FOUND', `${cluster.name} has no ${kind.slice(0, -1)} ${inQuotes(name)}.`, {
+        cluster: cluster.name,
+        hint: `It has: ${someOf(all.map((row) => row.name).sort(), 30) || 'none that the token sees'}.`,
+      });
+    }
+    const shown =
+      name === undefined ? fitting : await Promise.all(fitting.map((row) => detailsOf(cluster, kind, row)));
+    const { rows, next_cursor, note } = pageOf(
+      [{ cluster: cluster.name, rows: shown }],
+      BY_NAME,
+      { args, isAll: false, beside: {} },
+      (row) => row,
+    );
+    return {
+      ...selectionOf(cluster),
+      kind,
+      rows,
+      total: fitting.length,
+      ...(next_cursor === undefined ? {} : { next_cursor }),
+      ...noted(note),
+    };
+  },
+  summary(answer) {
+    const { cluster, kind, rows, total } = answer;
+    return `${cluster}: ${count(total, kind.slice(0, -1))}${showing(rows, answer)}.${remarks(answer)}`;
+  },
+});

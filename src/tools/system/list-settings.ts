@@ -1,0 +1,119 @@
+import { z } from 'zod';
+import type { GatedCluster } from '../../access/gate.ts';
+import { isObject } from '../../catalogue/json.ts';
+import { apiPath } from '../../proxmox/api-path.ts';
+import { nodeParam } from '../defaults.ts';
+import { defineTool, READS } from '../define.ts';
+import { remarks } from '../fleet.ts';
+import { checkCursor, listParams, type Order, pageOf, pagingFields, showing } from '../paging.ts';
+import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
+import { noted, rowsOf, textOf } from '../results.ts';
+import { KINDS, LIST_CALLS, SETTING_KINDS, type SettingKind } from './setting-kinds.ts';
+import { itemPath, readSettings, requireSetting, type Setting, shownSetting } from './settings.ts';
+
+const READ_KINDS = [...SETTING_KINDS, 'notification_target', 'acme_directory'] as const;
+type ReadKind = (typeof READ_KINDS)[number];
+
+type Row = Record<string, unknown>;
+
+const BY_NAME: Order<Row> = {
+  value: ({ name }) => String(name),
+  id: ({ name }) => String(name),
+  descending: false,
+};
+
+/** The lists of these tell the least. */
+const DETAILED: ReadonlySet<ReadKind> = new Set(['acme_account', 'metric_server']);
+
+export const listSettings = defineTool({
+  name: 'list_settings',
+  title: 'List cluster settings',
+  description:
+    'Lists what is set up for the cluster: ACME accounts and plugins, notification endpoints, targets and matchers, metric servers, PCI, USB and directory mappings. Secrets show as set.',
+  toolset: 'system',
+  annotations: READS,
+  calls: [
+    ...LIST_CALLS.map(([method, path]) =>
+      path.startsWith('/cluster/mapping')
+        ? ([method, path, 'check-node'] as const)
+        : ([method, path] as const),
+    ),
+    ['GET', '/cluster/acme/account/{name}'],
+    ['GET', '/cluster/metrics/server/{id}'],
+    ['GET', '/cluster/notifications/targets'],
+    ['GET', '/cluster/acme/directories'],
+  ],
+  input: z.strictObject({
+    cluster: clusterParam,
+    kind: z.enum(READ_KINDS),
+    name: textParam().optional(),
+    check_node: nodeParam.describe('Checks mappings there.'),
+    ...listParams(50, 500),
+  }),
+  output: z.object({
+    ...selectedFields,
+    kind: z.enum(READ_KINDS),
+    rows: z.array(z.record(z.string(), z.unknown())),
+    total: z.int(),
+    ...pagingFields,
+  }),
+  async run(args, context) {
+    checkCursor(args);
+    const { kind } = args;
+    const cluster = context.cluster(args.cluster);
+    const all = await rowsFor(cluster, args);
+    const { rows, next_cursor, note } = pageOf(
+      [{ cluster: cluster.name, rows: all }],
+      BY_NAME,
+      { args, isAll: false, beside: {} },
+      (row) => row,
+    );
+    return {
+      ...selectionOf(cluster),
+      kind,
+      rows,
+      total: all.length,
+      ...(next_cursor === undefined ? {} : { next_cursor }),
+      ...noted(note),
+    };
+  },
+  summary(answer) {
+    const { cluster, kind, rows, total } = answer;
+    return `${cluster}: ${total} of the kind ${kind}${showing(rows, answer)}.${remarks(answer)}`;
+  },
+});
+
+interface Wanted {
+  kind: ReadKind;
+  name?: string | undefined;
+  check_node?: string | undefined;
+}
+
+async function rowsFor(cluster: GatedCluster, { kind, name, check_node: node }: Wanted): Promise<Row[]> {
+  if (kind === 'notification_target' || kind === 'acme_directory') {
+    const path =
+      kind === 'acme_directory'
+        ? apiPath`/cluster/acme/directories`
+        : apiPath`/cluster/notifications/targets`;
+    const rows = rowsOf((await cluster.request({ method: 'GET', path })).data);
+    return rows.filter((row) => name === undefined || row.name === name).map((row) => ({ ...row }));
+  }
+  const data = kind.endsWith('_mapping') && node !== undefined ? { 'check-node': node } : undefined;
+  const settings = await readSettings(cluster, kind, data);
+  if (name === undefined) return settings.map((setting) => shownSetting(kind, setting));
+  const found = requireSetting(cluster, kind, settings, name);
+  return [shownSetting(kind, DETAILED.has(kind) ? await detailed(cluster, kind, found) : found)];
+}
+
+async function detailed(
+  cluster: GatedCluster,
+  kind: SettingKind,
+  { name, options }: Setting,
+): Promise<Setting> {
+  const { data } = await cluster.request({ method: 'GET', path: itemPath(kind, name) });
+  const { digest: _digest, [KINDS[kind].key]: _name, account, ...rest } = isObject(data) ? data : {};
+  // Of the account at the CA: keys are public ones, and long.
+  const { status, contact } = isObject(account) ? account : {};
+  const known = { status: textOf(status), contact };
+  return { name, options: { ...options, ...rest, ...(isObject(account) ? known : {}) } };
+}
