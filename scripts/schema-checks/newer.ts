@@ -14,6 +14,24 @@ const NEWER = [
   /POST \/cluster\/sdn\/rollback does not exist$/,
   /\/cluster\/sdn\/zones(\/\{zone\})? takes no (fabric|secondary-controllers)$/,
   /\/cluster\/sdn\/controllers(\/\{controller\})? takes no (bgp-mode|fabric|nodes|peer-group-name|route-map-(in|out))$/,
+  // 8.2 to 8.4: what the built-in catalogue is too old for.
+  /status\/stop takes no overrule-shutdown$/,
+  /(\/cluster\/backup(\/\{id\})?|\/vzdump) takes no (notification-mode|fleecing|pbs-change-detection-mode)$/,
+  /PUT \/access\/password takes no confirmation-password$/,
+  /\/access\/domains(\/\{realm\})? takes no (groups-(autocreate|claim|overwrite)|query-userinfo)$/,
+  /\w+ \/cluster\/notifications\/endpoints\/webhook(\/\{name\})? does not exist$/,
+  /\w+ \/cluster\/mapping\/dir(\/\{id\})? does not exist$/,
+  /\/cluster\/mapping\/pci(\/\{id\})? takes no live-migration-capable$/,
+  /PUT \/cluster\/options takes no consent-text$/,
+  /PUT \/nodes\/\{node\}\/config takes no ballooning-target$/,
+  // 9.0 and later: HA rules in place of groups, and what it brought to storages, realms, tokens and settings.
+  /\w+ \/cluster\/ha\/rules(\/\{rule\})? does not exist$/,
+  /\/cluster\/ha\/resources(\/\{sid\})? takes no failback$/,
+  /\/storage(\/\{storage\})? takes no snapshot-as-volume-chain$/,
+  /\/access\/domains(\/\{realm\})? takes no audiences$/,
+  /\/token\/\{tokenid\} takes no regenerate$/,
+  /\/cluster\/metrics\/server\/\{id\} takes no otel-[\w-]+$/,
+  /PUT (\/cluster\/options|\/nodes\/\{node\}\/config) takes no (location|replication)$/,
 ] as const;
 
 /** @param line a difference as `checkTools` writes it */

@@ -10,6 +10,7 @@ import type { Approvals, Approved } from './approvals/approvals.ts';
 import { recordDecision } from './approvals/decision-record.ts';
 import type { DescribedCall } from './approvals/describe.ts';
 import { aboutOf, bindingOf, guestInPath } from './approvals/plan.ts';
+import { followUpOf } from './follow-up.ts';
 import type { CallOrigin, GateRequest } from './gate.ts';
 import { Grant } from './grant.ts';
 import { guestFacts } from './guest-facts.ts';
@@ -52,8 +53,8 @@ export interface Passing {
   matched?: string | undefined;
   origin: CallOrigin;
   request: GateRequest;
-  /** Approvals that this tool call has for several of its calls. */
-  grants?: readonly Grant[];
+  /** Approvals that this tool call has for several of its calls, and for what follows from one. */
+  grants?: Grant[];
 }
 
 /** What is known of a call once it has been judged. */
@@ -111,6 +112,7 @@ export class Passage {
         await this.#judge(main, catalogue);
       }
       const reply = await this.#send(main, approved);
+      if (approved !== undefined) this.#cover(main, catalogue, approved, reply);
       return this.#ofTenant(passing, reply);
     } catch (error) {
       throw withoutGiven(error, catalogue, request);
@@ -257,9 +259,9 @@ export class Passage {
 
   /** One approval for all steps, before the first of them leaves. */
   async #approve(steps: readonly Step[], grants: readonly Grant[] = []): Promise<Approved | undefined> {
-    const grant = grants.find((one) => one.take(steps.map(singleBinding)));
-    if (grant !== undefined) return grant.approved;
     const kind = strictest(steps.map(({ decision }) => decision.approval));
+    const grant = grants.find((one) => one.take(steps.map(singleBinding), kind));
+    if (grant !== undefined) return grant.approved;
     const main = steps.at(-1);
     if (kind === 'none' || main === undefined) return undefined;
     const { cluster, origin, recorded } = main;
@@ -301,6 +303,21 @@ export class Passage {
         steps.every(({ decision }) => decision.atClient) ? ask : undefined,
       );
     });
+  }
+
+  /** Lets this tool call read what its approved call began, as long as it runs. */
+  #cover(
+    { cluster, request, grants, decision }: Step,
+    catalogue: Catalogue,
+    approved: Approved,
+    reply: ProxmoxReply,
+  ) {
+    const next = grants && followUpOf(request, reply.data);
+    if (next === undefined) return;
+    const { method, path, data } = next;
+    const parameters = cluster.config.validate ? verified(catalogue, next) : toParameters(data);
+    const binding = bindingOf(cluster.name, [{ method, path: path.wire, parameters }]);
+    grants?.push(new Grant(approved, [binding], decision.approval));
   }
 
   async #send(

@@ -31,10 +31,12 @@ export class BesideTools {
   readonly #dispatcher: Dispatcher;
   readonly #completions: Completions;
 
-  constructor(dispatcher: Dispatcher) {
+  /** @param pauseMs between two looks at a resource that is watched */
+  constructor(dispatcher: Dispatcher, pauseMs?: number) {
     this.#dispatcher = dispatcher;
     this.resources = new Resources(dispatcher);
     this.watched = new WatchedResources({
+      ...(pauseMs === undefined ? {} : { pauseMs }),
       read: (uri, caller, signal) => this.resources.essence(uri, caller, signal),
     });
     this.#completions = new Completions(dispatcher, this.resources);

@@ -1,5 +1,4 @@
 import type { Inventory } from '../clusters/inventory.ts';
-import { visible } from '../proxmox/text.ts';
 import type { ToolContext } from '../tools/define.ts';
 import { askFleet } from '../tools/fleet.ts';
 import { bridgeRows } from '../tools/inventory/default-bridge.ts';
@@ -27,7 +26,8 @@ const MOST_VALUES = 100;
 const SECONDS = 2;
 const BRIDGES_MS = 60_000;
 const MOST_KEPT = 500;
-const LONGEST = 200;
+/** What names look like. Somebody chose them: what reads like a sentence is not put into a person's mouth. */
+const SUGGESTED = /^[\p{L}\p{N}][\p{L}\p{N}._:@!+-]{0,199}$/u;
 const DAYS = ['1', '2', '3', '7', '14', '30'];
 
 /** Suggests values for the arguments of prompts and the places of resources. What can't be asked suggests nothing. */
@@ -199,7 +199,7 @@ function ranked(values: readonly (string | Named)[], typed: string): string[] {
   const [first, second] = [new Set<string>(), new Set<string>()];
   for (const item of values) {
     const { value, also } = typeof item === 'string' ? { value: item, also: '' } : item;
-    if (value === '' || value.length > LONGEST || visible(value) !== value) continue;
+    if (!SUGGESTED.test(value)) continue;
     const texts = [value.toLowerCase(), also.toLowerCase()];
     if (texts.some((text) => text.startsWith(wanted))) first.add(value);
     else if (texts.some((text) => text.includes(wanted))) second.add(value);

@@ -71,6 +71,8 @@ export interface DispatcherOptions {
   /** What the policy lets a principal do; read anew for each call. */
   limitsOf?: (principal: Principal) => { callsPerMinute?: number | undefined };
   callRate?: CallRate;
+  /** Between two looks at a resource that somebody has subscribed to. */
+  watchPauseMs?: number;
   /** Signs what a client brings back with a person's answer; one for all processes that serve the same clients. */
   stateKey?: Uint8Array;
 }
@@ -124,7 +126,7 @@ export class Dispatcher {
     clusters: directory.list().map(({ name }) => name),
   }));
   /** Resources, prompts and completions; they reach the clusters through this. */
-  readonly beside = new BesideTools(this);
+  readonly beside: BesideTools;
   readonly stateKey: Uint8Array;
   readonly #running: RunningCalls;
   /** Ends a call whose caller is no longer let in. */
@@ -134,6 +136,7 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.beside = new BesideTools(this, options.watchPauseMs);
     this.stateKey = options.stateKey ?? randomBytes(32);
     this.#redaction = options.redaction ?? new Redaction();
     this.#running = new RunningCalls(options.callLimits);

@@ -26,7 +26,9 @@ export function serveBesideTools(
     asked(() => resources.read(params.uri, caller, mcpReq.signal)),
   );
   server.setRequestHandler('prompts/list', () => ({ prompts: beside.listPrompts(caller) }));
-  server.setRequestHandler('prompts/get', ({ params }) => asked(async () => beside.getPrompt(params, caller)));
+  server.setRequestHandler('prompts/get', ({ params }) =>
+    asked(async () => beside.getPrompt(params, caller)),
+  );
   server.setRequestHandler('completion/complete', ({ params }, { mcpReq }) =>
     asked(() => beside.complete(params, caller, mcpReq.signal)),
   );

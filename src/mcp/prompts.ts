@@ -73,7 +73,7 @@ const backupAudit: Prompt = {
   steps: ({ cluster, days = '7' }, has) => [
     `Audit the backups of ${placeOf(cluster)}.`,
     has('backup_coverage')
-      ? `backup_coverage${withCluster(cluster, `days=${days}`)}: guests without a recent backup, and why.`
+      ? `backup_coverage${withCluster(cluster, `max_age_days=${days}`)}: guests without a recent backup, and why.`
       : `find_guests${withCluster(cluster, `no_backup_days=${days}`)}: guests without a recent backup.`,
     has('list_backup_jobs')
       ? 'list_backup_jobs: disabled jobs, jobs without a next run, short retention.'

@@ -160,14 +160,19 @@ export class Resources {
           ms,
         );
         return {
-          nodes: answers.flatMap(({ cluster, answer }) => answer.nodes.map(({ node }) => [cluster.name, node])),
+          nodes: answers.flatMap(({ cluster, answer }) =>
+            answer.nodes.map(({ node }) => [cluster.name, node]),
+          ),
         };
       })
       // Those that can be listed without asking are a list, too.
       .catch(() => ({ nodes: [] }));
     signal.throwIfAborted();
     return found.nodes.map(([cluster = '', node = '']) => {
-      return { key: `${cluster}/${node}`, listing: listingOf(kind, { cluster, node }, `${node} of ${cluster}`) };
+      return {
+        key: `${cluster}/${node}`,
+        listing: listingOf(kind, { cluster, node }, `${node} of ${cluster}`),
+      };
     });
   }
 }

@@ -94,6 +94,13 @@ function permissionError(failed: FailedAnswer): CallError {
       { message: `${path} is not available with an API token.` },
     );
   }
+  if (/user != root@pam/.test(failed.message)) {
+    return failed.error(
+      'PERMISSION_DENIED',
+      'No privilege and no API token suffice: do it on a node, or have the cluster set up with the password of root@pam.',
+      { message: `Proxmox VE lets root@pam alone do this: ${path}.` },
+    );
+  }
   const match = /Permission check failed \((?<object>\/[^,)]*), *(?<privileges>[^)]+)\)/i.exec(
     failed.message,
   );

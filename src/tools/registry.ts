@@ -59,7 +59,7 @@ export interface ToolListing {
 }
 
 /** Names are listed in the schema up to this many; beyond it the model asks list_clusters. */
-const MOST_NAMES = 20;
+const MOST_NAMES = 10;
 
 export function listingOf(tool: Tool, estate: EstateShape): ToolListing {
   const { name, title, description, annotations } = tool;
@@ -90,15 +90,12 @@ function isRequired({ withoutCluster }: Tool, { defaultCluster, isMapped }: Esta
   return defaultCluster === undefined && !(withoutCluster === 'guest' && isMapped);
 }
 
-/** Names stand where every client sees them; a hundred tools need not repeat them. */
+/** Stands where every client sees it; a hundred tools need not repeat it. */
 function clusterDescription(tool: Tool, { clusters, defaultCluster }: EstateShape): string | undefined {
+  if (!tool.isAlwaysOn || tool.withoutCluster === 'any') return undefined;
   const names = clusters.length <= MOST_NAMES ? clusters.join(', ') : 'see list_clusters';
-  const parts = tool.isAlwaysOn ? [names] : [];
-  if (tool.withoutCluster === 'all') parts.push('default all');
-  // A guest that is looked up is found where it is, whatever the default.
-  else if (tool.withoutCluster !== 'lookup' && defaultCluster !== undefined)
-    parts.push(`default ${defaultCluster}`);
-  return parts.length === 0 ? undefined : parts.join('; ');
+  const otherwise = tool.withoutCluster === 'all' ? 'all' : defaultCluster;
+  return otherwise === undefined ? names : `${names}; default ${otherwise}`;
 }
 
 /** What every answer may have; a reader of one answer sees them, so a hundred schemas need not repeat them. */
@@ -130,7 +127,8 @@ const UNSAID: Readonly<Record<string, (value: unknown) => boolean>> = {
   minLength: (value) => value === 1,
   minItems: (value) => value === 1,
   minimum: (value) => value === 0 || value === 1 || value === Number.MIN_SAFE_INTEGER,
-  maximum: (value) => Number(value) >= 600,
+  maximum: (value) => Number(value) >= 500,
+  additionalProperties: (value) => typeof value === 'object' && Object.keys(value ?? {}).length === 0,
   propertyNames: () => true,
 };
 

@@ -7,7 +7,7 @@ import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ClusterManager } from '../../src/clusters/manager.ts';
 import type { ClusterConfig } from '../../src/config/config.ts';
-import type { Simulator } from '../../src/simulator/simulator.ts';
+import type { SimulatedCluster, Simulator } from '../../src/simulator/simulator.ts';
 import { secretOf } from './canary-parameters.ts';
 import { configFor, SILENT } from './engine-fixtures.ts';
 import { buildService, type ServiceOptions, type TestService, tokenFor } from './service.ts';
@@ -55,6 +55,8 @@ export interface GuardedClient {
 export interface GuardedOptions extends Omit<ServiceOptions, 'estate'> {
   /** Of every cluster. */
   cluster?: Partial<ClusterConfig>;
+  /** In place of a token and nothing else. */
+  configOf?: (cluster: SimulatedCluster) => ClusterConfig;
 }
 
 /** The whole service over a simulated estate, entered by any of its HTTP doors, with what arrived at the simulator. */
@@ -74,8 +76,8 @@ export class GuardedService {
     this.mark();
   }
 
-  static async start(simulator: Simulator, { cluster, ...options }: GuardedOptions = {}) {
-    const configs = simulator.clusters.map((one) => configFor(one, cluster));
+  static async start(simulator: Simulator, { cluster, configOf = configFor, ...options }: GuardedOptions = {}) {
+    const configs = simulator.clusters.map((one) => ({ ...configOf(one), ...cluster }));
     const manager = new ClusterManager({ clusters: configs }, { logger: SILENT });
     const service = await buildService({ estate: manager, ...options });
     return new GuardedService(simulator, manager, service, await service.listen());
@@ -154,28 +156,6 @@ export function answerOf(result: unknown): Answer {
   const error = structuredContent.error as Answer['error'];
   return { isError, raw: JSON.stringify(result), data: structuredContent, error };
 }
-
-/** Every tool but the raw call, with all that it can be told. */
-export const TOOL_CALLS: Readonly<Record<string, Structured>> = {
-  list_clusters: {},
-  list_nodes: { fresh: true },
-  get_cluster_resources: { cluster: 'production', fresh: true },
-  search_api: { cluster: 'production', query: 'delete guest' },
-  describe_api: { cluster: 'production', path: '/nodes/{node}/qemu/{vmid}', method: 'DELETE' },
-  find_guests: { fresh: true },
-  list_storage: {},
-  resolve_guest: { cluster: 'production', vmid: 100 },
-  cluster_health: {},
-  cluster_capacity: {},
-  compare_clusters: {},
-  list_tasks: {},
-  list_jobs: {},
-  wait_task: {
-    cluster: 'production',
-    upid: 'UPID:pve1:00000001:00000001:00000001:qmstart:100:mcp@pve!mcp:',
-    wait_seconds: 1,
-  },
-};
 
 /** Calls that write, of every method and every risk, as a line and its data. */
 export const WRITES: readonly (readonly [line: string, data?: Structured])[] = [

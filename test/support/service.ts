@@ -43,6 +43,8 @@ export interface ServiceOptions {
   callDeadlineSeconds?: number;
   callLimits?: CallLimits;
   limitsOf?: (principal: Principal) => { callsPerMinute?: number };
+  /** Between two looks at a resource that is subscribed to. */
+  watchPauseMs?: number;
 }
 
 export interface TestService {
@@ -76,6 +78,7 @@ export async function buildService(options: ServiceOptions): Promise<TestService
     deadlineSeconds: options.callDeadlineSeconds ?? 60,
     ...(options.callLimits ? { callLimits: options.callLimits } : {}),
     ...(options.limitsOf ? { limitsOf: options.limitsOf } : {}),
+    ...(options.watchPauseMs === undefined ? {} : { watchPauseMs: options.watchPauseMs }),
   });
   const streamable = new StreamableHttpDoor({
     dispatcher,

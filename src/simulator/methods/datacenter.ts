@@ -1,4 +1,5 @@
 import { cephChangeMethods } from './ceph/change.ts';
+import { cephPoolMethods } from './ceph/pools.ts';
 import { cephReadMethods } from './ceph/read.ts';
 import { acmeMethods } from './datacenter/acme.ts';
 import { directoryMappingMethods } from './datacenter/directory-mappings.ts';
@@ -42,6 +43,7 @@ export const datacenterMethods: Method[] = [
   ...directoryMappingMethods,
   ...cephReadMethods,
   ...cephChangeMethods,
+  ...cephPoolMethods,
   ...systemMethods,
   ...serviceMethods,
   ...aptMethods,

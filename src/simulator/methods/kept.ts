@@ -1,7 +1,7 @@
 import type { Place, StoredObject } from '../state/collections.ts';
 import { optionsOf } from '../state/section.ts';
 import type { Properties } from '../verify.ts';
-import { declare, required, texts, UPDATE } from './declare.ts';
+import { arrays, declare, required, UPDATE } from './declare.ts';
 import { type Call, type Method, type Permissions, text } from './method.ts';
 
 /** A collection that the built-in schema is too old for, kept as the generic ones are. */
@@ -9,13 +9,15 @@ interface Kept extends Place {
   key: 'id' | 'name';
   read: Permissions;
   change: Permissions;
+  /** How a change names the options to reset; a list in one text where absent. */
+  removal?: 'array';
   /** Of a new item; those that are required are optional in a change. */
   properties: Properties;
 }
 
 /** The five methods of a collection of named items. */
 export function keptMethods(kept: Kept): Method[] {
-  const { path, key, read, change, properties } = kept;
+  const { path, key, read, change, properties, removal } = kept;
   const id: Properties = { [key]: required({ type: 'string', format: 'pve-configid' }) };
   const optional = Object.fromEntries(
     Object.entries(properties).map(([name, schema]) => [name, { ...schema, optional: 1 as const }]),
@@ -25,8 +27,12 @@ export function keptMethods(kept: Kept): Method[] {
     declare('GET', path, read, {}, (call) => rows(call, kept)),
     declare('POST', path, change, { ...id, ...properties }, (call) => createKept(call, kept)),
     declare('GET', one, read, id, (call) => call.state.collections.read(kept, text(call, key))),
-    declare('PUT', one, change, { ...id, ...optional, ...UPDATE, ...texts('delete') }, (call) =>
-      updateKept(call, kept),
+    declare(
+      'PUT',
+      one,
+      change,
+      { ...id, ...optional, ...UPDATE, ...(removal === 'array' ? arrays('delete') : {}) },
+      (call) => updateKept(call, kept),
     ),
     declare('DELETE', one, change, id, (call) => {
       call.state.collections.remove(kept, text(call, key));

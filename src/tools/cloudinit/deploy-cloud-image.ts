@@ -96,7 +96,7 @@ export const deployCloudImage = defineTool({
     const outcome = await deploy(cluster, deployment, args.wait_seconds, context);
     const { guest, image } = deployment;
     const login =
-      args.ssh_keys === undefined && args.password === undefined && args.cicustom === undefined
+      keysText(args.ssh_keys) === undefined && args.password === undefined && args.cicustom === undefined
         ? 'No SSH key and no password were given: set_cloudinit adds them, and the VM takes them at its next start.'
         : undefined;
     const { note, ...rest } = outcome;

@@ -12,11 +12,13 @@ interface Network {
 function readCidr(cidr: string, family: Family): Network | undefined {
   const [, address = '', bits = ''] = /^([^/]+)\/(\d{1,3})$/.exec(cidr) ?? [];
   const fits = family === 'ipv4' ? isIPv4(address) : isIPv6(address);
-  return fits && Number(bits) <= BITS[family] && Number(bits) > 0 ? { address, bits: Number(bits) } : undefined;
+  return fits && Number(bits) <= BITS[family] && Number(bits) > 0
+    ? { address, bits: Number(bits) }
+    : undefined;
 }
 
 /** An address as a whole number. */
-function valueOf(address: string): number {
+function numberOf(address: string): number {
   return address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 }
 
@@ -38,12 +40,13 @@ export function addressProblem(
   }
   if (network !== undefined && family === 'ipv4' && network.bits < 31) {
     const size = 2 ** (32 - network.bits);
-    const host = valueOf(network.address) % size;
+    const host = numberOf(network.address) % size;
     if (host === 0) return `${name} ${cidr} is the network itself and no address in it`;
     if (host === size - 1) return `${name} ${cidr} is the broadcast address of its network`;
   }
   if (gateway === undefined) return undefined;
-  if (!(family === 'ipv4' ? isIPv4(gateway) : isIPv6(gateway))) return `${wanted} is ${inQuotes(gateway)}: no address`;
+  if (!(family === 'ipv4' ? isIPv4(gateway) : isIPv6(gateway)))
+    return `${wanted} is ${inQuotes(gateway)}: no address`;
   if (network === undefined) return `${wanted} needs ${name}: without an address it is of no use`;
   if (gateway === network.address) return `${wanted} ${gateway} is the address of the interface itself`;
   // Providers route by a gateway outside the network of a /32; a link-local one is on every link.

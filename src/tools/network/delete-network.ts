@@ -4,12 +4,19 @@ import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { nodeFor, nodeParam } from '../defaults.ts';
 import { defineTool } from '../define.ts';
-import { someOf } from '../fleet.ts';
 import { requireNode } from '../firewall/scope.ts';
+import { someOf } from '../fleet.ts';
 import { clusterParam, selectedFields, selectionOf } from '../params.ts';
 import { compact, noted } from '../results.ts';
 import { BRIDGE_USER_CALLS, bridgeUsers } from './bridge-users.ts';
-import { ifaceParam, INTERFACE_CALLS, readNetwork, refused, requireInterface, usersOf } from './interfaces.ts';
+import {
+  INTERFACE_CALLS,
+  ifaceParam,
+  readNetwork,
+  refused,
+  requireInterface,
+  usersOf,
+} from './interfaces.ts';
 
 export const deleteNetwork = defineTool({
   name: 'delete_network',
@@ -36,7 +43,10 @@ export const deleteNetwork = defineTool({
     const above = usersOf(network.raw, iface);
     const refuse = (message: string, hint: string) => refused(cluster.name, 'CONFLICT', message, hint);
     if (above.length > 0) {
-      throw refuse(`${iface} of ${quoted(node)} carries ${someOf(above)}.`, 'Change or remove what is built on it first.');
+      throw refuse(
+        `${iface} of ${quoted(node)} carries ${someOf(above)}.`,
+        'Change or remove what is built on it first.',
+      );
     }
     const isBridge = String(row.type).toLowerCase().includes('bridge');
     const { users, unasked } = isBridge ? await bridgeUsers(cluster, iface, node) : { users: [], unasked: 0 };

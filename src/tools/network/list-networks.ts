@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { CallError, toCallError } from '../../proxmox/errors.ts';
+import { type CallError, toCallError } from '../../proxmox/errors.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { nodeParam } from '../defaults.ts';
 import { defineTool, READS } from '../define.ts';
-import { someOf } from '../fleet.ts';
 import { requireNode } from '../firewall/scope.ts';
+import { someOf } from '../fleet.ts';
 import { clusterParam, limitParam, selectedFields, selectionOf } from '../params.ts';
 import { count } from '../results.ts';
 import { INTERFACE_CALLS, interfaceRow, readNetwork, shownInterface } from './interfaces.ts';
@@ -53,29 +53,37 @@ export const listNetworks = defineTool({
     );
     const [first] = unread;
     if (first !== undefined && unread.length === wanted.length) throw first.error;
-    const rows = networks.flat().flatMap(({ node: of, raw }) =>
-      raw
-        .map((row) => ({ node: of, ...shownInterface(row) }))
-        .filter((row) => type === undefined || row.type.toLowerCase().endsWith(type)),
-    );
-    const pending = networks.flat().flatMap(({ node: of, pending: changes }) =>
-      changes === undefined ? [] : [{ node: of, changes: changes.slice(0, MOST_OF_DIFF) }],
-    );
+    const rows = networks
+      .flat()
+      .flatMap(({ node: of, raw }) =>
+        raw
+          .map((row) => ({ node: of, ...shownInterface(row) }))
+          .filter((row) => type === undefined || row.type.toLowerCase().endsWith(type)),
+      );
+    const pending = networks
+      .flat()
+      .flatMap(({ node: of, pending: changes }) =>
+        changes === undefined ? [] : [{ node: of, changes: changes.slice(0, MOST_OF_DIFF) }],
+      );
     return {
       ...selectionOf(cluster),
       interfaces: rows.slice(0, limit),
       total: rows.length,
       ...(pending.length === 0 ? {} : { pending }),
-      ...(unread.length === 0 ? {} : { unread: unread.map(({ node: of, problem }) => ({ node: of, problem })) }),
+      ...(unread.length === 0
+        ? {}
+        : { unread: unread.map(({ node: of, problem }) => ({ node: of, problem })) }),
     };
   },
   summary({ cluster, interfaces, total, pending = [], unread = [] }) {
-    const part = interfaces.length < total ? `, showing ${interfaces.length}; pass node, type or a higher limit` : '';
+    const part =
+      interfaces.length < total ? `, showing ${interfaces.length}; pass node, type or a higher limit` : '';
     const waiting =
       pending.length === 0
         ? ''
         : ` Not applied yet on ${someOf(pending.map(({ node }) => quoted(node)))}: apply_network or revert_network.`;
-    const without = unread.length === 0 ? '' : ` Not read: ${someOf(unread.map(({ node }) => quoted(node)))}.`;
+    const without =
+      unread.length === 0 ? '' : ` Not read: ${someOf(unread.map(({ node }) => quoted(node)))}.`;
     return `${cluster}: ${count(total, 'interface')}${part}.${waiting}${without}`;
   },
 });

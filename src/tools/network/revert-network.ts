@@ -12,7 +12,8 @@ import { PENDING_CALLS, pendingOf } from './sdn-pending.ts';
 export const revertNetwork = defineTool({
   name: 'revert_network',
   title: 'Drop prepared network changes',
-  description: 'Drops the changes of a node that are not applied yet, or with `sdn` those of SDN (Proxmox VE 9).',
+  description:
+    'Drops the changes of a node that are not applied yet, or with `sdn` those of SDN (Proxmox VE 9).',
   toolset: 'network',
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
   calls: [
@@ -27,12 +28,25 @@ export const revertNetwork = defineTool({
   async run({ cluster: named, node: wanted, sdn }, context) {
     const cluster = context.cluster(named);
     const nothing = (where: string) =>
-      refused(cluster.name, 'CONFLICT', `Nothing waits to be applied ${where}.`, 'There is nothing to be dropped.');
+      refused(
+        cluster.name,
+        'CONFLICT',
+        `Nothing waits to be applied ${where}.`,
+        'There is nothing to be dropped.',
+      );
     if (sdn) {
       if (wanted !== undefined) {
-        throw refused(cluster.name, 'INVALID_ARGUMENTS', 'SDN is of all nodes: `sdn` and `node` are given.', 'Pass one of them.');
+        throw refused(
+          cluster.name,
+          'INVALID_ARGUMENTS',
+          'SDN is of all nodes: `sdn` and `node` are given.',
+          'Pass one of them.',
+        );
       }
-      await requireVersion(cluster, 'POST', '/cluster/sdn/rollback', { what: 'Rollbacks of SDN', since: '9.0' });
+      await requireVersion(cluster, 'POST', '/cluster/sdn/rollback', {
+        what: 'Rollbacks of SDN',
+        since: '9.0',
+      });
       const dropped = await pendingOf(cluster);
       if (dropped.length === 0) throw nothing('in SDN');
       await cluster.request({ method: 'POST', path: apiPath`/cluster/sdn/rollback` });

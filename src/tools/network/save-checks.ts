@@ -51,7 +51,9 @@ function portProblem(wanted: Wanted, others: readonly Json[]): string | undefine
     const row = others.find((one) => one.iface === port);
     const parent = /^(.+)\.\d+$/.exec(port)?.[1];
     if (row === undefined && !others.some((one) => one.iface === parent)) {
-      const free = others.filter(({ type }) => type === 'eth' || type === 'bond').map(({ iface }) => String(iface));
+      const free = others
+        .filter(({ type }) => type === 'eth' || type === 'bond')
+        .map(({ iface }) => String(iface));
       return `the node has no interface ${inQuotes(port)} to be a port; it has ${someOf(free, 30) || 'none'}`;
     }
     if (row?.type === 'bridge') return `${port} is a bridge, which can't be a port`;
@@ -82,7 +84,9 @@ function vlanProblem(wanted: Wanted, others: readonly Json[]): string | undefine
     const other = vlanOf(row);
     return other?.device === vlan.device && other.id === vlan.id;
   });
-  return twin === undefined ? undefined : `${String(twin.iface)} is VLAN ${vlan.id} of ${vlan.device} already`;
+  return twin === undefined
+    ? undefined
+    : `${String(twin.iface)} is VLAN ${vlan.id} of ${vlan.device} already`;
 }
 
 function bondProblem(wanted: Wanted): string | undefined {

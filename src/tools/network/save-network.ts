@@ -8,18 +8,46 @@ import { requireNode } from '../firewall/scope.ts';
 import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
 import { compact, noted } from '../results.ts';
 import { requireVersion } from '../versions.ts';
-import { ifaceParam, INTERFACE_CALLS, readNetwork, refused } from './interfaces.ts';
+import { INTERFACE_CALLS, ifaceParam, readNetwork, refused } from './interfaces.ts';
 import { interfaceProblem, type Wanted } from './save-checks.ts';
 
-const BOND_MODES = ['active-backup', '802.3ad', 'balance-xor', 'balance-rr', 'balance-tlb', 'balance-alb', 'broadcast'] as const;
+const BOND_MODES = [
+  'active-backup',
+  '802.3ad',
+  'balance-xor',
+  'balance-rr',
+  'balance-tlb',
+  'balance-alb',
+  'broadcast',
+] as const;
 const HASH_POLICIES = ['layer2', 'layer2+3', 'layer3+4'] as const;
 /** What a change keeps of the interface as it is; the address stands in `cidr`. */
 const PARAMETERS = [
   ...['autostart', 'bond-primary', 'bond_mode', 'bond_xmit_hash_policy', 'bridge_ports', 'bridge_vids'],
-  ...['bridge_vlan_aware', 'cidr', 'cidr6', 'comments', 'comments6', 'gateway', 'gateway6', 'mtu', 'ovs_bonds'],
+  ...[
+    'bridge_vlan_aware',
+    'cidr',
+    'cidr6',
+    'comments',
+    'comments6',
+    'gateway',
+    'gateway6',
+    'mtu',
+    'ovs_bonds',
+  ],
   ...['ovs_bridge', 'ovs_options', 'ovs_ports', 'ovs_tag', 'slaves', 'type', 'vlan-id', 'vlan-raw-device'],
 ];
-const REMOVABLE = ['cidr', 'gateway', 'cidr6', 'gateway6', 'mtu', 'comment', 'ports', 'vids', 'bond_primary'] as const;
+const REMOVABLE = [
+  'cidr',
+  'gateway',
+  'cidr6',
+  'gateway6',
+  'mtu',
+  'comment',
+  'ports',
+  'vids',
+  'bond_primary',
+] as const;
 
 const input = z.strictObject({
   cluster: clusterParam,
@@ -77,7 +105,12 @@ export const saveNetwork = defineTool({
     const { wanted, removed } = wantedInterface(args, present, cluster.name);
     const problem = interfaceProblem(wanted, raw);
     if (problem !== undefined) {
-      throw refused(cluster.name, 'INVALID_ARGUMENTS', `${iface} of ${quoted(node)}: ${problem}.`, 'Correct it; list_networks shows what there is.');
+      throw refused(
+        cluster.name,
+        'INVALID_ARGUMENTS',
+        `${iface} of ${quoted(node)}: ${problem}.`,
+        'Correct it; list_networks shows what there is.',
+      );
     }
     if (args.vids !== undefined) {
       const newer = { what: '`vids`', since: '8.3', parameter: 'bridge_vids' };
@@ -105,7 +138,10 @@ export const saveNetwork = defineTool({
   },
   summary({ cluster, node, iface, created, pending, note }) {
     const done = created ? 'a new interface is' : 'a change is';
-    const next = pending === undefined ? ' It is as it was before: nothing waits.' : ' apply_network applies it, revert_network drops it.';
+    const next =
+      pending === undefined
+        ? ' It is as it was before: nothing waits.'
+        : ' apply_network applies it, revert_network drops it.';
     return `${iface} of ${quoted(node)} (${cluster}): ${done} prepared.${next}${note ? ` ${note}` : ''}`;
   },
 });
@@ -118,24 +154,37 @@ function wantedInterface(args: Args, present: Json | undefined, cluster: string)
   const refuse = (message: string, hint: string) => refused(cluster, 'INVALID_ARGUMENTS', message, hint);
   if (type === undefined) throw refuse(`${iface} is new: say which type it is.`, 'Pass `type`.');
   if (known !== undefined && type !== known) {
-    throw refuse(`${iface} is of type ${known}, which can't be changed.`, 'Leave `type` out, or choose another name.');
+    throw refuse(
+      `${iface} is of type ${known}, which can't be changed.`,
+      'Leave `type` out, or choose another name.',
+    );
   }
   const words = wordsFor(type, args, present === undefined);
-  const unfit = Object.entries(args).find(([name, value]) => value !== undefined && name in FITS && !FITS[name]?.includes(type));
+  const unfit = Object.entries(args).find(
+    ([name, value]) => value !== undefined && name in FITS && !FITS[name]?.includes(type),
+  );
   if (unfit !== undefined) throw refuse(`An interface of type ${type} has no ${unfit[0]}.`, 'Leave it out.');
-  const keys = args.remove.filter((name) => args[name] === undefined).map((name) => KEYS[name]?.(type) ?? name);
+  const keys = args.remove
+    .filter((name) => args[name] === undefined)
+    .map((name) => KEYS[name]?.(type) ?? name);
   const kept = Object.entries(present ?? {}).filter(
     ([name, value]) => PARAMETERS.includes(name) && !keys.includes(name) && value !== '' && value !== null,
   );
   // A gateway goes with its address.
-  const gone = [...keys, ...(keys.includes('cidr') ? ['gateway'] : []), ...(keys.includes('cidr6') ? ['gateway6'] : [])];
+  const gone = [
+    ...keys,
+    ...(keys.includes('cidr') ? ['gateway'] : []),
+    ...(keys.includes('cidr6') ? ['gateway6'] : []),
+  ];
   const wanted: Wanted = {
     ...Object.fromEntries(kept.filter(([name]) => !gone.includes(name))),
     ...words,
     iface,
     type,
   };
-  const removed = [...new Set(gone)].filter((name) => present?.[name] !== undefined && wanted[name] === undefined);
+  const removed = [...new Set(gone)].filter(
+    (name) => present?.[name] !== undefined && wanted[name] === undefined,
+  );
   return { wanted, removed };
 }
 
@@ -158,7 +207,11 @@ const KEYS: Readonly<Record<string, (type: string) => string>> = {
   bond_primary: () => 'bond-primary',
 };
 
-const PORTS: Readonly<Record<string, string>> = { bond: 'slaves', OVSBridge: 'ovs_ports', OVSBond: 'ovs_bonds' };
+const PORTS: Readonly<Record<string, string>> = {
+  bond: 'slaves',
+  OVSBridge: 'ovs_ports',
+  OVSBond: 'ovs_bonds',
+};
 
 function wordsFor(type: string, args: Args, isNew: boolean): Record<string, unknown> {
   const { ports, vlan_aware, vids, autostart = isNew ? true : undefined, comment } = args;

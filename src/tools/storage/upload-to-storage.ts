@@ -71,23 +71,7 @@ export const uploadToStorage = defineTool({
     const filename = normalised(args.filename);
     const content = args.content ?? contentOfName(filename) ?? 'iso';
     requireEnding(cluster.name, filename, content);
-    const file = bytesOf(args.data);
-    if (file === undefined || file.length === 0 || file.length > MOST_BYTES) {
-      const what = file === undefined ? 'is no base64' : `holds ${inWords(file.length)}`;
-      throw refuse(
-        'INVALID_ARGUMENTS',
-        `\`data\` ${what}; a file of 1 byte to ${inWords(MOST_BYTES)} is taken.`,
-        'For larger files use download_to_storage with a URL that the node reaches.',
-      );
-    }
-    const { checksum } = args;
-    if (checksum !== undefined && digestOf(file, algorithmOf(checksum) ?? '') !== checksum.toLowerCase()) {
-      throw refuse(
-        'INVALID_ARGUMENTS',
-        'The checksum is not that of the file in `data`.',
-        'The file was cut or changed on its way here: read and encode it again.',
-      );
-    }
+    const file = fileOf(cluster.name, args);
     const place = await placeFor(cluster, { storage: args.storage, node: args.node, content });
     requireSpace(cluster.name, place, file.length);
     const volid = volidOf(place, content, filename);
@@ -118,6 +102,30 @@ export const uploadToStorage = defineTool({
     );
   },
 });
+
+/** @throws CallError INVALID_ARGUMENTS for what is no file, too much, or not what its checksum says */
+function fileOf(
+  cluster: string,
+  { data, checksum }: { data: string; checksum?: string | undefined },
+): Uint8Array {
+  const refuse = refuser(cluster);
+  const file = bytesOf(data);
+  if (file === undefined || file.length === 0 || file.length > MOST_BYTES) {
+    const what = file === undefined ? 'is no base64' : `holds ${inWords(file.length)}`;
+    throw refuse(
+      'INVALID_ARGUMENTS',
+      `\`data\` ${what}; a file of 1 byte to ${inWords(MOST_BYTES)} is taken.`,
+      'For larger files use download_to_storage with a URL that the node reaches.',
+    );
+  }
+  if (checksum === undefined || digestOf(file, algorithmOf(checksum) ?? '') === checksum.toLowerCase())
+    return file;
+  throw refuse(
+    'INVALID_ARGUMENTS',
+    'The checksum is not that of the file in `data`.',
+    'The file was cut or changed on its way here: read and encode it again.',
+  );
+}
 
 /** @returns undefined for what is no base64, which Node would read in part */
 function bytesOf(data: string): Uint8Array | undefined {

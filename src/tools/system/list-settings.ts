@@ -2,12 +2,13 @@ import { z } from 'zod';
 import type { GatedCluster } from '../../access/gate.ts';
 import { isObject } from '../../catalogue/json.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
+import { toCallError } from '../../proxmox/errors.ts';
 import { nodeParam } from '../defaults.ts';
 import { defineTool, READS } from '../define.ts';
 import { remarks } from '../fleet.ts';
 import { checkCursor, listParams, type Order, pageOf, pagingFields, showing } from '../paging.ts';
 import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
-import { noted, rowsOf, textOf } from '../results.ts';
+import { compact, noted, rowsOf } from '../results.ts';
 import { KINDS, LIST_CALLS, SETTING_KINDS, type SettingKind } from './setting-kinds.ts';
 import { itemPath, readSettings, requireSetting, type Setting, shownSetting } from './settings.ts';
 
@@ -61,7 +62,7 @@ export const listSettings = defineTool({
     checkCursor(args);
     const { kind } = args;
     const cluster = context.cluster(args.cluster);
-    const all = await rowsFor(cluster, args);
+    const { rows: all, problem } = await rowsFor(cluster, args);
     const { rows, next_cursor, note } = pageOf(
       [{ cluster: cluster.name, rows: all }],
       BY_NAME,
@@ -74,7 +75,7 @@ export const listSettings = defineTool({
       rows,
       total: all.length,
       ...(next_cursor === undefined ? {} : { next_cursor }),
-      ...noted(note),
+      ...noted(note, problem),
     };
   },
   summary(answer) {
@@ -89,31 +90,43 @@ interface Wanted {
   check_node?: string | undefined;
 }
 
-async function rowsFor(cluster: GatedCluster, { kind, name, check_node: node }: Wanted): Promise<Row[]> {
+interface Found {
+  rows: Row[];
+  /** What could not be read of it. */
+  problem?: string;
+}
+
+async function rowsFor(cluster: GatedCluster, { kind, name, check_node: node }: Wanted): Promise<Found> {
   if (kind === 'notification_target' || kind === 'acme_directory') {
     const path =
       kind === 'acme_directory'
         ? apiPath`/cluster/acme/directories`
         : apiPath`/cluster/notifications/targets`;
     const rows = rowsOf((await cluster.request({ method: 'GET', path })).data);
-    return rows.filter((row) => name === undefined || row.name === name).map((row) => ({ ...row }));
+    return { rows: rows.filter((row) => name === undefined || row.name === name).map((row) => ({ ...row })) };
   }
   const data = kind.endsWith('_mapping') && node !== undefined ? { 'check-node': node } : undefined;
   const settings = await readSettings(cluster, kind, data);
-  if (name === undefined) return settings.map((setting) => shownSetting(kind, setting));
+  if (name === undefined) return { rows: settings.map((setting) => shownSetting(kind, setting)) };
   const found = requireSetting(cluster, kind, settings, name);
-  return [shownSetting(kind, DETAILED.has(kind) ? await detailed(cluster, kind, found) : found)];
+  return DETAILED.has(kind) ? detailed(cluster, kind, found) : { rows: [shownSetting(kind, found)] };
 }
 
-async function detailed(
-  cluster: GatedCluster,
-  kind: SettingKind,
-  { name, options }: Setting,
-): Promise<Setting> {
-  const { data } = await cluster.request({ method: 'GET', path: itemPath(kind, name) });
-  const { digest: _digest, [KINDS[kind].key]: _name, account, ...rest } = isObject(data) ? data : {};
-  // Of the account at the CA: keys are public ones, and long.
-  const { status, contact } = isObject(account) ? account : {};
-  const known = { status: textOf(status), contact };
-  return { name, options: { ...options, ...rest, ...(isObject(account) ? known : {}) } };
+/** What its list tells is shown where the rest may not be read. */
+async function detailed(cluster: GatedCluster, kind: SettingKind, setting: Setting): Promise<Found> {
+  const { name, options } = setting;
+  try {
+    const { data } = await cluster.request({ method: 'GET', path: itemPath(kind, name) });
+    const { digest: _digest, [KINDS[kind].key]: _name, account, ...rest } = isObject(data) ? data : {};
+    // Of the account at the CA: its keys are public ones, and long.
+    const { status, contact } = isObject(account) ? account : {};
+    const known = isObject(account) ? compact({ status, contact }) : {};
+    return { rows: [shownSetting(kind, { name, options: { ...options, ...rest, ...known } })] };
+  } catch (thrown) {
+    const { code, message } = toCallError(thrown);
+    return {
+      rows: [shownSetting(kind, setting)],
+      problem: `Its details could not be read: ${code}: ${message}`,
+    };
+  }
 }

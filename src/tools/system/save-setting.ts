@@ -7,6 +7,7 @@ import { clusterParam, selectedFields, selectionOf, textParam } from '../params.
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence } from '../task.ts';
 import { KINDS, LIST_CALLS, SAVE_CALLS, SETTING_KINDS } from './setting-kinds.ts';
 import { collectionPath, itemPath, readSettings, type Setting, shownSetting } from './settings.ts';
+import { written } from './written.ts';
 
 /** A certificate authority answers in seconds. */
 const WAIT_SECONDS = 60;
@@ -19,7 +20,7 @@ const input = z.strictObject({
     .record(z.string(), z.unknown())
     .default({})
     .describe(
-      "By Proxmox' names. acme_account: contact, directory, tos_url; acme_plugin: type, api, data; gotify: server, token; sendmail: mailto; smtp: server, from-address, mailto; webhook: url, method; matcher: target, match-severity; metric_server: type, server, port; mappings: map, as [{node, path, id}].",
+      "By Proxmox' names. acme_account: contact, directory, tos_url; acme_plugin: type, api, data; gotify: server, token; sendmail: mailto; smtp: server, from-address, mailto; webhook: url, method, secret as [{name, value}]; matcher: target, match-severity; metric_server: type, server, port; mappings: map, as [{node, path, id}].",
     ),
   remove: z.array(textParam()).max(50).optional().describe('Options to reset.'),
 });
@@ -68,7 +69,8 @@ export const saveSetting = defineTool({
 });
 
 function requestOf(cluster: GatedCluster, args: Args, present: Setting | undefined): GateRequest {
-  const { kind, name, options, remove = [] } = args;
+  const { kind, name, remove = [] } = args;
+  const options = written(args.options);
   const { key, createdAt, removal, repeated = [] } = KINDS[kind];
   if (present === undefined) {
     if (remove.length > 0) throw nothingToReset(cluster, args);

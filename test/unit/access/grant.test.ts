@@ -45,7 +45,7 @@ function opened(gate: TestGate) {
     cluster.calls
       .filter(({ method }) => method !== 'GET')
       .map(({ method, path }) => `${method} ${path.toString()}`);
-  return { open, writes };
+  return { open, writes, cluster };
 }
 
 async function planned(work: Promise<unknown>) {
@@ -124,5 +124,71 @@ describe('one approval for several calls', () => {
     await cluster.approve([STOP_100, STOP_101]);
     await cluster.request(STOP_100);
     expect(writes()).toHaveLength(1);
+  });
+});
+
+describe('the approval of a program in a guest', () => {
+  const EXEC = call('POST /nodes/pve1/qemu/100/agent/exec', { command: ['id'] });
+  const status = (pid: number, vmid = 100) => call(`GET /nodes/pve1/qemu/${vmid}/agent/exec-status`, { pid });
+
+  /** A gate that asks for the approval of everything but the inventory. */
+  function started(statusApproval?: 'second') {
+    const policy = policyOf({
+      roles: { ops: { grants: [{ allow: ['read', 'change', 'execute'] }] } },
+      principals: [{ match: { subject: 'alice' }, roles: ['ops'] }],
+    });
+    const decide = policy.decide.bind(policy);
+    policy.decide = (asked) => {
+      const kind = asked.path.endsWith('exec-status') ? (statusApproval ?? 'self') : 'self';
+      const value = asked.path.includes('/agent/') ? kind : 'none';
+      return Object.defineProperty(decide(asked), 'approval', { value });
+    };
+    const tested = opened({ policy });
+    tested.cluster.reply = ({ path }) => {
+      const asked = path.toString();
+      if (asked === '/cluster/resources') return ROWS;
+      return asked.endsWith('/exec') ? { pid: 77 } : { exited: 0 };
+    };
+    return tested;
+  }
+
+  it('covers reading its end, as often as it takes, in the same tool call', async () => {
+    const { open } = started();
+    const { handle } = await planned(open().request(EXEC));
+    const guest = open({ planHandle: handle });
+    await guest.request(EXEC);
+    await guest.request(status(77));
+    await guest.request(status(77));
+    await planned(guest.request(EXEC));
+  });
+
+  it('covers nothing else, and no other tool call', async () => {
+    const { open } = started();
+    const { handle } = await planned(open().request(EXEC));
+    const guest = open({ planHandle: handle });
+    await planned(guest.request(status(77)));
+    await guest.request(EXEC);
+    await planned(guest.request(status(78)));
+    await planned(guest.request(status(77, 101)));
+    await planned(guest.request(call('GET /nodes/pve1/qemu/100/agent/file-read', { file: '/etc/shadow' })));
+    await planned(open().request(status(77)));
+    await planned(guest.alone().request(status(77)));
+  });
+
+  it('is none where reading needs a stricter one', async () => {
+    const { open } = started('second');
+    const { handle } = await planned(open().request(EXEC));
+    const guest = open({ planHandle: handle });
+    await guest.request(EXEC);
+    expect((await planned(guest.request(status(77)))).approval).toBe('second');
+  });
+
+  it('of one that runs already covers asking again', async () => {
+    const { open } = started();
+    const { handle } = await planned(open().request(status(77)));
+    const guest = open({ planHandle: handle });
+    await guest.request(status(77));
+    await guest.request(status(77));
+    await planned(guest.request(status(78)));
   });
 });

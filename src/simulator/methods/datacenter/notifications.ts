@@ -74,6 +74,7 @@ const webhooks = keptMethods({
   path: `${ENDPOINTS}/webhook`,
   noun: 'endpoint',
   key: 'name',
+  removal: 'array',
   read: onAny(place, 'Mapping.Modify', 'Mapping.Audit'),
   change: onAny(place, 'Mapping.Modify'),
   properties: {

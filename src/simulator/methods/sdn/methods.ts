@@ -17,7 +17,7 @@ import {
   texts,
   UPDATE,
 } from '../declare.ts';
-import { type Call, flag, type Method, node, string } from '../method.ts';
+import { type Call, flag, type Method, node, string, text } from '../method.ts';
 import { create, type Kind, list, refuseLocked, remove, sdnOf, show, update } from './applied.ts';
 import { CONTROLLERS, FABRIC_NODES, FABRICS, SUBNETS, VNETS, ZONES } from './kinds.ts';
 
@@ -167,6 +167,10 @@ export const sdnMethods: Method[] = [
     'bgp-mode': choice('auto', 'external', 'internal'),
   }),
   ...fabricMethods(),
+  served('GET', '/cluster/sdn/ipams/{ipam}/status', (call) => {
+    // What netbox and phpIPAM hold, they alone know.
+    return text(call, 'ipam') === 'pve' ? sdnOf(call).addresses : [];
+  }),
   served('PUT', '/cluster/sdn', apply, { ...booleans('release-lock'), ...TOKEN }),
   declare('POST', '/cluster/sdn/lock', allocate, booleans('allow-pending'), lock),
   declare('DELETE', '/cluster/sdn/lock', allocate, { ...booleans('force'), ...TOKEN }, unlock),

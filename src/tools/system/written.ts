@@ -1,0 +1,39 @@
+import { isObject } from '../../catalogue/json.ts';
+import { propertyString } from '../guests/property-string.ts';
+
+type Options = Readonly<Record<string, unknown>>;
+
+/**
+ * Options as Proxmox keeps them, where they may be given as objects: the entries of a mapping, and the headers and
+ * secrets of a webhook, whose values are plain here and base64 there.
+ *
+ * @throws CallError INVALID_ARGUMENTS for a value that would begin another option
+ */
+export function written(options: Options): Options {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, value]) => {
+      if (name === 'map') return [name, each(value, (item) => propertyString(undefined, wordsOf(item)))];
+      if (name === 'header' || name === 'secret') return [name, each(value, encoded)];
+      return [name, value];
+    }),
+  );
+}
+
+function each(value: unknown, write: (item: Options) => string): unknown {
+  const one = (item: unknown) => (isObject(item) ? write(item) : item);
+  return Array.isArray(value) ? value.map(one) : one(value);
+}
+
+function encoded({ name, value = '' }: Options): string {
+  const base64 = Buffer.from(String(value)).toString('base64');
+  return `${propertyString(undefined, { name: String(name) })},value=${base64}`;
+}
+
+function wordsOf(item: Options): Record<string, string | number | boolean | undefined> {
+  return Object.fromEntries(
+    Object.entries(item).map(([key, value]) => [
+      key,
+      typeof value === 'number' || typeof value === 'boolean' || value === undefined ? value : String(value),
+    ]),
+  );
+}
