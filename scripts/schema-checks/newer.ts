@@ -24,9 +24,10 @@ const NEWER = [
   /\/cluster\/mapping\/pci(\/\{id\})? takes no live-migration-capable$/,
   /PUT \/cluster\/options takes no consent-text$/,
   /PUT \/nodes\/\{node\}\/config takes no ballooning-target$/,
-  // 9.0 and later: HA rules in place of groups, and what it brought to storages, realms, tokens and settings.
+  // 9.0 and later: HA rules in place of groups, and what it brought to agents, storages, realms, tokens and settings.
   /\w+ \/cluster\/ha\/rules(\/\{rule\})? does not exist$/,
   /\/cluster\/ha\/resources(\/\{sid\})? takes no failback$/,
+  /\/agent\/file-read takes no (count|offset|decode)$/,
   /\/storage(\/\{storage\})? takes no snapshot-as-volume-chain$/,
   /\/access\/domains(\/\{realm\})? takes no audiences$/,
   /\/token\/\{tokenid\} takes no regenerate$/,

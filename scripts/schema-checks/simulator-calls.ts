@@ -25,8 +25,8 @@ interface CallsReport {
 }
 
 const ROOT = { id: 'root@pam', user: 'root@pam' };
-/** What PVE refuses with, by its own choice: parameters, login, permission, and everything else. */
-const REFUSALS = [400, 401, 403, 500];
+/** What PVE refuses with, by its own choice: parameters, login, permission, notification targets, everything else. */
+const REFUSALS = [400, 401, 403, 404, 500];
 /** What JavaScript leaves in a text where the simulator has lost its way. */
 const LOST = /\bundefined\b|\[object |\bNaN\b|TypeError|is not (?:a function|iterable)/;
 

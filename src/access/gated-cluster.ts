@@ -13,6 +13,7 @@ import type { CallOrigin, ClusterSettings, GatedCluster, GateRequest } from './g
 import type { Grant } from './grant.ts';
 import { requireRead, SERVICE_READS } from './judge.ts';
 import type { Passage, PassageOptions } from './passage.ts';
+import type { GuestFacts } from './policy/policy.ts';
 import { tenantBackups, tenantInventory, visibleVmids } from './policy/tenant-view.ts';
 import { riskOfRequest } from './verification.ts';
 
@@ -32,6 +33,7 @@ export class JudgedCluster implements GatedCluster {
   readonly #options: PassageOptions;
   readonly #passage: Passage;
   readonly #grants: Grant[] = [];
+  readonly #made = new Map<number, GuestFacts>();
 
   constructor(selection: Selection, origin: CallOrigin, options: PassageOptions, passage: Passage) {
     const { cluster, fallback, selectedBy, matched } = selection;
@@ -102,7 +104,7 @@ export class JudgedCluster implements GatedCluster {
 
   async approve(requests: readonly GateRequest[]): Promise<void> {
     const { selectedBy, matched } = this;
-    const passing = { cluster: this.#cluster, selectedBy, matched, origin: this.#origin };
+    const passing = { cluster: this.#cluster, selectedBy, matched, origin: this.#origin, made: this.#made };
     const grant = await this.#passage.approve(requests.map((request) => ({ ...passing, request })));
     if (grant !== undefined) this.#grants.push(grant);
   }
@@ -114,7 +116,7 @@ export class JudgedCluster implements GatedCluster {
     const fallback = this.#fallback;
     const passing = { selectedBy, matched, origin, request, grants: this.#grants };
     try {
-      return await this.#passage.pass({ ...passing, cluster: this.#cluster });
+      return await this.#passage.pass({ ...passing, cluster: this.#cluster, made: this.#made });
     } catch (error) {
       if (!isUnreachable(error)) throw error;
       if (request.method !== 'GET') throw unsent(error, fallback !== undefined);

@@ -13,7 +13,7 @@ import { aboutOf, bindingOf, guestInPath } from './approvals/plan.ts';
 import { followUpOf } from './follow-up.ts';
 import type { CallOrigin, GateRequest } from './gate.ts';
 import { Grant } from './grant.ts';
-import { guestFacts } from './guest-facts.ts';
+import { type Companions, guestFacts, knownGuests } from './guest-facts.ts';
 import { startedJobs } from './jobs/job.ts';
 import type { Jobs } from './jobs/jobs.ts';
 import { judge, refusal } from './judge.ts';
@@ -55,6 +55,8 @@ export interface Passing {
   request: GateRequest;
   /** Approvals that this tool call has for several of its calls, and for what follows from one. */
   grants?: Grant[];
+  /** Guests that this tool call made, as they were judged. */
+  made?: Map<number, GuestFacts> | undefined;
 }
 
 /** What is known of a call once it has been judged. */
@@ -73,11 +75,9 @@ interface Step extends Passing, Judged {
 }
 
 /** What calls that are approved together know of each other. */
-interface Among {
+interface Among extends Companions {
   /** How many guests they are about. */
   bulk?: number;
-  /** Guests that those before this one make. */
-  made?: ReadonlyMap<number, GuestFacts>;
 }
 
 const TASK_STATUS = /^\/nodes\/[^/]+\/tasks\/([^/]+)\/status$/;
@@ -112,6 +112,7 @@ export class Passage {
         await this.#judge(main, catalogue);
       }
       const reply = await this.#send(main, approved);
+      for (const [vmid, guest] of madeBy([main])) passing.made?.set(vmid, guest);
       if (approved !== undefined) this.#cover(main, catalogue, approved, reply);
       return this.#ofTenant(passing, reply);
     } catch (error) {
@@ -134,9 +135,11 @@ export class Passage {
     const catalogue = await cluster.catalogue(origin.signal);
     const guests = passings.map(({ request }) => guestInPath(request.path.toString()));
     const bulk = Math.max(1, new Set(guests.filter((vmid) => vmid !== undefined)).size);
+    let asked: ReturnType<typeof knownGuests> | undefined;
+    const known = () => (asked ??= knownGuests(cluster, true, origin.signal));
     const steps: Step[] = [];
     for (const passing of passings) {
-      const among = { bulk, made: madeBy(steps) };
+      const among = { bulk, made: new Map([...(first.made ?? []), ...madeBy(steps)]), known };
       const { before, main } = await this.#steps(passing, catalogue, among).catch((error: unknown) => {
         throw withoutGiven(error, catalogue, passing.request);
       });
@@ -190,14 +193,18 @@ export class Passage {
     return { ...passing, ...judged, parameters, isBefore: false };
   }
 
-  async #judge(passing: Passing, catalogue: Catalogue, { bulk, made }: Among = {}): Promise<Judged> {
+  async #judge(passing: Passing, catalogue: Catalogue, among: Among = {}): Promise<Judged> {
+    const { bulk, made = passing.made, known } = among;
     const { policy, readOnly } = this.#options;
     const { cluster, origin, request } = passing;
     const { method, data } = request;
     const path = request.path.toString();
     const { risks, reasons } = riskOfRequest(catalogue, request);
     const isNeeded = policy.needsGuest(origin.principal) || request.expectName !== undefined;
-    const guests = await guestFacts(cluster, { method, path, data }, isNeeded, origin.signal, made);
+    const guests = await guestFacts(cluster, { method, path, data }, isNeeded, origin.signal, {
+      made,
+      ...(known === undefined ? {} : { known }),
+    });
     const asked = { method, path, risks, reasons, guests, parameters: data, bulk };
     const decision = judge(policy, origin, cluster, readOnly, asked);
     const parameters = shownParameters(catalogue, request, this.#options.redaction);
@@ -306,16 +313,14 @@ export class Passage {
   }
 
   /** Lets this tool call read what its approved call began, as long as it runs. */
-  #cover(
-    { cluster, request, grants, decision }: Step,
-    catalogue: Catalogue,
-    approved: Approved,
-    reply: ProxmoxReply,
-  ) {
-    const next = grants && followUpOf(request, reply.data);
+  #cover(step: Step, catalogue: Catalogue, approved: Approved, { data }: ProxmoxReply): void {
+    const { cluster, request, grants, decision } = step;
+    const next = grants && followUpOf(request, data);
     if (next === undefined) return;
-    const { method, path, data } = next;
-    const parameters = cluster.config.validate ? verified(catalogue, next) : toParameters(data);
+    const { method, path } = next;
+    const { validate } = cluster.config;
+    const parameters = validate ? encoded(catalogue, next) : toParameters(next.data);
+    if (parameters === undefined) return;
     const binding = bindingOf(cluster.name, [{ method, path: path.wire, parameters }]);
     grants?.push(new Grant(approved, [binding], decision.approval));
   }
@@ -368,6 +373,15 @@ export class Passage {
     const { guests } = await cluster.inventory({ signal: origin.signal });
     const visible = visibleVmids(guests, tenant);
     return tenantAnswer({ method: request.method, path: request.path.toString(), tenant, visible }, reply);
+  }
+}
+
+/** What can't be encoded is refused when it is asked: the call before it was made, and its answer has to come. */
+function encoded(catalogue: Catalogue, request: GateRequest): Parameters | undefined {
+  try {
+    return verified(catalogue, request);
+  } catch {
+    return undefined;
   }
 }
 

@@ -66,6 +66,10 @@ export const RAISING: readonly ParameterRule[] = [
     when: (params) => isGiven(params.cicustom),
   },
   {
+    rule: ['execute', CREATE_OR_CONFIGURE, 'entrypoint is run in the container'],
+    when: (params) => isGiven(params.entrypoint),
+  },
+  {
     rule: ['execute', 'POST|PUT (/nodes/*/vzdump|/cluster/backup(|/*))', 'script runs on the node'],
     when: (params) => isGiven(params.script),
   },

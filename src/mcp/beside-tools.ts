@@ -37,7 +37,7 @@ export class BesideTools {
     this.resources = new Resources(dispatcher);
     this.watched = new WatchedResources({
       ...(pauseMs === undefined ? {} : { pauseMs }),
-      read: (uri, caller, signal) => this.resources.essence(uri, caller, signal),
+      read: (uri, caller, options) => this.resources.essence(uri, caller, options),
     });
     this.#completions = new Completions(dispatcher, this.resources);
   }

@@ -2,6 +2,7 @@ import type { Inventory } from '../clusters/inventory.ts';
 import type { ToolContext } from '../tools/define.ts';
 import { askFleet } from '../tools/fleet.ts';
 import { bridgeRows } from '../tools/inventory/default-bridge.ts';
+import { CallerKeys } from './caller-keys.ts';
 import type { Caller, Dispatcher } from './dispatcher.ts';
 import { PROMPTS } from './prompts.ts';
 import { INVALID_PARAMS, ProtocolProblem } from './protocol-problem.ts';
@@ -24,8 +25,18 @@ interface Place {
 const MOST_VALUES = 100;
 /** A suggestion that comes later helps nobody: a cluster that takes longer costs its own values. */
 const SECONDS = 2;
-const BRIDGES_MS = 60_000;
-const MOST_KEPT = 500;
+/** What is asked of clusters is kept: an inventory as long as it is kept there; bridges change seldom. */
+const INVENTORY_MS = 10_000;
+const KEPT_MS: Readonly<Record<string, number>> = {
+  node: INVENTORY_MS,
+  target: INVENTORY_MS,
+  storage: INVENTORY_MS,
+  guest: INVENTORY_MS,
+  template: INVENTORY_MS,
+  vmid: INVENTORY_MS,
+  bridge: 60_000,
+};
+const MOST_KEPT = 100;
 /** What names look like. Somebody chose them: what reads like a sentence is not put into a person's mouth. */
 const SUGGESTED = /^[\p{L}\p{N}][\p{L}\p{N}._:@!+-]{0,199}$/u;
 const DAYS = ['1', '2', '3', '7', '14', '30'];
@@ -34,8 +45,9 @@ const DAYS = ['1', '2', '3', '7', '14', '30'];
 export class Completions {
   readonly #dispatcher: Dispatcher;
   readonly #resources: Resources;
-  /** Bridges change seldom, and a client asks with each key. */
-  readonly #bridges = new Map<string, { until: number; bridges: string[] }>();
+  readonly #callers = new CallerKeys();
+  /** What was found for a caller: a client asks with each key that is pressed. */
+  readonly #kept = new Map<string, { until: number; values: Promise<Values> }>();
 
   constructor(dispatcher: Dispatcher, resources: Resources) {
     this.#dispatcher = dispatcher;
@@ -48,7 +60,10 @@ export class Completions {
     this.#requireKnown(asked, caller);
     const cluster = context?.arguments?.cluster?.trim();
     const place = { cluster: cluster === '' ? undefined : cluster, caller, signal };
-    const known = await this.#valuesOf(argument.name, place).catch(() => []);
+    // A name that is no cluster of the caller's narrows to nothing.
+    const isNone =
+      place.cluster !== undefined && !this.#dispatcher.clusterNames(caller).includes(place.cluster);
+    const known = isNone ? [] : await this.#known(argument.name, place).catch(() => []);
     signal.throwIfAborted();
     const fitting = ranked(known, argument.value);
     return {
@@ -76,7 +91,22 @@ export class Completions {
     throw new ProtocolProblem(INVALID_PARAMS, 'No such template; see resources/templates/list.');
   }
 
-  async #valuesOf(name: string, place: Place): Promise<readonly (string | Named)[]> {
+  #known(name: string, place: Place): Promise<Values> {
+    const keptMs = KEPT_MS[name];
+    if (keptMs === undefined) return this.#valuesOf(name, place);
+    const key = JSON.stringify([name, place.cluster, this.#callers.of(place.caller)]);
+    const kept = this.#kept.get(key);
+    if (kept !== undefined && kept.until > Date.now()) return kept.values;
+    // Those who ask meanwhile wait for the same, so it does not end with the one who asked first.
+    const values = this.#valuesOf(name, { ...place, signal: new AbortController().signal });
+    if (this.#kept.size >= MOST_KEPT) this.#kept.clear();
+    this.#kept.set(key, { until: Date.now() + keptMs, values });
+    // What could not be asked now is asked the next time.
+    values.catch(() => this.#kept.delete(key));
+    return values;
+  }
+
+  async #valuesOf(name: string, place: Place): Promise<Values> {
     switch (name) {
       case 'cluster':
         return this.#dispatcher.clusterNames(place.caller);
@@ -115,7 +145,7 @@ export class Completions {
   ): Promise<(string | Named)[]> {
     const look = { tool: 'get_cluster_resources', seconds: SECONDS + 1, signal };
     const { values } = await this.#dispatcher.look(caller, look, async (context) => {
-      const fleet = context.fleet(this.#known(cluster, caller));
+      const fleet = context.fleet(cluster);
       const { answers } = await askFleet(
         fleet,
         context,
@@ -129,46 +159,27 @@ export class Completions {
 
   /** Of the default node, or of the first that is up. */
   async #bridgesOf({ cluster, caller, signal }: Place): Promise<string[]> {
-    const { principal, directory, readOnly } = caller;
     const only = this.#dispatcher.clusterNames(caller).length === 1;
-    const name = this.#known(cluster, caller) ?? (only ? undefined : directory.defaultCluster);
+    const name = cluster ?? (only ? undefined : caller.directory.defaultCluster);
     if (name === undefined && !only) return [];
-    // What one caller may read says nothing of another: the scopes and the groups decide.
-    const key = JSON.stringify([
-      principal.id,
-      [...principal.scopes].sort(),
-      principal.groups,
-      principal.client,
-      readOnly,
-      name,
-    ]);
-    const kept = this.#bridges.get(key);
-    if (kept !== undefined && kept.until > Date.now()) return kept.bridges;
     const look = { tool: 'proxmox_api_call', seconds: SECONDS, signal };
     const { bridges } = await this.#dispatcher.look(caller, look, async (context) => ({
       bridges: await readBridges(context, name),
     }));
-    if (this.#bridges.size >= MOST_KEPT) this.#bridges.clear();
-    this.#bridges.set(key, { until: Date.now() + BRIDGES_MS, bridges });
     return bridges;
   }
 
   /** Of the tasks that were started here: asks no cluster. */
   async #upids({ cluster, caller, signal }: Place): Promise<string[]> {
     const look = { tool: 'list_jobs', seconds: SECONDS, signal };
-    const name = this.#known(cluster, caller);
     const { upids } = await this.#dispatcher.look(caller, look, async ({ jobs }) => ({
-      upids: jobs(name === undefined ? {} : { cluster: name }).map(({ upid }) => upid),
+      upids: jobs({ cluster }).map(({ upid }) => upid),
     }));
     return upids;
   }
-
-  /** A name that is no cluster of the caller's narrows to nothing. @throws Error, which suggests nothing */
-  #known(cluster: string | undefined, caller: Caller): string | undefined {
-    if (cluster === undefined || this.#dispatcher.clusterNames(caller).includes(cluster)) return cluster;
-    throw new Error('no such cluster');
-  }
 }
+
+type Values = readonly (string | Named)[];
 
 /** A value that is found by another text, too: a VMID by the name of its guest. */
 interface Named {
@@ -194,7 +205,7 @@ function promptArguments(name: string): string[] {
 }
 
 /** Values that begin with what was typed come before those that hold it; case counts for nothing. */
-function ranked(values: readonly (string | Named)[], typed: string): string[] {
+function ranked(values: Values, typed: string): string[] {
   const wanted = typed.trim().toLowerCase();
   const [first, second] = [new Set<string>(), new Set<string>()];
   for (const item of values) {

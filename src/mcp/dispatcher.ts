@@ -42,6 +42,11 @@ export interface CallOptions {
   progress?: ((update: Progress) => void) | undefined;
   /** Puts a plan to the person at the client; absent where the client can't. */
   ask?: AskPerson | undefined;
+  /**
+   * Nobody asked just now: the service looks at something again and again for a caller. What goes well or badly is no
+   * news to the log, and takes nothing from the calls per minute; how often that happens is bounded elsewhere.
+   */
+  isRoutine?: boolean;
 }
 
 /** A tool's answer in MCP's form, without a type of either SDK. */
@@ -178,18 +183,18 @@ export class Dispatcher {
     const requestId = this.#options.newId();
     const startedAt = this.#now();
     const { principal, door } = caller;
-    const log = this.#options.logger.child({
-      request_id: requestId,
-      subject: principal.subject,
-      tool: name,
-      door,
-    });
+    const log = this.#options.logger.child(
+      { request_id: requestId, subject: principal.subject, tool: name, door },
+      options.isRoutine ? { level: 'error' } : {},
+    );
     const state: CallState = { requestId, tool: tool.name, log, cluster: undefined };
     const ending = new AbortController();
     this.#endings.set(ending, principal);
     const signal = AbortSignal.any([options.signal, ending.signal]);
     try {
-      this.#rate.take(principal.id, this.#options.limitsOf?.(principal).callsPerMinute);
+      if (!options.isRoutine) {
+        this.#rate.take(principal.id, this.#options.limitsOf?.(principal).callsPerMinute);
+      }
       const result = await this.#running.run(principal.id, (enter) =>
         this.#run(tool, args, caller, { ...options, signal, enter }, state),
       );

@@ -1,7 +1,7 @@
 /** Codes of JSON-RPC, and the one of MCP for a resource that is not there. */
 export const INVALID_PARAMS = -32602;
 export const INTERNAL_ERROR = -32603;
-/** Revision 2026-07-28 says -32602 in its place; its SDK rewrites the code as it leaves. */
+/** Up to revision 2025-11-25; the later one says -32602, and the SDK for that rewrites the code as it leaves. */
 export const RESOURCE_NOT_FOUND = -32002;
 
 /** A request that is answered with a JSON-RPC error, without a type of either SDK. */

@@ -65,7 +65,7 @@ const node: ResourceKind = {
     return {
       version: objectOf(version).version,
       services: objectOf(services).not_running,
-      subscription: objectOf(subscription).status,
+      subscription: isObject(subscription) ? [subscription.active, subscription.level] : undefined,
     };
   },
 };

@@ -1,6 +1,6 @@
 import { isObject, type Json } from '../catalogue/json.ts';
 import { askFleet } from '../tools/fleet.ts';
-import type { Caller, Dispatcher } from './dispatcher.ts';
+import type { Caller, CallOptions, Dispatcher } from './dispatcher.ts';
 import { INTERNAL_ERROR, INVALID_PARAMS, ProtocolProblem, RESOURCE_NOT_FOUND } from './protocol-problem.ts';
 import { kindOf, RESOURCE_KINDS, type ResourceKind } from './resource-kinds.ts';
 import { fillUri, type ResourceValues, variablesOf } from './resource-uri.ts';
@@ -80,7 +80,7 @@ export class Resources {
   /** @throws ProtocolProblem for what is not there, or for the error that the tool gave */
   async read(uri: string, caller: Caller, signal: AbortSignal) {
     const { kind, tool, args } = this.#readable(uri, caller);
-    const answer = await this.#answer(uri, { kind, tool, args }, caller, signal);
+    const answer = await this.#answer(uri, { kind, tool, args }, caller, { signal });
     // Where a tool's answer has it in front, a resource has it inside: a client shows the text alone.
     const text = JSON.stringify({ _notice: DATA_NOTICE, ...answer });
     return { contents: [{ uri, mimeType: JSON_TYPE, text }] };
@@ -91,10 +91,10 @@ export class Resources {
    *
    * @throws ProtocolProblem as `read` does
    */
-  async essence(uri: string, caller: Caller, signal: AbortSignal) {
+  async essence(uri: string, caller: Caller, options: CallOptions) {
     const { kind, tool, args } = this.#readable(uri, caller);
     const asked = { kind, tool, args: { ...args, ...kind.watchArgs?.[tool] } };
-    return kind.essence(await this.#answer(uri, asked, caller, signal));
+    return kind.essence(await this.#answer(uri, asked, caller, options));
   }
 
   #kindsFor(caller: Caller): ResourceKind[] {
@@ -125,9 +125,9 @@ export class Resources {
     uri: string,
     { kind, tool, args }: Readable,
     caller: Caller,
-    signal: AbortSignal,
+    options: CallOptions,
   ): Promise<Json> {
-    const { isError, structuredContent } = await this.#dispatcher.callTool(tool, args, caller, { signal });
+    const { isError, structuredContent } = await this.#dispatcher.callTool(tool, args, caller, options);
     if (isError) throw problemOf(uri, structuredContent);
     if (kind.isMissing?.(structuredContent)) throw notFound(uri, 'There is no such resource.');
     return structuredContent;

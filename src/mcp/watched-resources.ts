@@ -1,12 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ClusterDirectory } from '../clusters/cluster.ts';
+import { CallerKeys } from './caller-keys.ts';
 import type { Caller } from './dispatcher.ts';
 import { INVALID_PARAMS, ProtocolProblem, RESOURCE_NOT_FOUND } from './protocol-problem.ts';
 import type { Essence } from './resource-kinds.ts';
 
 export interface WatchOptions {
-  /** @throws what says that it can't be read */
-  read(uri: string, caller: Caller, signal: AbortSignal): Promise<Essence>;
+  /**
+   * @param isRoutine nobody waits for this look
+   * @throws what says that it can't be read
+   */
+  read(uri: string, caller: Caller, options: { signal: AbortSignal; isRoutine: boolean }): Promise<Essence>;
   /** From the end of one look to the next. */
   pauseMs?: number;
   /** Resources that one principal may have watched at once. */
@@ -27,6 +30,7 @@ interface Watch {
   timer: NodeJS.Timeout | undefined;
   /** What was seen last, part by part; empty as long as nothing was. */
   seen: Essence;
+  looks: number;
 }
 
 const PAUSE_MS = 10_000;
@@ -41,8 +45,7 @@ const FIRST_LOOK_MS = 5_000;
 export class WatchedResources {
   readonly #options: WatchOptions;
   readonly #watches = new Map<string, Watch>();
-  readonly #directories = new WeakMap<ClusterDirectory, number>();
-  #lastDirectory = 0;
+  readonly #callers = new CallerKeys();
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -62,7 +65,7 @@ export class WatchedResources {
    * @throws ProtocolProblem for a resource that is not there, or one too many
    */
   async watch(uri: string, caller: Caller, changed: () => void): Promise<() => void> {
-    const key = this.#keyOf(uri, caller);
+    const key = `${this.#callers.of(caller)} ${uri}`;
     const watch = this.#watches.get(key) ?? this.#open(key, uri, caller);
     watch.caller = laterOf(watch.caller, caller);
     // Each subscriber counts for itself, also where two bring the same function.
@@ -96,7 +99,15 @@ export class WatchedResources {
       );
     }
     const end = new AbortController();
-    const first = { uri, caller, listeners: new Set<() => void>(), end, timer: undefined, seen: {} };
+    const first = {
+      uri,
+      caller,
+      listeners: new Set<() => void>(),
+      end,
+      timer: undefined,
+      seen: {},
+      looks: 0,
+    };
     const watch: Watch = Object.assign(first, { begun: this.#begin(first) });
     this.#watches.set(key, watch);
     return watch;
@@ -144,9 +155,12 @@ export class WatchedResources {
   }
 
   /** That a resource is gone is a change like any other, once it was there. */
-  async #essence({ uri, caller, end, seen }: Omit<Watch, 'begun'>): Promise<Essence> {
+  async #essence(watch: Omit<Watch, 'begun'>): Promise<Essence> {
+    const { uri, caller, end, seen } = watch;
     try {
-      return { isThere: true, ...(await this.#options.read(uri, caller, end.signal)) };
+      // Who subscribes makes a call; what follows of it is the service's own doing.
+      const options = { signal: end.signal, isRoutine: watch.looks++ > 0 };
+      return { isThere: true, ...(await this.#options.read(uri, caller, options)) };
     } catch (error) {
       if (seen.isThere !== undefined && isNotThere(error)) return { isThere: false };
       throw error;
@@ -166,24 +180,6 @@ export class WatchedResources {
     clearTimeout(watch.timer);
     watch.end.abort();
     if (this.#watches.get(key) === watch) this.#watches.delete(key);
-  }
-
-  /** Two callers share a watch only where all is the same that decides what they see. */
-  #keyOf(uri: string, { principal, directory, readOnly, toolsets }: Caller): string {
-    const known = this.#directories.get(directory) ?? ++this.#lastDirectory;
-    this.#directories.set(directory, known);
-    const { id, client, groups, scopes } = principal;
-    const offered = toolsets && [...toolsets].sort();
-    return JSON.stringify([
-      uri,
-      known,
-      id,
-      client,
-      [...groups].sort(),
-      [...scopes].sort(),
-      readOnly,
-      offered,
-    ]);
   }
 }
 

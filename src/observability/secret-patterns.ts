@@ -23,7 +23,7 @@ const PATTERNS: readonly string[] = [
   `((?<!www-)authorization["']?\\s{0,3}[:=]\\s{0,3}["']?(?:[a-z]{1,16}\\s{1,3}(?=[^\\s=]))?)(?!(?:Bearer|Basic)\\b)${TOKEN}+`,
   '((?<![a-z])(?:Bearer|Basic)\\s{1,3})(?=[^\\s]{0,64}\\d)[A-Za-z0-9._~+/-]{16,}={0,2}(?![A-Za-z0-9="])',
   '(:\\/\\/[^\\s\\/:@"\']{0,128}:)[^\\s\\/@"\']{1,256}(?=@)',
-  '([?&](?:token|key|sig|signature|auth|access_key)=)[^&\\s"\'#]+',
+  '([?&](?:token|key|sig|signature|auth|access_key|x-(?:amz|goog)-(?:signature|security-token))=)[^&\\s"\'#]+',
   // Settings: in a property string or a URL, in JSON, on a command line, in a guest's configuration.
   `(${NAMES}(?:=|%3D))${TOKEN}+`,
   `(\\\\{0,3}"[a-z_-]{0,32}(?:${NAMES}|ticket|token)\\\\{0,3}"\\s{0,3}:\\s{0,3}\\\\{0,3}")(?:[^"\\\\]|\\\\[^"\\\\])+`,

@@ -138,7 +138,7 @@ describe('a subscription', () => {
     await told(here, VM);
   });
 
-  it('tells of a cluster, a node, a storage and a growing log as they change', async () => {
+  it('tells of clusters and storages as they change', async () => {
     const site = await start({ clusters: ['production', 'staging'] });
     const production = site.simulator.cluster('production');
     const here = await site.connect('modern');
@@ -151,6 +151,32 @@ describe('a subscription', () => {
     storage.content = ['iso'];
     await vi.waitFor(() => expect(here.updates).toContain('proxmox://production/storages/local'), SOON);
   }, 40_000);
+});
+
+describe('the looks of a subscription', () => {
+  it('are no calls of the principal’s, and no news; a reading and a subscribing are', async () => {
+    const site = await start({ limitsOf: () => ({ callsPerMinute: 3 }) });
+    const production = site.simulator.cluster('production');
+    const here = await site.connect('http');
+    const calls = () => site.service.lines.filter((line) => line.includes('"tool call"')).length;
+    await here.subscribe(VM);
+    expect(calls()).toBe(1);
+    await looks(production, 5);
+    expect(calls()).toBe(1);
+    await here.client.readResource({ uri: VM });
+    await here.client.readResource({ uri: VM });
+    await expect(here.client.readResource({ uri: VM })).rejects.toMatchObject({
+      code: -32603,
+      data: { code: 'RATE_LIMITED' },
+    });
+    guestOf(production).config.description = 'changed';
+    await told(here, VM);
+    // One that could not look at once does so later.
+    await here.subscribe(OTHER);
+    await looks(production, 5);
+    guestOf(production, 101).config.description = 'changed';
+    await told(here, VM, OTHER);
+  });
 });
 
 describe('resources/list_changed', () => {

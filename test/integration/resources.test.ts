@@ -100,12 +100,24 @@ describe.each(ERAS)('over %s, a client', (era) => {
     expect([code, data?.code]).toEqual([-32603, 'CLUSTER_UNREACHABLE']);
     expect(data?.hint).toBeTruthy();
     expect(message).toContain(String(data?.hint));
-    // What can be told without asking is told.
-    expect(await urisOf(client)).toEqual(['proxmox://clusters', 'proxmox://production']);
   });
 });
 
 describe('what a client is offered', () => {
+  it('is listed without what can not be reached, or takes its time', async () => {
+    const site = await BesideSite.start();
+    site.simulator.cluster('staging').faults.add({ kind: 'hang' });
+    site.simulator.cluster('disaster-recovery').faults.add({ kind: 'close' });
+    const { client } = await site.connect('http');
+    const uris = await urisOf(client);
+    expect(uris.filter((one) => !one.startsWith('proxmox://production'))).toEqual([
+      'proxmox://clusters',
+      'proxmox://disaster-recovery',
+      'proxmox://staging',
+    ]);
+    expect(uris).toContain('proxmox://production/nodes/pve1');
+  });
+
   it('is one cluster at a door to one', async () => {
     const site = await BesideSite.start();
     for (const era of ['http', 'modern'] as const) {

@@ -11,6 +11,7 @@ import { openState } from '../../src/access/state.ts';
 import { openAuditLog } from '../../src/audit/audit-log.ts';
 import { ClusterManager } from '../../src/clusters/manager.ts';
 import { Redaction } from '../../src/observability/redaction.ts';
+import { makeCertificate } from '../../src/simulator/certificate.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { configFor } from '../support/engine-fixtures.ts';
 import { gateFor, policyWith } from '../support/gate.ts';
@@ -111,11 +112,15 @@ describe('credentials that tools make and take', () => {
     const ldap = { server1: 'ldap.example.com', base_dn: 'dc=example', user_attr: 'uid', password: bind };
     const realm = await apply('save_realm', { realm: 'corp', type: 'ldap', options: ldap });
     expect(realm.texts).not.toContain(bind);
+    const { pem, key } = await makeCertificate('production', 'a1.example.com');
+    const served = await apply('set_certificate', { node: 'a1', certificate: pem, key });
+    const inKey = key.split('\n')[2] ?? '';
+    expect(served.texts).not.toContain(inKey);
     const kept = recorded();
     // What is looked for would be found.
     expect(kept).toContain('ann@pve');
     expect(kept).toContain('/cluster/notifications/endpoints/gotify');
-    for (const secret of [first, second, password, gotify, bind]) {
+    for (const secret of [first, second, password, gotify, bind, inKey]) {
       expect(secret.length).toBeGreaterThan(15);
       expect(kept.includes(secret)).toBe(false);
       expect(kept.includes(Buffer.from(secret).toString('base64').slice(0, 20))).toBe(false);

@@ -1,4 +1,5 @@
 import { ACCESS_CALLS, ACCESS_SETUP } from './tool-calls/access.ts';
+import { AGENT_CALLS } from './tool-calls/agent.ts';
 import { API_CALLS } from './tool-calls/api.ts';
 import { BACKUPS_CALLS } from './tool-calls/backups.ts';
 import { CEPH_CALLS, CEPH_SETUP } from './tool-calls/ceph.ts';
@@ -32,6 +33,7 @@ export const TOOL_CALLS: ToolCallTable = {
   ...REPLICATION_CALLS,
   ...ACCESS_CALLS,
   ...CEPH_CALLS,
+  ...AGENT_CALLS,
   ...METRICS_CALLS,
   ...SYSTEM_CALLS,
 };

@@ -1,4 +1,3 @@
-import type { Policy } from '../../src/access/policy/policy.ts';
 import { ClusterManager } from '../../src/clusters/manager.ts';
 import { Secret } from '../../src/config/secret.ts';
 import { parseApiPath } from '../../src/proxmox/api-path.ts';
@@ -9,8 +8,8 @@ import { restoreState, type SavedState } from '../../src/simulator/state/saving.
 import type { Task } from '../../src/simulator/state/tasks.ts';
 import { parseUpid } from '../../src/simulator/state/upid.ts';
 import { configFor, SILENT } from './engine-fixtures.ts';
-import { TOOL_SETUP } from './tool-calls.ts';
 import { ENDED_UPID, PREPARED_AT, RUNNING_UPID, type SetupCall } from './tool-calls/table.ts';
+import { TOOL_SETUP } from './tool-calls.ts';
 
 /** Its service logs in with this one's password: what only a person may do is done there. */
 const WITH_PASSWORD = 'staging';
@@ -52,15 +51,20 @@ export class ToolEstate {
 
   /** Everything is as it was prepared; what arrived so far is forgotten. */
   reset(): void {
-    for (const { name, state, requests } of this.simulator.clusters) {
+    this.forget();
+    for (const { name, state } of this.simulator.clusters) {
       restoreState(state, structuredClone(this.#prepared.get(name) ?? {}));
       if (name === 'production') state.tasks.restore([...state.tasks.saved(), ...twoTasks()]);
-      requests.length = 0;
     }
     this.#clock.startedAt = Date.now();
   }
 
-  /** What arrived since the reset; logins are the service's own. */
+  /** From here on requests are counted. */
+  forget(): void {
+    for (const { requests } of this.simulator.clusters) requests.length = 0;
+  }
+
+  /** What arrived since; logins are the service's own. */
   arrived(): Arrived[] {
     return this.simulator.clusters.flatMap(({ name, requests }) =>
       requests
@@ -112,21 +116,4 @@ function twoTasks(): Task[] {
     const ended = { endtime: rest.starttime + 5, exitstatus: 'OK', log: ['begun', 'TASK OK'] };
     return { ...rest, owner, upid, log: ['begun'], ...(upid === ENDED_UPID ? ended : {}) };
   });
-}
-
-/** A policy that a test changes while the service runs. */
-export function livePolicy(first: Policy): Policy & { use(policy: Policy): void } {
-  let policy = first;
-  return {
-    decide: (asked) => policy.decide(asked),
-    needsGuest: (principal) => policy.needsGuest(principal),
-    tenantOf: (principal) => policy.tenantOf(principal),
-    isProtected: (guest, cluster) => policy.isProtected(guest, cluster),
-    mayUse: (principal, tool) => policy.mayUse(principal, tool),
-    limitsOf: (principal) => policy.limitsOf(principal),
-    describe: (principal) => policy.describe(principal),
-    use: (next) => {
-      policy = next;
-    },
-  };
 }

@@ -125,16 +125,23 @@ export class PlanStore {
     return row && planOf(row);
   }
 
-  /** The newest plan about the same that was denied, however its calls were spelled; it stands until it expires. */
+  /**
+   * The newest plan that was denied and is about the same, or about a part of it, however its calls were spelled: with
+   * a further call beside them nobody is asked again. It stands until it expires.
+   */
   findDenied(principal: Principal, cluster: string, about: string): StoredPlan | undefined {
-    const row = this.#get(
-      `SELECT * FROM approval_plans
-       WHERE principal_id = ? AND cluster = ? AND about = ? AND state = 'denied' AND expires_at > ?
-       ORDER BY number DESC LIMIT 1`,
-      principal.id,
-      cluster,
-      about,
-      this.#clock(),
+    const wanted = new Set(about.split('\n'));
+    const rows = this.#database
+      .prepare(
+        `SELECT * FROM approval_plans
+         WHERE principal_id = ? AND cluster = ? AND about <> '' AND state = 'denied' AND expires_at > ?
+         ORDER BY number DESC`,
+      )
+      .all(principal.id, cluster, this.#clock());
+    const row = rows.find((one) =>
+      String(one.about)
+        .split('\n')
+        .every((line) => wanted.has(line)),
     );
     return row && planOf(row);
   }

@@ -5,7 +5,8 @@ import type { Seen } from './rules.ts';
 import { tenantPathOf } from './tenant-paths.ts';
 
 /** Settings of a guest that reach what is on the node: its devices, folders, hooks, and files of other people. */
-const NODE_KEYS = /^(?:args|hookscript|cicustom|(?:hostpci|usb|parallel|dev)\d+|lxc(?:\..*)?)$/;
+const NODE_KEYS =
+  /^(?:args|hookscript|cicustom|ivshmem|(?:hostpci|usb|parallel|dev|virtiofs)\d+|lxc(?:\..*)?)$/;
 /** A value that is, or names, a path of the node instead of a volume; `mp=/data` is one within the guest. */
 const NODE_PATH = /^\s*\/|(?:^|,)\s*(?:file|volume|import-from|path)=\s*\//;
 const VOLUME_KEYS =

@@ -6,6 +6,7 @@ import { declare } from './declare.ts';
 import {
   boolean,
   type Call,
+  flag,
   type Method,
   node,
   number,
@@ -33,10 +34,10 @@ function execStatus(call: Call): unknown {
   if (!job) throw failure(`Agent error: PID ${pid} does not exist`);
   if (call.state.clock() < job.endsAt) return { exited: 0 };
   delete jobs[pid];
-  const { exitcode, out, err } = job;
+  const { exitcode, signal, out, err } = job;
   return {
     exited: 1,
-    exitcode,
+    ...(signal === undefined ? { exitcode } : { signal }),
     ...(out === '' ? {} : { 'out-data': out }),
     ...(err === '' ? {} : { 'err-data': err }),
   };
@@ -69,7 +70,9 @@ function fileWrite(call: Call): null {
 }
 
 function setPassword(call: Call): unknown {
-  requireAgent(call);
+  const inside = insideOf(requireAgent(call));
+  const entry = { password: text(call, 'password'), crypted: flag(call, 'crypted') };
+  inside.passwords = { ...inside.passwords, [text(call, 'username')]: entry };
   return { result: {} };
 }
 

@@ -6,14 +6,20 @@ import { drives } from '../state/volumes.ts';
 import { declare } from './declare.ts';
 import { type Call, guestOf, index, type Method, node, onGuest, text, vmid } from './method.ts';
 
-/** A VM whose guest agent is set up and answers. */
-export function requireAgent(call: Call): Guest {
+/** What an agent still does while the file systems are frozen: nothing that may write. */
+const WHILE_FROZEN: readonly string[] = ['info', 'ping', 'fsfreeze-status', 'fsfreeze-thaw'];
+
+/** A VM whose guest agent is set up and answers. @param command what it is asked for */
+export function requireAgent(call: Call, command = 'exec'): Guest {
   const guest = guestOf(call, 'qemu');
   if (!/^(enabled=)?1/.test(String(guest.config.agent ?? '0'))) {
     throw failure('No QEMU guest agent configured');
   }
   if (guest.status !== 'running') throw failure(`VM ${guest.vmid} is not running`);
   if (guest.paused) throw failure('QEMU guest agent is not running');
+  if (insideOf(guest).frozen && !WHILE_FROZEN.includes(command)) {
+    throw failure(`Agent error: Command guest-${command} has been disabled: the agent is in frozen state`);
+  }
   return guest;
 }
 
@@ -200,7 +206,7 @@ function addressesOf(wanted: string, leased: string): unknown[] {
 
 function generic(call: Call): unknown {
   const wanted = COMMANDS.find(({ name }) => name === text(call, 'command'));
-  const guest = requireAgent(call);
+  const guest = requireAgent(call, wanted?.name);
   return { result: wanted?.answer(guest, call) };
 }
 
@@ -220,7 +226,7 @@ export function agentMethods(type: GuestType): Method[] {
     declare('POST', path, onGuest(everything), { node, vmid, command }, generic),
     ...COMMANDS.map(({ name, verb, privileges, answer }) =>
       declare(verb, `${path}/${name}`, onGuest(...privileges, everything), { node, vmid }, (call) => ({
-        result: answer(requireAgent(call), call),
+        result: answer(requireAgent(call, name), call),
       })),
     ),
   ];

@@ -7,42 +7,38 @@ import { type Call, type Method, type Permissions, text } from './method.ts';
 /** A collection that the built-in schema is too old for, kept as the generic ones are. */
 interface Kept extends Place {
   key: 'id' | 'name';
-  read: Permissions;
-  change: Permissions;
+  permissions: Readonly<Record<'list' | 'create' | 'read' | 'update' | 'remove', Permissions>>;
   /** How a change names the options to reset; a list in one text where absent. */
   removal?: 'array';
   /** Of a new item; those that are required are optional in a change. */
   properties: Properties;
+  /** Whether the caller sees an item of the list; all where absent. */
+  mayList?: (call: Call, id: string) => boolean;
 }
 
 /** The five methods of a collection of named items. */
 export function keptMethods(kept: Kept): Method[] {
-  const { path, key, read, change, properties, removal } = kept;
+  const { path, key, permissions, properties, removal, mayList = () => true } = kept;
   const id: Properties = { [key]: required({ type: 'string', format: 'pve-configid' }) };
   const optional = Object.fromEntries(
     Object.entries(properties).map(([name, schema]) => [name, { ...schema, optional: 1 as const }]),
   );
+  const change = { ...id, ...optional, ...UPDATE, ...(removal === 'array' ? arrays('delete') : {}) };
   const one = `${path}/{${key}}`;
+  const rows = (call: Call): StoredObject[] => {
+    const visible = call.state.collections.list(path).filter(([name]) => mayList(call, name));
+    return visible.map(([name, item]) => ({ [key]: name, ...item }));
+  };
   return [
-    declare('GET', path, read, {}, (call) => rows(call, kept)),
-    declare('POST', path, change, { ...id, ...properties }, (call) => createKept(call, kept)),
-    declare('GET', one, read, id, (call) => call.state.collections.read(kept, text(call, key))),
-    declare(
-      'PUT',
-      one,
-      change,
-      { ...id, ...optional, ...UPDATE, ...(removal === 'array' ? arrays('delete') : {}) },
-      (call) => updateKept(call, kept),
-    ),
-    declare('DELETE', one, change, id, (call) => {
+    declare('GET', path, permissions.list, {}, rows),
+    declare('POST', path, permissions.create, { ...id, ...properties }, (call) => createKept(call, kept)),
+    declare('GET', one, permissions.read, id, (call) => call.state.collections.read(kept, text(call, key))),
+    declare('PUT', one, permissions.update, change, (call) => updateKept(call, kept)),
+    declare('DELETE', one, permissions.remove, id, (call) => {
       call.state.collections.remove(kept, text(call, key));
       return null;
     }),
   ];
-}
-
-function rows({ state }: Call, { path, key }: Kept): StoredObject[] {
-  return state.collections.list(path).map(([id, item]) => ({ [key]: id, ...item }));
 }
 
 export function createKept(call: Call, place: Place & { key: 'id' | 'name' }): null {

@@ -22,6 +22,8 @@ export interface User {
   /** epoch seconds; 0 or absent: never */
   expire?: number;
   secondFactors?: SecondFactor[];
+  /** After too many wrong codes. */
+  totpLocked?: true;
 }
 
 export interface SecondFactor {

@@ -6,6 +6,8 @@ interface AgentJob {
   /** epoch ms */
   endsAt: number;
   exitcode: number;
+  /** The signal that ended it; then it has no exit code. */
+  signal?: number;
   out: string;
   err: string;
 }
@@ -13,6 +15,8 @@ interface AgentJob {
 /** What the guest agent can reach: a few files and the programs it was asked to run. */
 export interface Inside {
   files: Record<string, string>;
+  /** Those that were set through the agent, by user. */
+  passwords?: Record<string, { password: string; crypted: boolean }>;
   jobs: Record<string, AgentJob>;
   nextPid: number;
   frozen: boolean;
@@ -36,6 +40,7 @@ export function insideOf(guest: Guest): Inside {
 
 interface Ran {
   exitcode: number;
+  signal?: number;
   out?: string;
   err?: string;
   seconds?: number;
@@ -67,6 +72,11 @@ const PROGRAMS: Record<string, Program> = {
   false: () => ({ exitcode: 1 }),
   hostname: (_given, { guest }) => done(`${guestName(guest)}\n`),
   id: () => done('uid=0(root) gid=0(root) groups=0(root)\n'),
+  // A shell that ends itself: `sh -c 'kill -9 $$'`.
+  kill: ([signal, pid]) => {
+    const number = Number(signal?.replace('-', ''));
+    return pid === '$$' && number > 0 ? { exitcode: 0, signal: number } : { exitcode: 1 };
+  },
   sleep: ([seconds]) => ({ exitcode: 0, seconds: Number(seconds) || 0 }),
   true: () => ({ exitcode: 0 }),
   uname: ([option], { guest }) => {
@@ -92,9 +102,10 @@ function run([program = '', ...given]: string[], surroundings: Surroundings): Ra
 
 /** @returns the number under which its end can be asked for */
 export function startJob(command: string[], surroundings: Surroundings): number {
-  const { exitcode, out = '', err = '', seconds = 0 } = run(command, surroundings);
+  const { exitcode, signal, out = '', err = '', seconds = 0 } = run(command, surroundings);
   const inside = insideOf(surroundings.guest);
   const pid = inside.nextPid++;
-  inside.jobs[pid] = { endsAt: surroundings.now + seconds * 1000, exitcode, out, err };
+  const ends = signal === undefined ? { exitcode } : { exitcode, signal };
+  inside.jobs[pid] = { endsAt: surroundings.now + seconds * 1000, ...ends, out, err };
   return pid;
 }

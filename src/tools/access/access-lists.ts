@@ -2,6 +2,7 @@ import type { GatedCluster } from '../../access/gate.ts';
 import { isObject, type Json } from '../../catalogue/json.ts';
 import { isSecretParameter } from '../../catalogue/risk-parameters.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
+import { toCallError } from '../../proxmox/errors.ts';
 import { isOn } from '../guests/config.ts';
 import { compact, rowsOf, textOf } from '../results.ts';
 import { namesOf, readRealms } from './users.ts';
@@ -41,21 +42,30 @@ export async function readAccess(cluster: GatedCluster, kind: AccessKind): Promi
   }
 }
 
-/** One of them, with what a list does not tell: the members of a pool, the options of a realm. @throws CallError */
+/**
+ * One of them, with what a list does not tell: the members of a pool, the options of a realm.
+ *
+ * @returns the row alone where that may not be read, and why
+ */
 export async function detailsOf(
   cluster: GatedCluster,
   kind: AccessKind,
   found: AccessRow,
-): Promise<AccessRow> {
-  if (kind === 'pools') {
-    const { guests, storages } = await poolMembers(cluster, found.name);
-    return { ...found, guests, storages };
+): Promise<{ row: AccessRow; problem?: string }> {
+  try {
+    if (kind === 'pools') return { row: { ...found, ...(await poolMembers(cluster, found.name)) } };
+    if (kind === 'realms') return { row: { ...found, options: await realmOptions(cluster, found.name) } };
+    return { row: found };
+  } catch (thrown) {
+    const { code, message } = toCallError(thrown);
+    return { row: found, problem: `Its details could not be read: ${code}: ${message}` };
   }
-  if (kind !== 'realms') return found;
-  const path = apiPath`/access/domains/${found.name}`;
-  const { data } = await cluster.request({ method: 'GET', path });
+}
+
+async function realmOptions(cluster: GatedCluster, realm: string): Promise<Record<string, unknown>> {
+  const { data } = await cluster.request({ method: 'GET', path: apiPath`/access/domains/${realm}` });
   const { digest: _digest, type: _type, comment: _comment, ...options } = isObject(data) ? data : {};
-  return { ...found, options: withoutSecrets('/access/domains/{realm}', options) };
+  return withoutSecrets('/access/domains/{realm}', options);
 }
 
 /** Options of which those that are secrets show no more than that they are set. */

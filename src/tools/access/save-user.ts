@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { GatedCluster } from '../../access/gate.ts';
+import type { GatedCluster, GateRequest } from '../../access/gate.ts';
+import type { Json } from '../../catalogue/json.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { refuser } from '../backups/refuser.ts';
@@ -7,16 +8,7 @@ import { defineTool } from '../define.ts';
 import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
 import { noted } from '../results.ts';
 import { expireParam, expireSeconds, userParam } from './identity.ts';
-import {
-  REALM_CALLS,
-  readRealms,
-  readUsers,
-  realmType,
-  requireUser,
-  shownUser,
-  USER_CALLS,
-  userRow,
-} from './users.ts';
+import { REALM_CALLS, readRealms, readUsers, realmType, shownUser, USER_CALLS, userRow } from './users.ts';
 
 const PARAMETERS = ['email', 'firstname', 'lastname', 'comment', 'groups', 'enable', 'expire'];
 
@@ -31,6 +23,7 @@ const input = z.strictObject({
   groups: z.array(textParam()).max(100).optional().describe('All of them: others are left.'),
   enabled: z.boolean().optional(),
   expire: expireParam.optional(),
+  unlock: z.boolean().default(false).describe('Second factors locked by wrong attempts.'),
 });
 
 type Args = z.output<typeof input>;
@@ -44,6 +37,7 @@ export const saveUser = defineTool({
   calls: [
     ['POST', '/access/users', 'userid', 'password', ...PARAMETERS],
     ['PUT', '/access/users/{userid}', ...PARAMETERS],
+    ['PUT', '/access/users/{userid}/unlock-tfa'],
     ...USER_CALLS,
     ...REALM_CALLS,
   ],
@@ -53,19 +47,20 @@ export const saveUser = defineTool({
     const { user } = args;
     const options = optionsOf(args, context.now());
     const cluster = context.cluster(args.cluster).alone();
-    const [users, realms] = await Promise.all([readUsers(cluster), readRealms(cluster)]);
+    const [before, realms] = await Promise.all([readUsers(cluster), readRealms(cluster)]);
     const kind = realmType(cluster, realms, user);
-    const created = !users.some((row) => row.userid === user);
-    requireSensible(cluster, args, { kind, created, isEmpty: Object.keys(options).length === 0 });
-    const request = created
-      ? {
-          method: 'POST' as const,
-          path: apiPath`/access/users`,
-          data: { userid: user, password: args.password, ...options },
-        }
-      : { method: 'PUT' as const, path: apiPath`/access/users/${user}`, data: options };
-    await cluster.request(request);
-    const row = requireUser(cluster, await readUsers(cluster), user);
+    const created = !before.some((row) => row.userid === user);
+    requireSensible(cluster, args, {
+      kind,
+      created,
+      isEmpty: Object.keys(options).length === 0 && !args.unlock,
+    });
+    const requests = requestsOf(args, options, created);
+    await cluster.approve(requests);
+    for (const request of requests) await cluster.request(request);
+    // It is done, whether it may be seen or not.
+    const users = await readUsers(cluster).catch(() => []);
+    const row = users.find(({ userid }) => userid === user) ?? { userid: user, ...options };
     const unable = created && kind === 'pve' && args.password === undefined;
     return {
       ...selectionOf(cluster),
@@ -93,6 +88,15 @@ function optionsOf({ email, firstname, lastname, comment, groups, enabled, expir
     expire: expireSeconds(expire, now),
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+function requestsOf({ user, password, unlock }: Args, options: Json, created: boolean): GateRequest[] {
+  if (created) {
+    return [{ method: 'POST', path: apiPath`/access/users`, data: { userid: user, password, ...options } }];
+  }
+  const change: GateRequest = { method: 'PUT', path: apiPath`/access/users/${user}`, data: options };
+  const free: GateRequest = { method: 'PUT', path: apiPath`/access/users/${user}/unlock-tfa` };
+  return [...(Object.keys(options).length === 0 ? [] : [change]), ...(unlock ? [free] : [])];
 }
 
 interface Found {

@@ -56,14 +56,21 @@ export const setAcl = defineTool({
     const before = await standing(cluster, path, subjects);
     if (args.action === 'revoke') requireGranted(cluster, args, path, before.entries);
     await cluster.request({ method: 'PUT', path: apiPath`/access/acl`, data: dataOf(args, path, subjects) });
-    const after = await standing(cluster, path, subjects);
-    const missing = (from: readonly AclEntry[], of: readonly AclEntry[]) =>
-      of.filter((entry) => !from.some((other) => sameEntry(entry, other)));
+    // It is done, whatever becomes of the reading.
+    const after = await standing(cluster, path, subjects).catch(() => undefined);
+    const done = { ...selectionOf(cluster), action: args.action, path };
+    if (after === undefined) {
+      return {
+        ...done,
+        added: [],
+        removed: [],
+        effect: [],
+        note: 'It was done; what changed could not be read.',
+      };
+    }
     const unread = subjects.filter(({ kind, id }) => kind !== 'group' && !after.privileges.has(id));
     return {
-      ...selectionOf(cluster),
-      action: args.action,
-      path,
+      ...done,
       added: missing(before.entries, after.entries),
       removed: missing(after.entries, before.entries),
       effect: effectOf(before.privileges, after.privileges),
@@ -157,6 +164,11 @@ function effectOf(before: ReadonlyMap<string, string[]>, after: ReadonlyMap<stri
     const lost = had.filter((name) => !now.includes(name));
     return gained.length + lost.length === 0 ? [] : [{ who, gained, lost }];
   });
+}
+
+/** Entries of one list that the other lacks. */
+function missing(from: readonly AclEntry[], of: readonly AclEntry[]): AclEntry[] {
+  return of.filter((entry) => !from.some((other) => sameEntry(entry, other)));
 }
 
 function sameEntry(a: AclEntry, b: AclEntry): boolean {

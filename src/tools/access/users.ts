@@ -55,16 +55,6 @@ export function realmType(cluster: GatedCluster, realms: readonly Json[], user: 
   });
 }
 
-/** @throws CallError NOT_FOUND */
-export function requireUser(cluster: GatedCluster, users: readonly Json[], user: string): Json {
-  const found = users.find((row) => row.userid === user);
-  if (found !== undefined) return found;
-  throw new CallError('NOT_FOUND', `${cluster.name} has no user ${inQuotes(user)} that the token sees.`, {
-    cluster: cluster.name,
-    hint: 'list_users shows those it sees. Nothing was sent.',
-  });
-}
-
 export function shownUser(row: Json, now: number): z.output<typeof userRow> {
   const { tokens } = row;
   return compact({

@@ -61,10 +61,11 @@ export const listBackups = defineTool({
   summary(answer) {
     const { cluster, backups, total, total_bytes } = answer;
     const [newest] = backups;
+    if (total === 0) return `${cluster}: no backup found.${remarks(answer)}`;
     const last =
       newest?.made_at === undefined
         ? ''
-        : ` The first is of ${newest.made_at} on ${quoted(newest.storage ?? '')}.`;
+        : ` The newest here is of ${newest.made_at} on ${quoted(newest.storage ?? '')}.`;
     return `${cluster}: ${count(total, 'backup')} of ${inWords(total_bytes)}${showing(backups, answer)}.${last}${remarks(answer)}`;
   },
 });

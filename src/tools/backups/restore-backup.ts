@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { GatedCluster, GateRequest } from '../../access/gate.ts';
-import type { GuestRow } from '../../clusters/inventory.ts';
+import type { GuestRow, Inventory } from '../../clusters/inventory.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { nodeParam, storageParam } from '../defaults.ts';
@@ -78,6 +78,7 @@ export const restoreBackup = defineTool({
     }),
     volid: z.string(),
     overwrote: z.string().optional().describe('Name of the guest that was there.'),
+    note: z.string().optional(),
     task: taskField,
   }),
   deadlineSeconds: ({ wait_seconds }) => taskDeadline(wait_seconds),
@@ -85,22 +86,24 @@ export const restoreBackup = defineTool({
     const { cluster: named, name, vmid } = args;
     const cluster = context.cluster({ cluster: named, name, vmid }).alone();
     const plan = await planOf(cluster, args);
-    const { guest, over, request } = plan;
+    const { guest, over, request, note } = plan;
     const outcome = await runTask(cluster, request, args.wait_seconds, context);
     return {
       ...selectionOf(cluster),
       guest,
       volid: args.volid,
       ...(over === undefined ? {} : { overwrote: over.name ?? String(over.vmid) }),
+      ...(note === undefined ? {} : { note }),
       ...outcome,
     };
   },
-  summary({ cluster, guest, volid, overwrote, task }) {
+  summary({ cluster, guest, volid, overwrote, note, task }) {
     const { vmid, name, type, node } = guest;
     const kind = type === 'qemu' ? 'VM' : 'Container';
     const subject = `${kind} ${vmid}${name === undefined ? '' : ` (${quoted(name)})`} of ${cluster}`;
     const over = overwrote === undefined ? '' : `, over ${quoted(overwrote)}`;
-    return taskSentence(subject, `restored on ${quoted(node)} from ${quoted(volid)}${over}`, task);
+    const sentence = taskSentence(subject, `restored on ${quoted(node)} from ${quoted(volid)}${over}`, task);
+    return note === undefined ? sentence : `${sentence} ${note}`;
   },
 });
 
@@ -145,9 +148,11 @@ async function planOf(cluster: GatedCluster, args: Args) {
   requireRoom(cluster.name, inventory, { node, type, target: args.storage, saved });
   const storage = args.storage ?? (type === 'lxc' ? rootStorage(cluster.name, saved) : undefined);
   const vmid = args.vmid ?? (await nextVmid(cluster));
+  const name = args.name ?? (saved && savedName(saved));
   return {
     over,
-    guest: { vmid, ...compact({ name: args.name ?? (saved && savedName(saved)) }), type, node },
+    guest: { vmid, ...compact({ name }), type, node },
+    note: namesake(inventory, name, vmid),
     request: requestOf(args, { vmid, node, type, storage, over, found }),
   };
 }
@@ -179,6 +184,14 @@ async function nextVmid(cluster: GatedCluster): Promise<number> {
   const vmid = numberOf(Number(data ?? Number.NaN));
   if (vmid === undefined) throw new Error(`${cluster.name} gave no free VMID`);
   return vmid;
+}
+
+/** A name that two guests have says nothing any more; Proxmox gives the copy that of the original. */
+function namesake({ guests }: Inventory, name: string | undefined, vmid: number): string | undefined {
+  const wanted = name?.toLowerCase();
+  const other = guests.find((guest) => guest.vmid !== vmid && guest.name?.toLowerCase() === wanted);
+  if (name === undefined || other === undefined) return undefined;
+  return `${other.vmid} is called ${quoted(name)}, too: call either by vmid, or rename one (update_guest new_name).`;
 }
 
 interface Restore {

@@ -44,13 +44,14 @@ export const saveBackupJob = defineTool({
   },
   summary({ cluster, created, job }) {
     const { id = '', schedule = '', guests = '', storage, next_run_at, enabled } = job;
+    const whom = /^[\d,]+$/.test(guests) ? guests.replaceAll(',', ', ') : quoted(guests);
     const where = storage === undefined ? '' : ` to ${quoted(storage)}`;
     const next = !enabled
       ? ' It is disabled.'
       : next_run_at === undefined
         ? ''
         : ` It runs next at ${next_run_at}.`;
-    return `The backup job ${quoted(id)} of ${cluster} was ${created ? 'made' : 'changed'}: ${quoted(guests)}${where}, ${quoted(schedule)}.${next}`;
+    return `The backup job ${quoted(id)} of ${cluster} was ${created ? 'made' : 'changed'}: it backs up ${whom}${where} (${quoted(schedule)}).${next}`;
   },
 });
 

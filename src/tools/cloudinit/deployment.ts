@@ -151,7 +151,7 @@ function unfinished({ doing, task }: Unfinished, { done }: Steps, writes: readon
   const [current, ...rest] = writes.slice(at).map((step) => step.doing);
   const isDownload = doing === 'downloading the image';
   const next = isDownload
-    ? 'Then repeat this call: it takes the image that is there.'
+    ? 'Then repeat this call without checksum: it takes the image that is there.'
     : 'Then do what is left with resize_disk and power_guest; a repetition of this call would be refused.';
   return {
     status: 'unfinished',
@@ -229,7 +229,9 @@ async function remains(cluster: GatedCluster, { guest, image }: Deployment): Pro
   }
   const isDownloaded = image.fetch !== undefined && (await isThere(cluster, node, image.volid));
   if (isDownloaded)
-    left.push(`the image ${quoted(image.volid)}, which a repetition takes (delete_volume removes it)`);
+    left.push(
+      `the image ${quoted(image.volid)}, which a repetition without checksum takes (delete_volume removes it)`,
+    );
   return left.length === 0
     ? 'Nothing is left behind.'
     : `Left behind: ${left.join('; ')}. Nothing was deleted.`;

@@ -45,13 +45,21 @@ export async function nodeOfImage(
 
 /**
  * Finds the image for a node, and what is to be sent where it has to be downloaded. One of the same name that is
- * there already is taken: a deployment that broke off goes on from there.
+ * there already is taken, as by a deployment that broke off, but not unseen where a checksum is given: whoever put it
+ * there, nobody compared it.
  *
  * @throws CallError
  */
 export async function imageFor(cluster: GatedCluster, node: string, wanted: ImageWanted): Promise<Image> {
   const { image, checksum } = wanted;
-  if (!isUrl(image)) return { volid: image, fetch: undefined, note: undefined };
+  if (!isUrl(image)) {
+    if (checksum === undefined) return { volid: image, fetch: undefined, note: undefined };
+    throw refuser(cluster.name)(
+      'INVALID_ARGUMENTS',
+      'A checksum goes with a URL: Proxmox compares none of a volume that is there.',
+      'Leave `checksum` out to take the volume as it is.',
+    );
+  }
   const filename = nameFor(nameInUrl(cluster.name, image) ?? '', 'import', undefined);
   requireEnding(cluster.name, filename, 'import');
   if (/\.ova$/i.test(filename)) {
@@ -65,8 +73,13 @@ export async function imageFor(cluster: GatedCluster, node: string, wanted: Imag
   const place = await placeFor(cluster, { storage, node, content: 'import' });
   const volid = volidOf(place, 'import', filename);
   if ((await present(cluster, place, 'import', volid)) !== undefined) {
-    const note = `The image ${quoted(volid)} was there already and was taken${checksum === undefined ? '' : '; its checksum was not compared'}.`;
-    return { volid, fetch: undefined, note };
+    if (checksum === undefined)
+      return { volid, fetch: undefined, note: `The image ${quoted(volid)} was there already and was taken.` };
+    throw refuser(cluster.name)(
+      'CONFLICT',
+      `The image ${quoted(volid)} is there already, and its checksum can't be compared any more.`,
+      `Pass image="${volid}" without checksum to take it as it is; delete_volume makes room for a new download.`,
+    );
   }
   const download = { url: image, content: 'import', filename, checksum, verifyCertificates: true } as const;
   const metadata = metadataRequest(node, download);

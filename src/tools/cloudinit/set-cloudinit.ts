@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { GateRequest } from '../../access/gate.ts';
-import { defineTool } from '../define.ts';
+import { toCallError } from '../../proxmox/errors.ts';
+import { defineTool, type ToolContext } from '../define.ts';
 import { someOf } from '../fleet.ts';
 import { guestFields, guestLabel, guestParams, guestTarget, requireKind } from '../guest-target.ts';
 import { CONFIG_CALLS, readConfig } from '../guests/config.ts';
@@ -91,15 +92,15 @@ export const setCloudinit = defineTool({
     const regenerates = drive !== undefined && isRunning;
     if (regenerates) await cluster.approve([change, renewal]);
     await cluster.request(change);
-    if (regenerates) await cluster.request(renewal);
+    const problem = regenerates ? await problemOf(cluster.request(renewal), context) : undefined;
     const noDrive =
       'It has no cloud-init drive, without which they have no effect: update_guest with set ide2: "<storage>:cloudinit" adds one.';
     const inGuest = 'The guest takes them at its next start.';
     return {
       ...target.fields(),
       changed,
-      regenerated: regenerates,
-      ...noted(drive === undefined ? noDrive : isRunning ? inGuest : undefined),
+      regenerated: regenerates && problem === undefined,
+      ...noted(problem ?? (drive === undefined ? noDrive : isRunning ? inGuest : undefined)),
     };
   },
   summary(answer) {
@@ -108,6 +109,18 @@ export const setCloudinit = defineTool({
     return `Of ${guestLabel(answer)}, ${someOf(changed)} of cloud-init was changed.${drive}${note ? ` ${note}` : ''}`;
   },
 });
+
+/** The settings are changed by then: an error would have the whole repeated. */
+async function problemOf(renewal: Promise<unknown>, { signal }: ToolContext): Promise<string | undefined> {
+  try {
+    await renewal;
+    return undefined;
+  } catch (error) {
+    signal.throwIfAborted();
+    const { message } = toCallError(error);
+    return `They are set, and the drive was not written anew: ${message} regenerate_cloudinit does that.`;
+  }
+}
 
 /** @throws CallError INVALID_ARGUMENTS */
 function changesOf(args: Args, values: Readonly<Record<string, unknown>>) {

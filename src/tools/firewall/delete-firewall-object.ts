@@ -18,7 +18,7 @@ import {
   usersOf,
 } from './objects.ts';
 import { sendAll } from './save-firewall-object.ts';
-import { callsOf, read, ruleCalls, type Scope, scopeFields, scopeOf } from './scope.ts';
+import { callsOf, changedScope, read, ruleCalls, type Scope, scopeFields } from './scope.ts';
 
 const HOMES = ['datacenter', 'qemu', 'lxc'] as const;
 
@@ -60,7 +60,7 @@ export const deleteFirewallObject = defineTool({
   }),
   async run(args, context) {
     const { kind, object, entries } = args;
-    const scope = await scopeOf(context, args);
+    const scope = await changedScope(context, args);
     requireHome(scope, kind);
     if (kind !== 'ipset' && entries !== undefined) {
       throw refused(scope, 'INVALID_ARGUMENTS', '`entries` are of an IP set alone.', 'Leave them out.');

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineTool } from '../define.ts';
 import { compact } from '../results.ts';
 import { expectedRuleParams, inWords, readRules, requireRule, ruleRow } from './rules.ts';
-import { ruleCalls, ruleScopeParams, scopeFields, scopeOf } from './scope.ts';
+import { changedScope, ruleCalls, ruleScopeParams, scopeFields } from './scope.ts';
 
 export const deleteFirewallRule = defineTool({
   name: 'delete_firewall_rule',
@@ -15,7 +15,7 @@ export const deleteFirewallRule = defineTool({
   input: z.strictObject({ ...ruleScopeParams, ...expectedRuleParams }),
   output: z.object({ ...scopeFields, deleted: ruleRow, left: z.int() }),
   async run(args, context) {
-    const scope = await scopeOf(context, args);
+    const scope = await changedScope(context, args);
     const rules = await readRules(scope);
     const { rule, digest } = requireRule(rules, args, scope);
     const path = scope.rules(rule.pos);

@@ -69,7 +69,7 @@ export const getFirewall = defineTool({
 });
 
 /** Rules for forwarded packets are a matter of the newer of Proxmox' two firewalls. */
-export const NFTABLES = 'Forwarded packets are filtered on nodes with the option nftables alone.';
+const NFTABLES = 'Forwarded packets are filtered on nodes with the option nftables alone.';
 
 function policiesOf({ kind }: Scope, options: Json): Record<string, string> {
   const defaults: Readonly<Record<string, string>> = POLICIES[kind];

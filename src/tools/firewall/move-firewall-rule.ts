@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineTool } from '../define.ts';
 import { compact } from '../results.ts';
 import { expectedRuleParams, inWords, readRules, requireRule, ruleRow } from './rules.ts';
-import { ruleCalls, ruleScopeParams, scopeFields, scopeOf } from './scope.ts';
+import { changedScope, ruleCalls, ruleScopeParams, scopeFields } from './scope.ts';
 
 export const moveFirewallRule = defineTool({
   name: 'move_firewall_rule',
@@ -19,7 +19,7 @@ export const moveFirewallRule = defineTool({
   input: z.strictObject({ ...ruleScopeParams, ...expectedRuleParams, to: z.int().min(0) }),
   output: z.object({ ...scopeFields, rule: ruleRow, from: z.int(), digest: z.string().optional() }),
   async run(args, context) {
-    const scope = await scopeOf(context, args);
+    const scope = await changedScope(context, args);
     const before = await readRules(scope);
     const { rule, digest } = requireRule(before, args, scope);
     const to = Math.min(args.to, before.rows.length - 1);

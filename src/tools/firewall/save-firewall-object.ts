@@ -20,7 +20,7 @@ import {
   requireHome,
 } from './objects.ts';
 import { isAddress } from './rule-checks.ts';
-import { callsOf, type Scope, scopeFields, scopeOf } from './scope.ts';
+import { callsOf, changedScope, type Scope, scopeFields } from './scope.ts';
 
 const HOMES = ['datacenter', 'qemu', 'lxc'] as const;
 
@@ -66,7 +66,7 @@ export const saveFirewallObject = defineTool({
   }),
   async run(args, context) {
     const { kind, object, new_name = object, entries } = args;
-    const scope = await scopeOf(context, args);
+    const scope = await changedScope(context, args);
     requireHome(scope, kind);
     const rows = await readObjects(scope, kind);
     const present = rows.find((row) => nameOf(row) === object);

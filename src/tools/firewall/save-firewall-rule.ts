@@ -7,7 +7,7 @@ import { compact, noted } from '../results.ts';
 import { EFFECT_CALLS, effectOf, readOptions, withoutEffect } from './effect.ts';
 import { RULE_CHECK_CALLS, requireSensibleRule } from './rule-checks.ts';
 import { expectedRuleParams, inWords, type RuleRow, readRules, requireRule, ruleRow } from './rules.ts';
-import { ruleCalls, ruleScopeParams, type Scope, scopeFields, scopeOf } from './scope.ts';
+import { changedScope, ruleCalls, ruleScopeParams, type Scope, scopeFields } from './scope.ts';
 
 const LOG_LEVELS = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug', 'nolog'] as const;
 const REMOVABLE = [
@@ -75,7 +75,7 @@ export const saveFirewallRule = defineTool({
     note: z.string().optional(),
   }),
   async run(args, context) {
-    const scope = await scopeOf(context, args);
+    const scope = await changedScope(context, args);
     const pos = args.pos === undefined ? await create(scope, args) : await change(scope, args, args.pos);
     const [{ rows, digest }, own] = await Promise.all([
       readRules(scope),

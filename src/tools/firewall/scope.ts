@@ -6,8 +6,8 @@ import { CallError } from '../../proxmox/errors.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { nodeParam } from '../defaults.ts';
 import type { ApiCall, ToolContext } from '../define.ts';
-import { someOf } from '../fleet.ts';
 import { type GuestTarget, guestLabel, guestParams, guestTarget } from '../guest-target.ts';
+import { requireNode } from '../nodes.ts';
 import { selectedFields, selectionOf, textParam } from '../params.ts';
 import { requireVersion } from '../versions.ts';
 
@@ -84,12 +84,17 @@ export interface Scope {
   fields(): z.output<z.ZodObject<typeof scopeFields>>;
 }
 
+/** As `scopeOf`, for a tool that changes it: no fallback may answer what a write then rests on. */
+export function changedScope(context: ToolContext, args: ScopeArgs): Promise<Scope> {
+  return scopeOf(context, args, true);
+}
+
 /**
  * Finds the firewall that a call means.
  *
  * @throws CallError INVALID_ARGUMENTS where it names two, or one that is not there; as `guestTarget` does
  */
-export async function scopeOf(context: ToolContext, args: ScopeArgs): Promise<Scope> {
+export async function scopeOf(context: ToolContext, args: ScopeArgs, isChanged = false): Promise<Scope> {
   const { name, vmid, node, vnet, group } = args;
   const isGuest = name !== undefined || vmid !== undefined;
   const given = [isGuest ? 'a guest' : '', node && 'node', vnet && 'vnet', group && 'group'].filter(Boolean);
@@ -109,7 +114,8 @@ export async function scopeOf(context: ToolContext, args: ScopeArgs): Promise<Sc
     const segments = ['nodes', itsNode, type, String(number), 'firewall'];
     return made(guest.cluster, { kind: 'guest', base: type, segments, guest, label, vmid: number, name });
   }
-  const cluster = context.cluster({ cluster: args.cluster });
+  const selected = context.cluster({ cluster: args.cluster });
+  const cluster = isChanged ? selected.alone() : selected;
   const of = ` of ${cluster.name}`;
   if (node !== undefined) {
     await requireNode(cluster, node);
@@ -169,17 +175,6 @@ function made(cluster: GatedCluster, parts: Parts): Scope {
     expecting: name === undefined ? {} : { expectName: name },
     fields: () => ({ ...selectionOf(cluster), scope: shown }),
   };
-}
-
-/** @throws CallError INVALID_ARGUMENTS with the nodes there are */
-export async function requireNode(cluster: GatedCluster, node: string): Promise<void> {
-  const { nodes } = await cluster.inventory();
-  const names = nodes.map((row) => row.node).sort();
-  if (names.includes(node)) return;
-  throw new CallError('INVALID_ARGUMENTS', `${cluster.name} has no node ${quoted(node)}.`, {
-    cluster: cluster.name,
-    hint: `Its nodes are: ${someOf(names, 30)}. Nothing was sent.`,
-  });
 }
 
 /** @throws CallError INVALID_ARGUMENTS where only other firewalls have it */

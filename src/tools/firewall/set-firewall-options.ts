@@ -10,7 +10,7 @@ import { textParam } from '../params.ts';
 import { compact, noted, textOf } from '../results.ts';
 import { EFFECT_CALLS, effectOf, readOptions } from './effect.ts';
 import { LOCKOUT_CALLS, requireWayIn } from './lockout.ts';
-import { callsOf, type Scope, scopeFields, scopeOf, scopeParams } from './scope.ts';
+import { callsOf, changedScope, type Scope, scopeFields, scopeParams } from './scope.ts';
 
 const OF_LOGS = ['log_level_in', 'log_level_out'];
 const NODE_OPTIONS = [
@@ -70,7 +70,7 @@ export const setFirewallOptions = defineTool({
     note: z.string().optional(),
   }),
   async run(args, context) {
-    const scope = await scopeOf(context, args);
+    const scope = await changedScope(context, args);
     const { options, reset } = await wantedOptions(scope, args);
     const now = await readOptions(scope);
     await requireWayIn(scope, now, options);

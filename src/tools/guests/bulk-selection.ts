@@ -2,7 +2,7 @@ import type { GatedCluster } from '../../access/gate.ts';
 import type { GuestRow } from '../../clusters/inventory.ts';
 import { wildcard } from '../../config/wildcard.ts';
 import { CallError } from '../../proxmox/errors.ts';
-import { inQuotes } from '../../proxmox/text.ts';
+import { inQuotes, quoted } from '../../proxmox/text.ts';
 import { someOf } from '../fleet.ts';
 import { clusterParam, textParam } from '../params.ts';
 import { listOf, unfitting } from './words.ts';
@@ -54,10 +54,15 @@ export async function selectGuests(
     throw unfitting(`${found.length} guests fit, and one call takes ${MOST_GUESTS}: narrow it`);
   }
   if (found.length > 0) return found;
-  throw new CallError('NOT_FOUND', `No guest of ${cluster.name} fits.`, {
+  throw new CallError('NOT_FOUND', `No guest of ${cluster.name} fits: ${inWords(wanted)}.`, {
     cluster: cluster.name,
     hint: 'find_guests shows what there is. Nothing was sent.',
   });
+}
+
+function inWords({ guests, tag, pool, node }: Selection): string {
+  const parts = Object.entries({ guests: guests?.join(' '), tag, pool, node });
+  return parts.flatMap(([key, value]) => (value === undefined ? [] : [`${key} ${quoted(value)}`])).join(', ');
 }
 
 function isNamed({ vmid, name }: GuestRow, entries: readonly string[] = []): boolean {

@@ -8,6 +8,7 @@ import { compact } from '../results.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
 import { LIVE_CALLS, liveState } from './live.ts';
 import { NEXT_ID, vmidFor } from './new-guest.ts';
+import { notNow } from './refusals.ts';
 import { newNameParam } from './settings.ts';
 import { refuseWords, unfitting } from './words.ts';
 
@@ -51,12 +52,19 @@ export const cloneGuest = defineTool({
     const target = await guestTarget(context, args);
     const { cluster, guest, at } = target;
     if (guest.type === 'lxc') refuseWords(args, ['format'], 'containers have none');
-    const [{ isTemplate }, newid] = await Promise.all([
+    const [{ isTemplate, state }, newid] = await Promise.all([
       liveState(target),
       vmidFor(cluster, { vmid: args.new_vmid, name }),
     ]);
     const full = args.full ?? (!isTemplate || storage !== undefined || format !== undefined);
     if (!full) checkLinked(args, isTemplate);
+    if (guest.type === 'lxc' && state !== 'stopped' && snapshot === undefined) {
+      throw notNow(
+        cluster,
+        `Container ${guest.vmid} is running, and is cloned from a snapshot then.`,
+        'Take one with create_snapshot and pass it as `snapshot`, or shut the container down.',
+      );
+    }
     const data = compact({
       newid,
       full,

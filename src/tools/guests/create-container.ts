@@ -9,7 +9,8 @@ import { compact } from '../results.ts';
 import { sizeParam } from '../size.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskSentence, waitParam } from '../task.ts';
 import { NIC_KEY } from './config.ts';
-import { gibibytes, volumeParam } from './disks.ts';
+import { requireTemplate, TEMPLATE_CALL, templateParam } from './container-template.ts';
+import { gibibytes } from './disks.ts';
 import { NEXT_ID, newGuestFields, newGuestOutput, vmidFor } from './new-guest.ts';
 import { nicOptions, nicsParam } from './nics.ts';
 import { propertyString } from './property-string.ts';
@@ -54,12 +55,18 @@ export const createContainer = defineTool({
   description: 'Creates a container; by default unprivileged, 1 core, 512M, a disk of 8G, DHCP.',
   toolset: 'guests',
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
-  calls: [['POST', '/nodes/{node}/lxc', ...KEYS], NEXT_ID, ['GET', '/cluster/resources'], ...TASK_CALLS],
+  calls: [
+    ['POST', '/nodes/{node}/lxc', ...KEYS],
+    NEXT_ID,
+    TEMPLATE_CALL,
+    ['GET', '/cluster/resources'],
+    ...TASK_CALLS,
+  ],
   withoutCluster: 'guest',
   input: z.strictObject({
     cluster: clusterParam,
     name: newNameParam,
-    template: volumeParam.describe('Such as local:vztmpl/NAME.tar.zst'),
+    template: templateParam.describe('Such as local:vztmpl/NAME.tar.zst'),
     vmid: vmidParam.optional(),
     node: nodeParam,
     storage: storageParam,
@@ -74,7 +81,7 @@ export const createContainer = defineTool({
     set: setParam('As in update_guest.'),
     wait_seconds: waitParam,
   }),
-  output: newGuestOutput,
+  output: newGuestOutput.extend({ started: z.literal(true).optional() }),
   deadlineSeconds: (args) => taskDeadline(args.wait_seconds),
   async run(args, context) {
     const { name, template, password, pool, start, unprivileged = true } = args;
@@ -94,16 +101,25 @@ export const createContainer = defineTool({
     );
     // Without nesting, systemd of today's distributions does not start all that it should.
     const options = { ...(unprivileged ? { features: 'nesting=1' } : {}), ...said };
-    const vmid = await vmidFor(cluster, { vmid: args.vmid, name });
+    const [vmid] = await Promise.all([
+      vmidFor(cluster, { vmid: args.vmid, name }),
+      requireTemplate(cluster, node, template),
+    ]);
     const request = {
       method: 'POST',
       path: apiPath`/nodes/${node}/lxc`,
       data: { ...options, vmid },
     } as const;
     const outcome = await runTask(cluster, request, args.wait_seconds, context);
-    return { ...newGuestFields(cluster, { vmid, name, type: 'lxc', node }), ...outcome };
+    return {
+      ...newGuestFields(cluster, { vmid, name, type: 'lxc', node }),
+      ...(start ? { started: true as const } : {}),
+      ...outcome,
+    };
   },
   summary(answer) {
-    return taskSentence(guestLabel(answer), `created on ${quoted(answer.guest.node)}`, answer.task);
+    const { guest, started, task } = answer;
+    const how = `created on ${quoted(guest.node)}${started ? ' and started' : ''}`;
+    return taskSentence(guestLabel(answer), how, task);
   },
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { GateRequest } from '../../access/gate.ts';
+import { toCallError } from '../../proxmox/errors.ts';
 import { defineTool } from '../define.ts';
 import { type GuestTarget, guestFields, guestLabel, guestParams, guestTarget } from '../guest-target.ts';
 import { textParam } from '../params.ts';
@@ -30,8 +31,9 @@ export const detachDisk = defineTool({
   output: z.object({
     ...guestFields,
     disk: z.string(),
-    result: z.enum(['detached', 'deleted', 'pending']),
+    result: z.enum(['detached', 'deleted', 'pending', 'sent']),
     unused_as: z.string().optional(),
+    note: z.string().optional(),
   }),
   async run(args, context) {
     const target = await guestTarget(context, args);
@@ -42,14 +44,20 @@ export const detachDisk = defineTool({
     const wish = { disk, value, destroys: args.delete === true };
     const request = requestFor(target, config, wish);
     await cluster.request({ ...request, expectName: args.name });
-    const after = await stateAfter(target, wish);
+    const after = await stateAfter(target, wish).catch((error: unknown) => {
+      context.signal.throwIfAborted();
+      // It is done: an error in its place would have it repeated.
+      const { message } = toCallError(error);
+      return { result: 'sent' as const, note: `How the guest is now could not be read: ${message}` };
+    });
     return { ...target.fields(), disk, ...after };
   },
   summary(answer) {
-    const { disk, result, unused_as } = answer;
+    const { disk, result, unused_as, note } = answer;
     const subject = `${disk} of ${guestLabel(answer)}`;
     if (result === 'pending')
       return `${subject} will be taken off at the next start: the guest would not let go of it now.`;
+    if (result === 'sent') return `${subject} was taken off. ${note ?? ''}`;
     if (result === 'deleted') return `${subject} was taken off and deleted.`;
     return `${subject} was detached${unused_as === undefined ? '' : `, and is kept as ${unused_as}`}.`;
   },

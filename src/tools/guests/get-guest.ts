@@ -110,9 +110,12 @@ async function addressesOf(target: GuestTarget, { state, row }: LiveState): Prom
   const { cluster, guest, at } = target;
   if (state !== 'running') return {};
   if (guest.type === 'qemu' && !isOn(row.agent)) {
-    throw new CallError('UPSTREAM_ERROR', 'The guest agent is not enabled, and nothing else knows them.', {
-      hint: 'Set agent=true with update_guest and install the agent in the guest.',
-    });
+    // `problems` shows no hint, so the message itself says what to do.
+    throw new CallError(
+      'UPSTREAM_ERROR',
+      'The guest agent, which alone knows them, is off: set it by update_guest agent=true, and install it in the guest.',
+      { hint: 'Set agent=true with update_guest and install the agent in the guest.' },
+    );
   }
   const path = guest.type === 'qemu' ? at('agent', 'network-get-interfaces') : at('interfaces');
   const { data } = await cluster.request({ method: 'GET', path, deadlineMs: AGENT_MS });

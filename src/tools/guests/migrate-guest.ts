@@ -37,18 +37,21 @@ export const migrateGuest = defineTool({
     if ('already' in plan)
       return { ...found.fields(), target, note: 'It is there already; nothing was sent.' };
     const { request, copies, byHa } = plan;
-    const outcome = await runTask(
+    const { task } = await runTask(
       found.cluster,
       { ...request, expectName: args.name },
       args.wait_seconds,
       context,
     );
+    const { guest, ...fields } = found.fields();
+    const isThere = !byHa && (task === undefined || task.status === 'ok' || task.status === 'warnings');
     return {
-      ...found.fields(),
+      ...fields,
+      guest: isThere ? { ...guest, node: target } : guest,
       target,
       ...(copies.length === 0 ? {} : { copied_disks: [...copies] }),
       ...(byHa ? { note: BY_HA_NOTE } : {}),
-      ...outcome,
+      ...(task === undefined ? {} : { task }),
     };
   },
   summary(answer) {

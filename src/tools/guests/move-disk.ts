@@ -37,6 +37,7 @@ export const moveDisk = defineTool({
     ...guestFields,
     disk: z.string(),
     storage: z.string(),
+    source_kept: z.literal(true).optional(),
     note: z.string().optional(),
     task: taskField,
   }),
@@ -70,13 +71,17 @@ export const moveDisk = defineTool({
       ...target.fields(),
       disk,
       storage,
+      ...(args.delete_source ? {} : { source_kept: true as const }),
       ...(await runTask(cluster, request, args.wait_seconds, context)),
     };
   },
   summary(answer) {
-    const { disk, storage, note, task } = answer;
+    const { disk, storage, source_kept, note, task } = answer;
     const subject = `${disk} of ${guestLabel(answer)}`;
     if (note !== undefined) return `${subject}, to ${quoted(storage)}: ${note}`;
-    return taskSentence(subject, `moved to ${quoted(storage)}`, task);
+    const sentence = taskSentence(subject, `moved to ${quoted(storage)}`, task);
+    return source_kept
+      ? `${sentence} Its old volume stays as an unused disk; detach_disk with delete frees the space.`
+      : sentence;
   },
 });

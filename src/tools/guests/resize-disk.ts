@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CallError } from '../../proxmox/errors.ts';
 import { defineTool } from '../define.ts';
 import { guestFields, guestLabel, guestParams, guestTarget } from '../guest-target.ts';
 import { textParam } from '../params.ts';
@@ -50,8 +51,7 @@ export const resizeDisk = defineTool({
     const { now, wanted, text } = sizesOf(value, args.size);
     const size = inWords(wanted ?? 0);
     if (now !== undefined && wanted !== undefined) {
-      if (wanted < now)
-        throw unfitting(`${disk} has ${inWords(now)}, which is more than ${size}; disks only grow`);
+      if (wanted < now) throw tooSmall(`${disk} has ${inWords(now)} and can't shrink to ${size}.`, text);
       if (wanted === now) return { ...target.fields(), disk, size, note: NO_CHANGE };
     }
     const data = { disk, size: text, ...compact({ digest: config.digest }) };
@@ -65,6 +65,12 @@ export const resizeDisk = defineTool({
     return taskSentence(`${disk} of ${guestLabel(answer)}`, `grown to ${size}`, task);
   },
 });
+
+function tooSmall(message: string, size: string): CallError {
+  return new CallError('INVALID_ARGUMENTS', message, {
+    hint: `A whole size has to be larger; +${size} adds so much. Nothing was sent.`,
+  });
+}
 
 /** What the disk has, what it will have, both in bytes where known, and how Proxmox is told. */
 function sizesOf(value: string, asked: string): { now?: number; wanted?: number; text: string } {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Backups, GuestRow, Inventory } from '../../clusters/inventory.ts';
+import { quoted } from '../../proxmox/text.ts';
 import { defineTool, READS } from '../define.ts';
 import { type FleetAnswer, fleetFields, remarks, someOf } from '../fleet.ts';
 import {
@@ -56,7 +57,10 @@ export const findGuests = defineTool({
       order: { value: sorter(args.sort), id: ({ id }) => id },
       columns: COLUMNS,
       shown: (guest, { backups }) => shownGuest(guest, backups),
-      notes: (answers, total) => [...unjudged(check, answers), total === 0 ? wholeName(args) : undefined],
+      notes: (answers, total) => [
+        ...unjudged(check, answers),
+        ...(total === 0 ? [wholeName(args), ...hadByNone(args, answers)] : []),
+      ],
     });
     return { guests, ...rest };
   },
@@ -85,6 +89,24 @@ function totalsOf(matching: readonly GuestRow[], { guests }: Inventory) {
 function wholeName({ name }: Arguments): string | undefined {
   if (name === undefined || (/[*?]/.test(name) && !name.startsWith('/'))) return undefined;
   return 'name is a whole name or a glob such as *web*.';
+}
+
+/** A misspelt filter must not read as "there are none": says what no guest has at all, and what there is. */
+function hadByNone(args: Arguments, answers: readonly FleetAnswer<Answer>[]): (string | undefined)[] {
+  const guests = answers.flatMap(({ answer }) => answer.inventory.guests);
+  const has = {
+    status: guests.map(({ status }) => status),
+    tag: guests.flatMap(({ tags }) => tags),
+    pool: guests.map(({ pool }) => pool),
+    node: guests.map(({ node }) => node),
+  };
+  return (['status', 'tag', 'pool', 'node'] as const).map((key) => {
+    const wanted = args[key];
+    const there = new Set(has[key].flatMap((value) => (value === undefined ? [] : [value])));
+    if (wanted === undefined || there.size === 0) return undefined;
+    if (there.has(key === 'tag' ? wanted.toLowerCase() : wanted)) return undefined;
+    return `No guest has the ${key} ${quoted(wanted)}; there are: ${someOf([...there].sort().map(quoted), 10)}.`;
+  });
 }
 
 /** Says which guests could not be judged, so that their absence does not read as an answer. */

@@ -4,7 +4,8 @@ import { quoted } from '../../proxmox/text.ts';
 import { defineTool, READS } from '../define.ts';
 import { guestParams } from '../guest-target.ts';
 import { selectedFields, selectionOf, textParam } from '../params.ts';
-import { compact, count, fieldsNowhere, isoTime, noted } from '../results.ts';
+import { compact, count, fieldsNowhere, isoTime, noted, percentOf } from '../results.ts';
+import { inWords } from '../size.ts';
 import { type Recorded, recordedOf } from './rrd.ts';
 import { statisticsOf, thinned } from './statistics.ts';
 import { type Subject, subjectField, subjectOf } from './subject.ts';
@@ -101,9 +102,24 @@ export const getMetrics = defineTool({
     const what =
       type === 'node' ? 'node' : type === 'storage' ? `storage ${quoted(storage ?? '')} on` : `${guest} on`;
     const span = from === undefined || to === undefined ? '' : ` from ${from} to ${to}`;
-    return `${count(metrics.length, 'metric')} of ${what} ${quoted(node)} of ${cluster}${span}.${note ? ` ${note}` : ''}`;
+    return `${count(metrics.length, 'metric')} of ${what} ${quoted(node)} of ${cluster}${span}.${figures(metrics)}${note ? ` ${note}` : ''}`;
   },
 });
+
+/** What people ask for first, on average and at most. */
+function figures(rows: readonly z.output<typeof metricRow>[]): string {
+  const byName = new Map(rows.map((row) => [row.metric, row]));
+  const cpu = byName.get('cpu_fraction');
+  const memory = byName.get('mem_bytes') ?? byName.get('mem_used_bytes');
+  const percent = (fraction: number): string => `${percentOf(fraction, 1)}%`;
+  const parts = [
+    ...(cpu === undefined ? [] : [`CPU ${percent(cpu.mean)} on average and ${percent(cpu.max)} at most`]),
+    ...(memory === undefined
+      ? []
+      : [`memory ${inWords(memory.mean)} on average and ${inWords(memory.max)} at most`]),
+  ];
+  return parts.length === 0 ? '' : ` ${parts.join(', ')}.`;
+}
 
 /** @throws CallError INVALID_ARGUMENTS where the cluster's version keeps nothing so long for this */
 async function requireTimeframe({ cluster, template, shown }: Subject, timeframe: string): Promise<void> {

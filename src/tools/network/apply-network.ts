@@ -3,7 +3,7 @@ import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { nodeFor, nodeParam } from '../defaults.ts';
 import { defineTool } from '../define.ts';
-import { requireNode } from '../firewall/scope.ts';
+import { requireNode } from '../nodes.ts';
 import { clusterParam, selectedFields, selectionOf } from '../params.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
 import { INTERFACE_CALLS, readNetwork, refused } from './interfaces.ts';
@@ -20,7 +20,7 @@ export const applyNetwork = defineTool({
   output: z.object({ ...selectedFields, node: z.string(), applied: z.string(), task: taskField }),
   deadlineSeconds: ({ wait_seconds }) => taskDeadline(wait_seconds),
   async run(args, context) {
-    const cluster = context.cluster(args.cluster);
+    const cluster = context.cluster(args.cluster).alone();
     const node = await nodeFor(cluster, args.node);
     await requireNode(cluster, node);
     const { pending } = await readNetwork(cluster, node);

@@ -31,7 +31,7 @@ export const applySdn = defineTool({
   }),
   deadlineSeconds: ({ wait_seconds }) => taskDeadline(wait_seconds),
   async run(args, context) {
-    const cluster = context.cluster(args.cluster);
+    const cluster = context.cluster(args.cluster).alone();
     const applied = await pendingOf(cluster);
     if (applied.length === 0) {
       const hint = 'save_sdn and delete_sdn prepare changes.';

@@ -4,8 +4,8 @@ import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { nodeFor, nodeParam } from '../defaults.ts';
 import { defineTool } from '../define.ts';
-import { requireNode } from '../firewall/scope.ts';
 import { someOf } from '../fleet.ts';
+import { requireNode } from '../nodes.ts';
 import { clusterParam, selectedFields, selectionOf } from '../params.ts';
 import { compact, noted } from '../results.ts';
 import { BRIDGE_USER_CALLS, bridgeUsers } from './bridge-users.ts';
@@ -35,7 +35,7 @@ export const deleteNetwork = defineTool({
     note: z.string().optional(),
   }),
   async run({ cluster: named, node: wanted, iface }, context) {
-    const cluster = context.cluster(named);
+    const cluster = context.cluster(named).alone();
     const node = await nodeFor(cluster, wanted);
     await requireNode(cluster, node);
     const network = await readNetwork(cluster, node);

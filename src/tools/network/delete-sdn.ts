@@ -8,7 +8,9 @@ import { noted } from '../results.ts';
 import { BRIDGE_USER_CALLS, bridgeUsers } from './bridge-users.ts';
 import { refused } from './interfaces.ts';
 import {
+  configured,
   kindOf,
+  nameOf,
   readKind,
   requireKind,
   requireObject,
@@ -33,7 +35,7 @@ export const deleteSdn = defineTool({
   input: z.strictObject({ cluster: clusterParam, ...sdnParams }),
   output: z.object({ ...selectedFields, kind: z.string(), id: z.string(), note: z.string().optional() }),
   async run({ cluster: named, kind, id, parent }, context) {
-    const cluster = context.cluster(named);
+    const cluster = context.cluster(named).alone();
     await requireKind(cluster, kind, parent);
     const row = requireObject(cluster.name, kind, await readKind(cluster, kind, parent), id);
     const { key, word } = kindOf(kind);
@@ -81,7 +83,7 @@ async function usersOf(cluster: GatedCluster, kind: SdnKind, id: string) {
     const [subnets, guests] = await Promise.all([readKind(cluster, 'subnet', id), bridgeUsers(cluster, id)]);
     const near = subnets
       .filter(({ state }) => state !== 'deleted')
-      .map(({ cidr }) => `subnet ${String(cidr)}`);
+      .map((row) => `subnet ${nameOf('subnet', row)}`);
     return { users: [...near, ...guests.users], unasked: guests.unasked };
   }
   const lists = await Promise.all(
@@ -89,7 +91,7 @@ async function usersOf(cluster: GatedCluster, kind: SdnKind, id: string) {
       const rows = await readKind(cluster, by);
       const { key, word } = kindOf(by);
       return rows
-        .filter((row) => row.state !== 'deleted' && row[setting] === id)
+        .filter((row) => row.state !== 'deleted' && configured(row)[setting] === id)
         .map((row) => `${word} ${String(row[key])}`);
     }),
   );

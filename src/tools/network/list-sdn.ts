@@ -52,7 +52,7 @@ export const listSdn = defineTool({
     const states = kind === 'zone' ? await zoneStates(cluster, problems) : undefined;
     const objects = rows.slice(0, limit).map((row) => ({
       ...shownObject(row),
-      ...(states === undefined ? {} : { nodes: states.get(String(row.zone)) ?? {} }),
+      ...(states === undefined ? {} : { node_states: states.get(String(row.zone)) ?? {} }),
     }));
     const pending = rows.filter(({ state }) => typeof state === 'string').length;
     const waiting =

@@ -3,7 +3,7 @@ import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { nodeFor, nodeParam } from '../defaults.ts';
 import { defineTool } from '../define.ts';
-import { requireNode } from '../firewall/scope.ts';
+import { requireNode } from '../nodes.ts';
 import { clusterParam, selectedFields, selectionOf } from '../params.ts';
 import { requireVersion } from '../versions.ts';
 import { INTERFACE_CALLS, readNetwork, refused } from './interfaces.ts';
@@ -26,7 +26,7 @@ export const revertNetwork = defineTool({
   input: z.strictObject({ cluster: clusterParam, node: nodeParam, sdn: z.boolean().default(false) }),
   output: z.object({ ...selectedFields, node: z.string().optional(), dropped: z.unknown() }),
   async run({ cluster: named, node: wanted, sdn }, context) {
-    const cluster = context.cluster(named);
+    const cluster = context.cluster(named).alone();
     const nothing = (where: string) =>
       refused(
         cluster.name,

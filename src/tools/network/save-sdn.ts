@@ -9,8 +9,10 @@ import { compact, textOf } from '../results.ts';
 import { requireVersion } from '../versions.ts';
 import { refused } from './interfaces.ts';
 import {
+  configured,
   findObject,
   kindOf,
+  nameOf,
   readKind,
   requireKind,
   requireObject,
@@ -75,9 +77,10 @@ export const saveSdn = defineTool({
   }),
   async run(args, context) {
     const { kind, id, parent } = args;
-    const cluster = context.cluster(args.cluster);
+    const cluster = context.cluster(args.cluster).alone();
     await requireKind(cluster, kind, parent);
-    const present = findObject(kind, await readKind(cluster, kind, parent), id);
+    const found = findObject(kind, await readKind(cluster, kind, parent), id);
+    const present = found === undefined ? undefined : configured(found);
     const isNew = present === undefined || present.state === 'deleted';
     const { settings, removed, type } = wantedSettings(args, isNew ? undefined : present, cluster.name);
     await requireFitting(cluster, args, settings, isNew ? undefined : present);
@@ -161,7 +164,7 @@ async function requireFitting(
     }
   }
   if (kind === 'subnet') {
-    const cidr = present === undefined ? id : String(present.cidr ?? id);
+    const cidr = present === undefined ? id : nameOf(kind, present);
     const problem = subnetProblem(cidr, settings);
     if (problem !== undefined) throw refuse(`Such a subnet can't be: ${problem}.`, 'Correct it.');
     requireObject(cluster.name, 'vnet', await readKind(cluster, 'vnet'), parent ?? '');
@@ -175,7 +178,7 @@ async function requireFitting(
 /** A VNet of a simple zone has no tag; all others tell their VNets apart by it. */
 async function requireZone(cluster: GatedCluster, vnet: Settings): Promise<void> {
   const zones = await readKind(cluster, 'zone');
-  const zone = requireObject(cluster.name, 'zone', zones, String(vnet.zone));
+  const zone = configured(requireObject(cluster.name, 'zone', zones, String(vnet.zone)));
   const isTagged = zone.type !== 'simple';
   if (isTagged === (vnet.tag !== undefined)) return;
   throw refused(

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { GatedCluster } from '../../access/gate.ts';
-import type { Json } from '../../catalogue/json.ts';
+import { isObject, type Json } from '../../catalogue/json.ts';
 import { ApiPath } from '../../proxmox/api-path.ts';
 import { inQuotes } from '../../proxmox/text.ts';
 import type { ApiCall } from '../define.ts';
 import { someOf } from '../fleet.ts';
 import { textParam } from '../params.ts';
-import { rowsOf } from '../results.ts';
+import { rowsOf, textOf } from '../results.ts';
 import { requireVersion } from '../versions.ts';
 import { refused } from './interfaces.ts';
 
@@ -113,18 +113,38 @@ export async function readKind(cluster: GatedCluster, kind: SdnKind, parent?: st
   return rowsOf((await cluster.request({ method: 'GET', path: sdnPath(kind, parent), data })).data);
 }
 
+/**
+ * An object as it is configured, whatever waits to be applied: of a new one Proxmox shows most beneath `pending`.
+ */
+export function configured({ pending, ...row }: Json): Json {
+  if (!isObject(pending)) return row;
+  const merged = Object.entries({ ...row, ...pending });
+  return Object.fromEntries(merged.filter(([name]) => pending[name] !== 'deleted'));
+}
+
+/** The network of a subnet, which is also in its name: `zone-10.0.0.0-24`. */
+function cidrOf(row: Json): string | undefined {
+  const [, network, bits] = /^[^-]+-(.+)-(\d+)$/.exec(String(row.subnet)) ?? [];
+  return textOf(configured(row).cidr) ?? (network === undefined ? undefined : `${network}/${bits}`);
+}
+
+/** As people call it: a subnet by its network. */
+export function nameOf(kind: SdnKind, row: Json): string {
+  return (kind === 'subnet' ? cidrOf(row) : undefined) ?? String(row[kindOf(kind).key]);
+}
+
 /** As Proxmox names it: a subnet `10.0.0.0/24` is stored as `zone-10.0.0.0-24`. */
 export function findObject(kind: SdnKind, rows: readonly Json[], id: string): Json | undefined {
   const { key } = kindOf(kind);
-  return rows.find((row) => row[key] === id || (kind === 'subnet' && row.cidr === id));
+  return rows.find((row) => row[key] === id || (kind === 'subnet' && cidrOf(row) === id));
 }
 
 /** @throws CallError NOT_FOUND with those that there are */
 export function requireObject(cluster: string, kind: SdnKind, rows: readonly Json[], id: string): Json {
   const found = findObject(kind, rows, id);
   if (found !== undefined) return found;
-  const { key, word } = kindOf(kind);
-  const names = rows.map((row) => String(row.cidr ?? row[key]));
+  const { word } = kindOf(kind);
+  const names = rows.map((row) => nameOf(kind, row));
   const message = `${cluster} has no ${word} ${inQuotes(id)}${kind === 'subnet' ? ' in this VNet' : ''}.`;
   throw refused(cluster, 'NOT_FOUND', message, `It has: ${someOf(names, 30) || 'none'}.`);
 }

@@ -1,6 +1,6 @@
 import type { GatedCluster } from '../../access/gate.ts';
 import { isObject, type Json } from '../../catalogue/json.ts';
-import { KINDS, kindOf, readKind, type SdnKind, shownObject } from './sdn-kinds.ts';
+import { KINDS, nameOf, readKind, type SdnKind, shownObject } from './sdn-kinds.ts';
 
 /** What waits for SDN to be applied. */
 export interface PendingObject {
@@ -45,10 +45,9 @@ async function childrenOf(cluster: GatedCluster, kind: 'subnet' | 'fabric_node',
   return { kind, rows: await readKind(cluster, kind, parent) };
 }
 
-export function pendingObject(kind: SdnKind, row: Json): PendingObject[] {
+function pendingObject(kind: SdnKind, row: Json): PendingObject[] {
   const { state, pending } = row;
   if (typeof state !== 'string') return [];
   const { digest: _digest, ...changes } = isObject(pending) ? shownObject(pending) : {};
-  const id = String(row.cidr ?? row[kindOf(kind).key]);
-  return [{ kind, id, state, ...(Object.keys(changes).length === 0 ? {} : { changes }) }];
+  return [{ kind, id: nameOf(kind, row), state, ...(Object.keys(changes).length === 0 ? {} : { changes }) }];
 }

@@ -7,6 +7,7 @@ import type { GuestTarget } from '../guest-target.ts';
 import { readProperties } from '../guests/property-string.ts';
 import { compact, rowsOf, textOf } from '../results.ts';
 import { portsOf, readNetwork, vlanOf } from './interfaces.ts';
+import { configured } from './sdn-kinds.ts';
 
 export const nicRow = z.object({
   nic: z.string(),
@@ -66,7 +67,11 @@ export async function readPaths({ cluster }: Pick<GuestTarget, 'cluster'>): Prom
 }
 
 async function rowsAt(cluster: GatedCluster, kind: 'vnets' | 'zones'): Promise<Json[]> {
-  return rowsOf((await cluster.request({ method: 'GET', path: apiPath`/cluster/sdn/${kind}` })).data);
+  const request = { method: 'GET', path: apiPath`/cluster/sdn/${kind}`, data: { pending: 1 } } as const;
+  // What is changed and not applied yet runs as it was.
+  return rowsOf((await cluster.request(request)).data).map((row) =>
+    row.state === 'new' ? { ...configured(row), state: 'new' } : row,
+  );
 }
 
 /** Follows one NIC. @param value as the configuration of the guest has it */
@@ -154,6 +159,7 @@ function vnetTrace(vnet: Json, options: Options, node: string, paths: Paths) {
     problems.push(`the zone ${String(vnet.zone)} is not on ${node}`);
   if (below !== undefined && raw !== undefined && row === undefined)
     problems.push(`${node} has no ${below}, the bridge of the zone`);
+  if (vnet.state === 'new') problems.push(`the VNet ${String(vnet.vnet)} is not applied yet (apply_sdn)`);
   const outer = number(vnet.tag);
   const inner = number(options.get('tag'));
   const mtu = mtuOf(options, number(zone?.mtu), problems);

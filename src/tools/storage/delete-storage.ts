@@ -11,9 +11,7 @@ import { clusterParam, selectedFields, selectionOf } from '../params.ts';
 import { count, noted, rowsOf } from '../results.ts';
 import { CONTENT_CALLS, readContents } from './content.ts';
 import { DEFINITION_CALLS, type Definition, requireDefinition, storageIdParam } from './definition.ts';
-import { guestWords, isTaken, TAKEN_CALL, USER_CALLS, usesOf } from './users.ts';
-
-const MOST_GUESTS = 50;
+import { guestWords, isTaken, someFound, TAKEN_CALL, USER_CALLS, usesOf } from './users.ts';
 
 export const deleteStorage = defineTool({
   name: 'delete_storage',
@@ -65,12 +63,21 @@ export const deleteStorage = defineTool({
   },
 });
 
+interface Left {
+  volumes?: number;
+  problem?: string;
+}
+
 /**
  * Proxmox takes a storage away under its guests without a word: they fail at their next start.
  *
  * @throws CallError CONFLICT that names the guests
  */
-async function requireUnused(cluster: GatedCluster, { storage, enabled }: Definition, context: ToolContext) {
+async function requireUnused(
+  cluster: GatedCluster,
+  { storage, enabled }: Definition,
+  context: ToolContext,
+): Promise<Left> {
   if (!enabled) return { problem: 'It was disabled, so that what is on it could not be looked at.' };
   let found: Awaited<ReturnType<typeof readContents>>;
   try {
@@ -80,32 +87,35 @@ async function requireUnused(cluster: GatedCluster, { storage, enabled }: Defini
     // One that is gone for good is what people want to delete.
     return { problem: `What is on it could not be looked at: ${toCallError(thrown).message}` };
   }
-  const { volumes, inventory } = found;
+  const { volumes, unread, inventory } = found;
   const owners = new Set(volumes.filter(({ content }) => content !== 'backup').map(({ vmid }) => vmid));
   const guests = inventory.guests.filter(({ vmid }) => owners.has(vmid));
   // Another cluster on the same share has guests of the same numbers: what counts is their configuration here.
-  const uses = await Promise.all(
-    guests.slice(0, MOST_GUESTS).map(async (guest) => {
-      const isHere = (volid: string) => volid.startsWith(`${storage}:`);
-      return (await usesOf(cluster, guest, isHere)).length > 0 ? [guestWords(guest)] : [];
-    }),
-  );
+  const isHere = (volid: string) => volid.startsWith(`${storage}:`);
   const seen = new Set(inventory.guests.map(({ vmid }) => vmid));
-  const unseen = [...owners].filter((vmid) => vmid !== undefined && !seen.has(vmid)).slice(0, MOST_GUESTS);
-  const hidden = await Promise.all(
-    unseen.map(async (vmid) =>
-      vmid !== undefined && (await isTaken(cluster, vmid))
-        ? [`guest ${vmid} (which the token may not see)`]
-        : [],
+  const unseen = [...owners].filter((vmid) => vmid !== undefined).filter((vmid) => !seen.has(vmid));
+  const [uses, hidden] = await Promise.all([
+    someFound(guests, async (guest) =>
+      (await usesOf(cluster, guest, isHere)).length > 0 ? [guestWords(guest)] : [],
     ),
-  );
-  const users = [...uses, ...hidden].flat();
-  if (users.length === 0) return { volumes: volumes.length };
+    someFound(unseen, async (vmid) =>
+      (await isTaken(cluster, vmid)) ? [`guest ${vmid} (which the token may not see)`] : [],
+    ),
+  ]);
+  const users = [...uses, ...hidden];
+  if (users.length === 0) return { volumes: volumes.length, ...unlooked(unread) };
   throw refuser(cluster.name)(
     'CONFLICT',
     `The storage ${quoted(storage)} has disks of ${someOf(users)}.`,
     'Move or delete these first; update_storage with enabled: false only stops its use.',
   );
+}
+
+/** A node that is gone for good keeps nobody from taking its storage away, but it has to be said. */
+function unlooked(unread: Awaited<ReturnType<typeof readContents>>['unread']): { problem?: string } {
+  if (unread.length === 0) return {};
+  const where = unread.map(({ node, problem }) => `${quoted(node)} (${problem.replace(/\.$/, '')})`);
+  return { problem: `What is on it could not be looked at on ${someOf(where)}.` };
 }
 
 async function jobsOn(cluster: GatedCluster, storage: string): Promise<string[]> {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { nodeFor, nodeParam } from '../defaults.ts';
 import { defineTool, READS } from '../define.ts';
 import { remarks } from '../fleet.ts';
-import { listParams, type Order, pageOf, pagingFields, showing } from '../paging.ts';
+import { checkCursor, listParams, type Order, pageOf, pagingFields, showing } from '../paging.ts';
 import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
 import { count, noted } from '../results.ts';
 import { APPLIANCE_CALLS, type Appliance, readAppliances } from './appliances.ts';
@@ -45,6 +45,7 @@ export const listAppliances = defineTool({
     ...pagingFields,
   }),
   async run(args, context) {
+    checkCursor(args);
     const cluster = context.cluster(args.cluster);
     // Each has the same list: any will do.
     const node = args.node ?? (await anyNode(cluster));

@@ -35,8 +35,20 @@ export async function isTaken(cluster: GatedCluster, vmid: number): Promise<bool
   }
 }
 
-/** Of one guest; more would keep its node busy. */
-const MOST_SNAPSHOTS = 50;
+/** Questions at a time; more would keep the nodes busy. */
+const AT_ONCE = 50;
+
+/** Asks about all, some at a time, until some are found: what was not asked about may be the one that counts. */
+export async function someFound<Item, Found>(
+  items: readonly Item[],
+  ask: (item: Item) => Promise<readonly Found[]>,
+): Promise<Found[]> {
+  for (let from = 0; from < items.length; from += AT_ONCE) {
+    const found = (await Promise.all(items.slice(from, from + AT_ONCE).map(ask))).flat();
+    if (found.length > 0) return found;
+  }
+  return [];
+}
 
 /** Where a guest's configuration, now or in a snapshot, names a volume. */
 interface Use {
@@ -72,8 +84,7 @@ export async function usesOf(
     path: apiPath`/nodes/${node}/${type}/${vmid}/snapshot`,
   });
   const names = rowsOf(data).flatMap(({ name }) => (name === 'current' ? [] : (textOf(name) ?? [])));
-  const parts = await Promise.all(names.slice(0, MOST_SNAPSHOTS).map((name) => config(name)));
-  return parts.flat();
+  return someFound(names, config);
 }
 
 function volumesIn(config: unknown): Use[] {

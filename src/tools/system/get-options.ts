@@ -3,6 +3,7 @@ import type { GatedCluster } from '../../access/gate.ts';
 import { isObject } from '../../catalogue/json.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
+import { bound } from '../bounded.ts';
 import { nodeParam } from '../defaults.ts';
 import { defineTool, READS } from '../define.ts';
 import { clusterParam, selectedFields, selectionOf } from '../params.ts';
@@ -33,11 +34,11 @@ export const getOptions = defineTool({
   async run({ cluster: named, node }, context) {
     const cluster = context.cluster(named);
     if (node === undefined) {
-      const options = await readDatacenterOptions(cluster);
+      const options = boundedOptions(await readDatacenterOptions(cluster));
       return { ...selectionOf(cluster), options };
     }
     const found = await readNodeOptions(cluster, node);
-    return { ...selectionOf(cluster), node, ...found };
+    return { ...selectionOf(cluster), node, ...found, options: boundedOptions(found.options) };
   },
   summary({ cluster, node, options, unread = [] }) {
     const whose = node === undefined ? cluster : `${quoted(node)} of ${cluster}`;
@@ -45,6 +46,12 @@ export const getOptions = defineTool({
     return `${whose}: ${count(Object.keys(options).length, 'option')} set.${without}`;
   },
 });
+
+/** Notes of a node may be long; what is left out, `proxmox_api_call` shows. */
+function boundedOptions(options: Record<string, unknown>): Record<string, unknown> {
+  const { data } = bound(options);
+  return isObject(data) ? data : {};
+}
 
 /** A proxy may have its password in the URL. */
 export async function readDatacenterOptions(cluster: GatedCluster): Promise<Record<string, unknown>> {

@@ -20,7 +20,7 @@ const input = z.strictObject({
     .record(z.string(), z.unknown())
     .default({})
     .describe(
-      "By Proxmox' names. acme_account: contact, directory, tos_url; acme_plugin: type, api, data; gotify: server, token; sendmail: mailto; smtp: server, from-address, mailto; webhook: url, method, secret as [{name, value}]; matcher: target, match-severity; metric_server: type, server, port; mappings: map, as [{node, path, id}].",
+      "By Proxmox' names. acme_account: contact, directory, tos_url; acme_plugin: type, api, data as {KEY: value}; gotify: server, token; sendmail: mailto; smtp: server, from-address, mailto; webhook: url, method, secret as [{name, value}]; matcher: target, match-severity; metric_server: type, server, port; mappings: map, as [{node, path, id}].",
     ),
   remove: z.array(textParam()).max(50).optional().describe('Options to reset.'),
 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { GateRequest } from '../../access/gate.ts';
+import type { GatedCluster, GateRequest } from '../../access/gate.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { refuser } from '../backups/refuser.ts';
@@ -7,6 +7,7 @@ import { nodeParam } from '../defaults.ts';
 import { defineTool } from '../define.ts';
 import { someOf } from '../fleet.ts';
 import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
+import { compact } from '../results.ts';
 import { readDatacenterOptions } from './get-options.ts';
 import { DATACENTER_OPTIONS, NODE_OPTIONS, nodeRequests, readNodeOptions } from './node-options.ts';
 
@@ -41,7 +42,7 @@ export const setOptions = defineTool({
     ...selectedFields,
     node: z.string().optional(),
     changed: z.array(z.string()),
-    options: z.record(z.string(), z.unknown()).describe('As they are now.'),
+    options: z.record(z.string(), z.unknown()).optional().describe('As they are now.'),
   }),
   async run({ cluster: named, node, options, remove }, context) {
     const cluster = context.cluster(named).alone();
@@ -61,14 +62,16 @@ export const setOptions = defineTool({
     const requests = node === undefined ? [all] : await nodeRequests(cluster, node, options, remove);
     await cluster.approve(requests);
     for (const request of requests) await cluster.request(request);
-    const now =
-      node === undefined
-        ? await readDatacenterOptions(cluster)
-        : (await readNodeOptions(cluster, node)).options;
-    return { ...selectionOf(cluster), ...(node === undefined ? {} : { node }), changed, options: now };
+    // It is done, whatever becomes of the reading.
+    const now = await optionsNow(cluster, node).catch(() => undefined);
+    return { ...selectionOf(cluster), changed, ...compact({ node, options: now }) };
   },
   summary({ cluster, node, changed }) {
     const whose = node === undefined ? cluster : `${quoted(node)} of ${cluster}`;
     return `Options of ${whose} were changed: ${someOf(changed.map(quoted), 20)}.`;
   },
 });
+
+async function optionsNow(cluster: GatedCluster, node: string | undefined): Promise<Record<string, unknown>> {
+  return node === undefined ? readDatacenterOptions(cluster) : (await readNodeOptions(cluster, node)).options;
+}

@@ -5,7 +5,7 @@ type Options = Readonly<Record<string, unknown>>;
 
 /**
  * Options as Proxmox keeps them, where they may be given as objects: the entries of a mapping, and the headers and
- * secrets of a webhook, whose values are plain here and base64 there.
+ * secrets of a webhook and the data of a DNS plugin, whose values are plain here and base64 there.
  *
  * @throws CallError INVALID_ARGUMENTS for a value that would begin another option
  */
@@ -14,6 +14,8 @@ export function written(options: Options): Options {
     Object.entries(options).map(([name, value]) => {
       if (name === 'map') return [name, each(value, (item) => propertyString(undefined, wordsOf(item)))];
       if (name === 'header' || name === 'secret') return [name, each(value, encoded)];
+      // Of a DNS plugin: lines of KEY=value, for its script.
+      if (name === 'data' && isObject(value)) return [name, base64(linesOf(value))];
       return [name, value];
     }),
   );
@@ -25,8 +27,17 @@ function each(value: unknown, write: (item: Options) => string): unknown {
 }
 
 function encoded({ name, value = '' }: Options): string {
-  const base64 = Buffer.from(String(value)).toString('base64');
-  return `${propertyString(undefined, { name: String(name) })},value=${base64}`;
+  return `${propertyString(undefined, { name: String(name) })},value=${base64(String(value))}`;
+}
+
+function linesOf(data: Options): string {
+  return Object.entries(data)
+    .map(([key, value]) => `${key}=${value}\n`)
+    .join('');
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64');
 }
 
 function wordsOf(item: Options): Record<string, string | number | boolean | undefined> {

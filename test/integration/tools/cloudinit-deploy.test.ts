@@ -108,7 +108,13 @@ describe('deploy_cloud_image', () => {
     expect(broken.hint).toContain('Nothing was deleted');
     await fault.remove();
     one.production.state.guests.delete(4000);
-    const answer = await one.call('deploy_cloud_image', ARGS);
+    // Somebody else may have put it there: where a checksum is given, none is taken that nobody compared.
+    const unchecked = await one.refused('deploy_cloud_image', ARGS);
+    expect(unchecked).toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('checksum') });
+    expect(unchecked.hint).toContain(`image="${VOLID}"`);
+    const both = await one.refused('deploy_cloud_image', { ...ARGS, image: VOLID });
+    expect(both).toMatchObject({ code: 'INVALID_ARGUMENTS', message: expect.stringContaining('checksum') });
+    const answer = await one.call('deploy_cloud_image', { ...ARGS, checksum: undefined });
     expect(answer).toMatchObject({ status: 'ready' });
     expect(answer.note).toContain('was there already');
     const count = one.writes().length;

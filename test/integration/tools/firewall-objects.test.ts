@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { firewallOf } from '../../../src/simulator/state/firewall.ts';
-import { sectionOf } from '../../../src/simulator/state/sdn.ts';
 import { type Answer, toolClient } from '../../support/tool-client.ts';
 
 async function client(options: Parameters<typeof toolClient>[0] = {}) {
@@ -14,14 +13,6 @@ async function client(options: Parameters<typeof toolClient>[0] = {}) {
     guest: (vmid: number) => firewallOf(firewalls, `guest/${vmid}`),
     comments: (list: Answer[]) => list.map(({ comment }) => comment),
   };
-}
-
-/** Three rules: first, second, third. */
-function seed({ datacenter }: Awaited<ReturnType<typeof client>>): void {
-  for (const [index, comment] of ['first', 'second', 'third'].entries()) {
-    const dport = String(80 + index);
-    datacenter.rules.push({ type: 'in', action: 'ACCEPT', enable: 1, proto: 'tcp', dport, comment });
-  }
 }
 
 describe('firewall objects', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { firewallOf } from '../../../src/simulator/state/firewall.ts';
 import { sectionOf } from '../../../src/simulator/state/sdn.ts';
+import { policyWith } from '../../support/gate.ts';
 import { type Answer, toolClient } from '../../support/tool-client.ts';
 
 async function client(options: Parameters<typeof toolClient>[0] = {}) {
@@ -179,6 +180,44 @@ describe('firewall rules', () => {
       expect(error.code).toBe('INVALID_ARGUMENTS');
       expect(error.message).toContain(message);
     }
+    expect(writes()).toEqual([]);
+  });
+
+  it('of a vnet are for what is forwarded', async () => {
+    const { call, refused, firewalls, production } = await client();
+    const { config } = production.state.datacenter.sdn;
+    sectionOf(config, 'zones').lab = { zone: 'lab', type: 'simple' };
+    sectionOf(config, 'vnets').web = { vnet: 'web', zone: 'lab' };
+    await call('save_firewall_rule', { vnet: 'web', type: 'forward', action: 'DROP', proto: 'udp' });
+    expect(firewallOf(firewalls, 'vnet/web').rules).toEqual([
+      { type: 'forward', action: 'DROP', enable: 1, proto: 'udp' },
+    ]);
+    expect((await call('list_firewall_rules', { vnet: 'web' })).total).toBe(1);
+    const wrong = await refused('save_firewall_rule', { vnet: 'web', type: 'in', action: 'DROP' });
+    expect(wrong.message).toContain('forward or group alone');
+    await call('delete_firewall_rule', { vnet: 'web', pos: 0, expect: { proto: 'udp' } });
+    expect(firewallOf(firewalls, 'vnet/web').rules).toEqual([]);
+  });
+
+  it('that are made at a place ask for one approval of both writes', async () => {
+    const tools = await client({ gateOptions: { policy: policyWith('self') } });
+    seed(tools);
+    const args = { type: 'in', action: 'DROP', comment: 'placed', insert_at: 1 };
+    const { code, hint } = await tools.refused('save_firewall_rule', args);
+    expect(code).toBe('APPROVAL_REQUIRED');
+    expect(tools.writes()).toEqual([]);
+    const handle = /handle:? "?([\w-]{8,})/.exec(hint)?.[1];
+    await tools.call('save_firewall_rule', { ...args, handle });
+    expect(tools.comments(tools.datacenter.rules)).toEqual(['first', 'placed', 'second', 'third']);
+    expect(tools.writes()).toHaveLength(2);
+  });
+
+  it('are not written for a guest that has another name by now', async () => {
+    const { refused, writes } = await client();
+    const rule = { type: 'in', action: 'ACCEPT', macro: 'SSH' };
+    expect((await refused('save_firewall_rule', { vmid: 100, name: 'web-02', ...rule })).code).toBe(
+      'INVALID_ARGUMENTS',
+    );
     expect(writes()).toEqual([]);
   });
 

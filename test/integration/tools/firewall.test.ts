@@ -16,14 +16,6 @@ async function client(options: Parameters<typeof toolClient>[0] = {}) {
   };
 }
 
-/** Three rules: first, second, third. */
-function seed({ datacenter }: Awaited<ReturnType<typeof client>>): void {
-  for (const [index, comment] of ['first', 'second', 'third'].entries()) {
-    const dport = String(80 + index);
-    datacenter.rules.push({ type: 'in', action: 'ACCEPT', enable: 1, proto: 'tcp', dport, comment });
-  }
-}
-
 describe('get_firewall', () => {
   it('says that nothing is filtered while the datacenter is off, and why', async () => {
     const { call, text, datacenter, guest, writes } = await client();

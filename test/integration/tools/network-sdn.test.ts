@@ -41,7 +41,7 @@ describe('SDN', () => {
     expect(subnet).toMatchObject({ created: true, changed: ['gateway', 'snat'] });
     const zones = await call('list_sdn', { kind: 'zone' });
     expect(zones).toMatchObject({ total: 1, pending: 1 });
-    expect(zones.objects[0]).toMatchObject({ zone: 'lab', state: 'new', nodes: { pve1: 'pending' } });
+    expect(zones.objects[0]).toMatchObject({ zone: 'lab', state: 'new', node_states: { pve1: 'pending' } });
     expect((await call('list_sdn', { kind: 'subnet' })).objects).toHaveLength(1);
     expect(sectionOf(sdn.running, 'zones')).toEqual({});
     const { applied, task } = await call('apply_sdn');
@@ -116,6 +116,13 @@ describe('SDN', () => {
     await call('delete_sdn', { kind: 'dns', id: 'pdns' });
     expect(sectionOf(sdn.config, 'fabricNodes')).toEqual({});
     expect((await call('list_sdn', { kind: 'dns' })).total).toBe(0);
+  });
+
+  it('is read without the right to secrets, but for IPAMs and DNS, which hold some', async () => {
+    const { call, refused } = await client({ scope: 'proxmox:read' });
+    expect((await call('list_sdn', { kind: 'vnet' })).total).toBe(0);
+    expect(await refused('list_sdn', { kind: 'ipam' })).toMatchObject({ code: 'POLICY_DENIED' });
+    expect((await refused('apply_sdn')).code).not.toBe('INTERNAL');
   });
 
   it('shows what an IPAM has given out', async () => {

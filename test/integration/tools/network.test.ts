@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { settingsOf } from '../../../src/simulator/state/node-settings.ts';
 import { sectionOf } from '../../../src/simulator/state/sdn.ts';
-import { type Answer, toolClient } from '../../support/tool-client.ts';
+import { toolClient } from '../../support/tool-client.ts';
 
 async function client(options: Parameters<typeof toolClient>[0] = {}) {
   const tools = await toolClient({ clusters: ['production'], ...options });
@@ -142,6 +142,7 @@ describe('save_network, apply_network and revert_network', () => {
       [{ ...bridge, cidr: '10.1.0.1/24', gateway: '10.2.0.1' }, 'is not in the network'],
       [{ ...bridge, cidr: '10.1.0.1/24', gateway: '10.1.0.254' }, 'vmbr0 has it'],
       [{ ...bridge, gateway: '10.1.0.254' }, 'gateway needs cidr'],
+      [{ ...bridge, vids: '2-9\nup rm' }, 'vids'],
       [{ ...bridge, cidr: '192.0.2.11/24' }, 'has the address 192.0.2.11 already'],
       [{ ...bridge, ports: ['eno1'] }, 'is a port of vmbr0 already'],
       [{ ...bridge, ports: ['eno9'] }, 'no interface "eno9"'],
@@ -269,5 +270,22 @@ describe('trace_nic', () => {
       },
     ]);
     expect((await refused('trace_nic', { vmid: 110, nic: 'net7' })).hint).toContain('net0');
+  });
+});
+
+describe('save_network of an interface that gets its address by itself', () => {
+  it('refuses what would leave it without an address: Proxmox writes each change as a fixed one', async () => {
+    const { call, refused, settings, writes } = await client();
+    const { vmbr0 } = settings('pve2').interfaces;
+    const { cidr: _cidr, address: _address, netmask: _netmask, gateway: _gateway, ...rest } = vmbr0 ?? {};
+    settings('pve2').interfaces.vmbr0 = { ...rest, method: 'dhcp' };
+    const args = { node: 'pve2', iface: 'vmbr0', comment: 'uplink' };
+    const error = await refused('save_network', args);
+    expect(error).toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('DHCP') });
+    expect(writes()).toEqual([]);
+    await call('save_network', { ...args, cidr: '192.0.2.12/24', gateway: '192.0.2.1' });
+    expect(settings('pve2').pendingInterfaces?.vmbr0).toMatchObject({ method: 'static' });
+    settings('pve3').interfaces.vmbr0 = { ...settings('pve3').interfaces.vmbr0, method6: 'auto' };
+    expect((await refused('save_network', { node: 'pve3', iface: 'vmbr0', mtu: 9000 })).code).toBe('CONFLICT');
   });
 });

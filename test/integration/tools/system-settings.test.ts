@@ -104,25 +104,64 @@ function asRoot({ state }: SimulatedCluster) {
 }
 
 describe('save_setting, list_settings and delete_setting', () => {
-  it.each(KINDS)('make, change, show and delete: $kind', async ({ kind, path, options, change, remove }) => {
+  it.each(['acme', 'notifications', 'metrics', 'mapping'])(
+    'make, change, show and delete: %s',
+    async (part) => {
+      const tools = await client();
+      const kinds = KINDS.filter(({ path }) => path.startsWith(`/cluster/${part}`));
+      expect(kinds.length).toBeGreaterThan(0);
+      for (const { kind, path, options, change, remove } of kinds) {
+        const made = await tools.call('save_setting', { kind, name: 'one', options });
+        expect(made).toMatchObject({ kind, created: true, setting: { name: 'one' } });
+        expect(stored(tools, path, 'one')).toBeDefined();
+        const changed = await tools.call('save_setting', { kind, name: 'one', options: change });
+        expect(changed).toMatchObject({ created: false });
+        expect(stored(tools, path, 'one')).toMatchObject(change);
+        if (remove !== undefined) {
+          await tools.call('save_setting', { kind, name: 'one', remove });
+          expect(stored(tools, path, 'one')).not.toHaveProperty(remove);
+        }
+        const shown = await tools.call('list_settings', { kind, name: 'one' });
+        expect(shown).toMatchObject({ kind, total: 1, rows: [{ name: 'one' }] });
+        const deleted = await tools.call('delete_setting', { kind, name: 'one' });
+        expect(deleted).toMatchObject({ kind, was: { name: 'one' } });
+        expect(stored(tools, path, 'one')).toBeUndefined();
+        expect(JSON.stringify([made, changed, shown, deleted])).not.toContain('c4n4ry');
+        expect((await tools.refused('delete_setting', { kind, name: 'one' })).code).toBe('NOT_FOUND');
+      }
+    },
+  );
+
+  it('write what may be given as objects the way Proxmox keeps it', async () => {
     const tools = await client();
-    const made = await tools.call('save_setting', { kind, name: 'one', options });
-    expect(made).toMatchObject({ kind, created: true, setting: { name: 'one' } });
-    expect(stored(tools, path, 'one')).toBeDefined();
-    const changed = await tools.call('save_setting', { kind, name: 'one', options: change });
-    expect(changed).toMatchObject({ created: false });
-    expect(stored(tools, path, 'one')).toMatchObject(change);
-    if (remove !== undefined) {
-      await tools.call('save_setting', { kind, name: 'one', remove });
-      expect(stored(tools, path, 'one')).not.toHaveProperty(remove);
-    }
-    const shown = await tools.call('list_settings', { kind, name: 'one' });
-    expect(shown).toMatchObject({ kind, total: 1, rows: [{ name: 'one' }] });
-    const deleted = await tools.call('delete_setting', { kind, name: 'one' });
-    expect(deleted).toMatchObject({ kind, was: { name: 'one' } });
-    expect(stored(tools, path, 'one')).toBeUndefined();
-    expect(JSON.stringify([made, changed, shown, deleted])).not.toContain('c4n4ry');
-    expect((await tools.refused('delete_setting', { kind, name: 'one' })).code).toBe('NOT_FOUND');
+    const hook = {
+      url: 'https://hook.example.com',
+      method: 'post',
+      secret: [{ name: 'key', value: 'c4n4ry' }],
+    };
+    await tools.call('save_setting', { kind: 'webhook', name: 'chat', options: hook });
+    expect(stored(tools, '/cluster/notifications/endpoints/webhook', 'chat')).toMatchObject({
+      secret: ['name=key,value=YzRuNHJ5'],
+    });
+    const dns = { type: 'dns', api: 'cf', data: { CF_Token: 'c4n4ry', CF_Zone: 'z' } };
+    await tools.call('save_setting', { kind: 'acme_plugin', name: 'cf', options: dns });
+    expect(stored(tools, '/cluster/acme/plugins', 'cf')).toMatchObject({
+      data: Buffer.from('CF_Token=c4n4ry\nCF_Zone=z\n').toString('base64'),
+    });
+    const map = [{ node: 'a1', path: '0000:01:00.0', id: '10de:2204', 'iommu-group': 4 }];
+    await tools.call('save_setting', { kind: 'pci_mapping', name: 'gpu', options: { map } });
+    expect(stored(tools, '/cluster/mapping/pci', 'gpu')).toMatchObject({
+      map: ['node=a1,path=0000:01:00.0,id=10de:2204,iommu-group=4'],
+    });
+    const sly = [{ node: 'a1', path: '/srv,node=a2' }];
+    const writes = tools.writes().length;
+    const error = await tools.refused('save_setting', {
+      kind: 'dir_mapping',
+      name: 'sly',
+      options: { map: sly },
+    });
+    expect(error.code).toBe('INVALID_ARGUMENTS');
+    expect(tools.writes()).toHaveLength(writes);
   });
 
   it('make and change an ACME account as root@pam alone', async () => {
@@ -156,9 +195,9 @@ describe('save_setting, list_settings and delete_setting', () => {
   it('repeat what a change of Proxmox can’t leave out', async () => {
     const tools = await client();
     const options = { type: 'graphite', server: 'graphite.example.com', port: 2003 };
-    await tools.call('save_setting', { kind: 'metric_server', name: 'g', options });
-    await tools.call('save_setting', { kind: 'metric_server', name: 'g', options: { port: 2004 } });
-    expect(stored(tools, '/cluster/metrics/server', 'g')).toMatchObject({ ...options, port: 2004 });
+    await tools.call('save_setting', { kind: 'metric_server', name: 'graph', options });
+    await tools.call('save_setting', { kind: 'metric_server', name: 'graph', options: { port: 2004 } });
+    expect(stored(tools, '/cluster/metrics/server', 'graph')).toMatchObject({ ...options, port: 2004 });
     expect(tools.writes().at(-1)?.params).toMatchObject({ server: 'graphite.example.com', port: '2004' });
   });
 
@@ -174,8 +213,10 @@ describe('save_setting, list_settings and delete_setting', () => {
     expect(misspelt.message).toContain('did you mean server?');
     expect(misspelt.message).toContain('server is missing');
     const port = { type: 'graphite', server: 'g', port: 'many' };
-    expect((await refusal({ kind: 'metric_server', name: 'g', options: port })).message).toContain('port');
-    expect((await refusal({ kind: 'gotify', name: 'g', remove: ['comment'] })).message).toContain(
+    expect((await refusal({ kind: 'metric_server', name: 'graph', options: port })).message).toContain(
+      'port',
+    );
+    expect((await refusal({ kind: 'gotify', name: 'phone', remove: ['comment'] })).message).toContain(
       'no options to reset',
     );
     expect((await refusal({ kind: 'nonsense', name: 'g' })).code).toBe('INVALID_ARGUMENTS');

@@ -93,6 +93,36 @@ describe('one approval for several calls', () => {
     expect(writes()).toEqual([]);
   });
 
+  it('asks the cluster once for the guests of all of them', async () => {
+    const { open, cluster } = opened({ policy: policyWith('none') });
+    await open().approve(
+      [100, 101, 102].map((vmid) => ({
+        ...call(`POST /nodes/pve1/qemu/${vmid}/status/stop`),
+        expectName: `web-${vmid}`,
+      })),
+    );
+    expect(cluster.calls.map(({ path }) => path.toString())).toEqual(['/cluster/resources']);
+  });
+
+  it('is not asked for again with further calls beside those that a person declined', async () => {
+    let asked = 0;
+    const ask = () => {
+      asked += 1;
+      return 'declined' as const;
+    };
+    const { open, writes } = opened({ policy: policyWith('person') });
+    const declined = { code: 'POLICY_DENIED', message: expect.stringContaining('declined plan 1') };
+    const STOP_102 = call('POST /nodes/pve1/qemu/102/status/stop');
+    await expect(open({ ask }).approve([STOP_100, STOP_101])).rejects.toMatchObject(declined);
+    await expect(open({ ask }).approve([STOP_101, STOP_100])).rejects.toMatchObject(declined);
+    await expect(open({ ask }).approve([STOP_100, STOP_101, STOP_102])).rejects.toMatchObject(declined);
+    expect(asked).toBe(1);
+    // Less than that is another question.
+    await expect(open({ ask }).approve([STOP_100])).rejects.toMatchObject({ code: 'POLICY_DENIED' });
+    expect(asked).toBe(2);
+    expect(writes()).toEqual([]);
+  });
+
   it('is none for another tool call, nor for the same handle again', async () => {
     const { open, writes } = opened({ policy: policyWith('self') });
     const { handle } = await planned(open().approve([STOP_100, STOP_101]));

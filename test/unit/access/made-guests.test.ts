@@ -20,9 +20,9 @@ function call(line: string, data?: Record<string, unknown>): GateRequest {
   return { method, path: parseApiPath(path), ...(data === undefined ? {} : { data }) };
 }
 
-function opened(policy: Policy) {
+function opened(policy: Policy, rows: () => readonly object[] = () => ROWS) {
   const cluster = new RecordingCluster('a');
-  cluster.reply = ({ path }) => (path.toString() === '/cluster/resources' ? ROWS : null);
+  cluster.reply = ({ path }) => (path.toString() === '/cluster/resources' ? rows() : null);
   const origin = {
     requestId: 'r',
     tool: 'deploy_cloud_image',
@@ -64,5 +64,39 @@ describe('calls about a guest that an earlier one of them makes', () => {
     const taken = { ...create('own'), data: { vmid: 100, pool: 'own', name: 'x' } };
     const foreign = call('POST /nodes/pve1/qemu/101/status/start');
     await expect(opened(OF_TENANT).approve([taken, foreign])).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('are let through while the cluster has no statistics of it yet, or does not list it', async () => {
+    const named = policyOf({
+      roles: { fresh: { grants: [{ allow: ['read', 'change'], guests: { names: 'new*' } }] } },
+      principals: [{ match: { subject: 'alice' }, roles: 'fresh' }],
+    });
+    // As Proxmox lists a guest that is some seconds old: without a name.
+    const young = { id: 'qemu/300', type: 'qemu', vmid: 300, node: 'pve1', pool: 'own' };
+    for (const policy of [named, OF_TENANT]) {
+      for (const list of [[...ROWS, young], ROWS]) {
+        let rows: readonly object[] = ROWS;
+        const cluster = opened(policy, () => rows);
+        await cluster.approve([create('own'), START]);
+        await cluster.request(create('own'));
+        rows = list;
+        await expect(cluster.request(START)).resolves.toBeDefined();
+      }
+    }
+  });
+
+  it('are not, where nobody made it, the making failed, or it is in another pool by then', async () => {
+    let rows: readonly object[] = ROWS;
+    const cluster = opened(OF_TENANT, () => rows);
+    await cluster.approve([create('own'), START]);
+    await expect(cluster.request(START)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(cluster.request(create('other'))).rejects.toMatchObject({ code: 'POLICY_DENIED' });
+    await expect(cluster.request(START)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await cluster.request(create('own'));
+    rows = [...ROWS, { id: 'qemu/300', type: 'qemu', vmid: 300, node: 'pve1', pool: 'other' }];
+    await expect(cluster.request(START)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    // Another tool call knows nothing of it.
+    rows = [...ROWS, { id: 'qemu/300', type: 'qemu', vmid: 300, node: 'pve1', pool: 'own' }];
+    await expect(opened(OF_TENANT, () => rows).request(START)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 });

@@ -199,6 +199,8 @@ describe('riskOfCall', () => {
     ['PUT', `${VM}/config`, { serial0: '/dev/ttyS0' }, ['change', 'execute']],
     ['PUT', `${VM}/config`, { serial0: 'socket' }, ['change']],
     ['PUT', `${VM}/config`, { cicustom: 'user=local:snippets/x' }, ['change', 'execute']],
+    ['PUT', '/nodes/{node}/lxc/{vmid}/config', { entrypoint: '/bin/sh -c id' }, ['change', 'execute']],
+    ['POST', '/nodes/{node}/lxc', { entrypoint: '/bin/sh -c id' }, ['change', 'execute']],
     ['PUT', '/access/acl', { path: '/', roles: 'PVEAdmin' }, ['change', 'execute']],
     ['PUT', '/access/acl', { path: '/', roles: 'PVEAdmin', delete: 1 }, ['change', 'destroy']],
     ['PUT', '/access/users/{userid}/token/{tokenid}', { privsep: 0 }, ['change', 'execute']],

@@ -19,11 +19,15 @@ function caller(id: string, more: Partial<Caller['principal']> = {}, of: Partial
 
 function setUp(perPrincipal = 3) {
   const world: { state: unknown; failure?: unknown; hangs?: boolean } = { state: 'running' };
-  const read = vi.fn(async (_uri: string, _caller: Caller, signal: AbortSignal): Promise<Essence> => {
-    if (world.hangs) await new Promise((_resolve, reject) => signal.addEventListener('abort', reject));
-    if (world.failure) throw world.failure;
-    return { state: world.state };
-  });
+  const read = vi.fn(
+    async (
+      ...[, , { signal }]: [string, Caller, { signal: AbortSignal; isRoutine: boolean }]
+    ): Promise<Essence> => {
+      if (world.hangs) await new Promise((_resolve, reject) => signal.addEventListener('abort', reject));
+      if (world.failure) throw world.failure;
+      return { state: world.state };
+    },
+  );
   const sut = new WatchedResources({ read, pauseMs: PAUSE, perPrincipal, clock: () => Date.now() });
   const told = vi.fn<() => void>();
   return { world, read, sut, told };
@@ -46,6 +50,8 @@ describe('a watch', () => {
     world.state = 'stopped';
     await pass(3 * PAUSE);
     expect(told).toHaveBeenCalledOnce();
+    // The subscriber's own call counts as one; the others are routine.
+    expect(read.mock.calls.map(([, , { isRoutine }]) => isRoutine)).toEqual([false, ...Array(6).fill(true)]);
     world.state = 'running';
     await pass();
     expect(told).toHaveBeenCalledTimes(2);
@@ -89,7 +95,7 @@ describe('a watch', () => {
     world.hangs = true;
     await pass(5 * PAUSE);
     expect(read).toHaveBeenCalledTimes(2);
-    const signal = read.mock.calls[1]?.[2];
+    const signal = read.mock.calls[1]?.[2].signal;
     expect(signal?.aborted).toBe(false);
     stop();
     expect(signal?.aborted).toBe(true);

@@ -115,6 +115,11 @@ describe('what looks like a secret', () => {
     [`cut ${PEM.slice(0, 60)}`, 'cut [redacted]'],
     ['https://x/?password=c4n4ry&a=1', 'https://x/?password=[redacted]&a=1'],
     ['https://x/hook?token=c4n4ry#f', 'https://x/hook?token=[redacted]#f'],
+    [
+      'https://x/a.iso?X-Amz-Date=1&X-Amz-Signature=c4n4ry',
+      'https://x/a.iso?X-Amz-Date=1&X-Amz-Signature=[redacted]',
+    ],
+    ['https://x/a.iso?X-Goog-Signature=c4n4ry&y=1', 'https://x/a.iso?X-Goog-Signature=[redacted]&y=1'],
     ['cifs,username=u,password=c4n4ry,share=s', 'cifs,username=u,password=[redacted],share=s'],
     ['cipassword: c4n4ry', 'cipassword: [redacted]'],
     ['{"password":"c4n4ry","a":1}', '{"password":"[redacted]","a":1}'],

@@ -125,9 +125,18 @@ describe('403', () => {
   });
 
   test('without a path it is shown as it is', () => {
-    const error = errorOf(403, { message: 'Permission check failed (user != root@pam)' });
-    expect(error.message).toContain('user != root@pam');
+    const error = errorOf(403, { message: 'Permission check failed (not for you)' });
+    expect(error.message).toContain('not for you');
     expect(error.hint).toContain("pveum user token permissions 'ops@pve' mcp");
+  });
+
+  test('what is for root@pam alone', () => {
+    const error = errorOf(403, { message: 'Permission check failed (user != root@pam)' });
+    expect(error).toMatchObject({
+      code: 'PERMISSION_DENIED',
+      message: expect.stringContaining('root@pam alone'),
+    });
+    expect(error.hint).toContain('No privilege and no API token suffice');
   });
 
   test('a call that takes a ticket', () => {

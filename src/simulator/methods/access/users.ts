@@ -115,10 +115,19 @@ function secondFactors(call: Call): unknown {
 /** Of all users, or of the caller alone. */
 function allSecondFactors(call: Call): unknown {
   const { access } = call.state;
-  return [...access.users.values()].flatMap(({ userid, secondFactors: entries = [] }) => {
+  return [...access.users.values()].flatMap(({ userid, totpLocked, secondFactors: entries = [] }) => {
     const isVisible = userid === call.identity.user || mayOnUser(call, userid, 'User.Modify', 'Sys.Audit');
-    return entries.length > 0 && isVisible ? [{ userid, entries }] : [];
+    const locked = totpLocked ? { 'totp-locked': 1 } : {};
+    return entries.length > 0 && isVisible ? [{ userid, entries, ...locked }] : [];
   });
+}
+
+/** Whether there was a lock to take away. */
+function unlock(call: Call): number {
+  const user = requireUser(call);
+  const wasLocked = user.totpLocked ?? false;
+  delete user.totpLocked;
+  return wasLocked ? 1 : 0;
 }
 
 const one = '/access/users/{userid}';
@@ -130,5 +139,6 @@ export const userMethods: Method[] = [
   served('PUT', one, update),
   served('DELETE', one, remove),
   served('GET', `${one}/tfa`, secondFactors),
+  served('PUT', `${one}/unlock-tfa`, unlock),
   served('GET', '/access/tfa', allSecondFactors),
 ];

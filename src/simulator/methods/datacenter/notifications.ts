@@ -1,9 +1,9 @@
 import { ApiError } from '../../errors.ts';
 import type { StoredObject } from '../../state/collections.ts';
 import { ENDPOINTS, MATCHERS } from '../../state/notifications.ts';
-import { arrays, booleans, choice, onAny, required, served, texts } from '../declare.ts';
+import { arrays, booleans, choice, on, required, served, texts } from '../declare.ts';
 import { createKept, keptMethods, updateKept } from '../kept.ts';
-import { type Call, type Method, text } from '../method.ts';
+import { type Call, type Method, type Permissions, text } from '../method.ts';
 
 const TYPES = ['sendmail', 'gotify', 'smtp', 'webhook'];
 const MATCHER = { path: MATCHERS, noun: 'matcher', key: 'name' } as const;
@@ -70,13 +70,27 @@ function checked(save: typeof createKept) {
 
 const place = '/mapping/notifications';
 
+/** Who sets up what the hosts send to, lets them reach any server. */
+const reaching: Permissions = {
+  check: [
+    'and',
+    ['perm', place, ['Mapping.Modify']],
+    ['or', ['perm', '/', ['Sys.Audit', 'Sys.Modify']], ['perm', '/', ['Sys.AccessNetwork']]],
+  ],
+};
+
 const webhooks = keptMethods({
   path: `${ENDPOINTS}/webhook`,
   noun: 'endpoint',
   key: 'name',
   removal: 'array',
-  read: onAny(place, 'Mapping.Modify', 'Mapping.Audit'),
-  change: onAny(place, 'Mapping.Modify'),
+  permissions: {
+    list: on(place, 'Mapping.Audit'),
+    create: reaching,
+    read: { check: ['or', ['perm', place, ['Mapping.Modify']], ['perm', place, ['Mapping.Audit']]] },
+    update: reaching,
+    remove: on(place, 'Mapping.Modify'),
+  },
   properties: {
     ...texts('body', 'comment'),
     url: required({ type: 'string' }),

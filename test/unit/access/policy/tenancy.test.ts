@@ -135,6 +135,8 @@ describe('a tenant', () => {
     ['PUT /nodes/pve1/lxc/100/config', { mp0: '/etc,mp=/x' }],
     ['PUT /nodes/pve1/lxc/100/config', { mp0: { volume: '/etc', mp: '/x' } }],
     ['PUT /nodes/pve1/qemu/100/config', { hostpci0: '0000:01:00.0' }],
+    ['PUT /nodes/pve1/qemu/100/config', { virtiofs0: 'dirid=backups' }],
+    ['PUT /nodes/pve1/qemu/100/config', { ivshmem: 'size=32,name=team-b' }],
     ['POST /nodes/pve1/qemu', { vmid: 110, pool: 'team-a', cicustom: 'user=local:snippets/b.yml' }],
     ['DELETE /cluster/something-new', {}],
   ])('may not %s %j', (line, data) => {
