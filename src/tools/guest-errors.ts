@@ -53,7 +53,7 @@ export function notThere(cluster: GatedCluster, wanted: GuestWanted): CallError 
     matched === undefined ? '' : ' The other clusters were not asked; pass `cluster` to look in one.';
   return new CallError('NOT_FOUND', `${name} has no ${guest}.${whySelected(cluster)}`, {
     cluster: name,
-    hint: `A guest that the cluster's token may not see counts as absent.${elsewhere}`,
+    hint: `A guest that the cluster's token may not see counts as absent.${lagging(wanted)}${elsewhere}`,
   });
 }
 
@@ -77,7 +77,7 @@ export function nowhere(asked: number, failed: readonly FleetFailure[], wanted: 
   const parts =
     wanted.name === undefined
       ? ''
-      : ' A name has to be given as a whole; find_guests takes a part of one, as in name=*part*.';
+      : `${lagging(wanted)} A name has to be given as a whole; find_guests takes a part of one, as in name=*part*.`;
   return new CallError(
     'NOT_FOUND',
     `No guest ${wantedText(wanted)} in ${asked} ${asked === 1 ? 'cluster' : 'clusters'}.${missing}`,
@@ -86,6 +86,12 @@ export function nowhere(asked: number, failed: readonly FleetFailure[], wanted: 
       retryable: failed.length > 0,
     },
   );
+}
+
+/** Proxmox lists a new guest at once, and its name when the node next tells it. */
+function lagging({ name, vmid }: GuestWanted): string {
+  if (name === undefined || vmid !== undefined) return '';
+  return ' One that was made or renamed seconds ago is found by its VMID.';
 }
 
 /** One cluster has it, and another that could not be asked may have one of the same name. */

@@ -7,8 +7,9 @@ import { openState } from '../../src/access/state.ts';
 import { Redaction } from '../../src/observability/redaction.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { TOOLS } from '../../src/tools/registry.ts';
-import { type Answer, type GuardedClient, GuardedService, TOOL_CALLS } from '../support/guarded-service.ts';
+import { type Answer, type GuardedClient, GuardedService } from '../support/guarded-service.ts';
 import { tokenFor } from '../support/service.ts';
+import { TOOL_CALLS } from '../support/tool-calls.ts';
 
 const DESTROY = 'DELETE /nodes/pve1/qemu/100';
 const APPROVE = 'proxmox:read proxmox:approve';

@@ -142,9 +142,12 @@ export function argumentsAround(tool: Tool, base: Readonly<Record<string, unknow
   // Where the cluster is another one, little is seen of the tool.
   const names = Object.keys(properties).filter((name) => name !== 'cluster' || !('cluster' in base));
   const waits = Object.fromEntries(WAITING.filter((name) => name in properties).map((name) => [name, 0]));
-  const changed = names.length === 0 ? fc.constant([]) : fc.subarray(names, { maxLength: Math.min(3, names.length) });
+  const changed =
+    names.length === 0 ? fc.constant([]) : fc.subarray(names, { maxLength: Math.min(3, names.length) });
   return changed
-    .chain((chosen) => fc.record(Object.fromEntries(chosen.map((name) => [name, otherFor(name, properties[name])]))))
+    .chain((chosen) =>
+      fc.record(Object.fromEntries(chosen.map((name) => [name, otherFor(name, properties[name])]))),
+    )
     .map((others) => ({ ...base, ...waits, ...others }))
     .map((made) => Object.fromEntries(Object.entries(made).filter(([, value]) => value !== undefined)));
 }

@@ -76,7 +76,10 @@ export class GuardedService {
     this.mark();
   }
 
-  static async start(simulator: Simulator, { cluster, configOf = configFor, ...options }: GuardedOptions = {}) {
+  static async start(
+    simulator: Simulator,
+    { cluster, configOf = configFor, ...options }: GuardedOptions = {},
+  ) {
     const configs = simulator.clusters.map((one) => ({ ...configOf(one), ...cluster }));
     const manager = new ClusterManager({ clusters: configs }, { logger: SILENT });
     const service = await buildService({ estate: manager, ...options });

@@ -6,6 +6,7 @@ import type { Denial, Note } from './decision.ts';
 import { isWithin } from './matching.ts';
 import type { Asked, GuestFacts } from './policy.ts';
 import type { Seen } from './rules.ts';
+import { ownersIn } from './volumes.ts';
 
 /** What counts as `destroy` in the catalogue, and takes nothing of a guest itself. */
 const SPARED = [
@@ -57,7 +58,7 @@ export class Protection {
           `guest ${guest.vmid} is protected${destroys || bares ? '' : ', and this call does not destroy it'}`,
       );
       if (destroys) return refused(guest, 'nobody may destroy it through this server');
-      if (takesVolume(path, parameters, guest.vmid))
+      if (takesVolume(path, parameters, guest.vmid) || attachesVolume(path, parameters, guest.vmid))
         return refused(guest, 'nobody may give its volumes to another guest through this server');
       if (bares) return refused(guest, 'nobody may take the name or tag away that protects it');
     }
@@ -86,6 +87,30 @@ function takesVolume(
   const target = parameters?.['target-vmid'];
   if (target === undefined || target === null || String(target) === String(vmid)) return false;
   return /\/(?:move_disk|move_volume)$/.test(path);
+}
+
+/** Writes a volume into another guest's configuration: it would write to the disk, too. A copy of it is none. */
+function attachesVolume(
+  path: string,
+  parameters: Readonly<Record<string, unknown>> = {},
+  vmid: number,
+): boolean {
+  const match = CONFIGURED.exec(path);
+  if (match === null || String(match[1] ?? parameters.vmid) === String(vmid)) return false;
+  return Object.entries(parameters).some(
+    ([key, value]) => VOLUME_KEY.test(key) && ownersIn({ volume: withoutSource(value) }).has(vmid),
+  );
+}
+
+/** A guest that is made, or whose configuration is written. */
+const CONFIGURED = /^\/nodes\/[^/]+\/(?:qemu|lxc)(?:\/([^/]+)\/config)?$/;
+const VOLUME_KEY = /^(?:(?:scsi|virtio|ide|sata|mp|unused)\d+|efidisk0|tpmstate0|rootfs|cdrom)$/;
+
+/** A disk without what it is to be a copy of. */
+function withoutSource(value: unknown): unknown {
+  if (typeof value === 'string') return value.replace(/(^|,)\s*import-from=[^,]*/g, '$1');
+  if (typeof value !== 'object' || value === null) return value;
+  return { ...value, 'import-from': undefined };
 }
 
 /** Deletes backups of guests that it does not name. */

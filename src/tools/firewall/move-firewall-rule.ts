@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineTool } from '../define.ts';
 import { compact } from '../results.ts';
+import { RULE_LOCKOUT_CALLS, requireWayKept } from './lockout.ts';
 import { expectedRuleParams, inWords, readRules, requireRule, ruleRow } from './rules.ts';
 import { changedScope, ruleCalls, ruleScopeParams, scopeFields } from './scope.ts';
 
@@ -13,6 +14,7 @@ export const moveFirewallRule = defineTool({
   calls: [
     ...ruleCalls('PUT', '/{pos}', 'moveto', 'digest'),
     ...ruleCalls('GET', ''),
+    ...RULE_LOCKOUT_CALLS,
     ['GET', '/cluster/resources'],
   ],
   withoutCluster: 'lookup',
@@ -25,6 +27,7 @@ export const moveFirewallRule = defineTool({
     const to = Math.min(args.to, before.rows.length - 1);
     const from = rule.pos;
     if (to === from) return { ...scope.fields(), rule, from, ...compact({ digest }) };
+    await requireWayKept(scope, before.rows, before.rows.toSpliced(from, 1).toSpliced(to, 0, rule));
     // To Proxmox it is the place before the rule that has that position now.
     const moveto = to > from ? to + 1 : to;
     const data = { moveto, ...compact({ digest }) };

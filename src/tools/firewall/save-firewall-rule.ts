@@ -5,6 +5,7 @@ import { defineTool } from '../define.ts';
 import { textParam } from '../params.ts';
 import { compact, noted } from '../results.ts';
 import { EFFECT_CALLS, effectOf, readOptions, withoutEffect } from './effect.ts';
+import { RULE_LOCKOUT_CALLS, requireWayKept } from './lockout.ts';
 import { RULE_CHECK_CALLS, requireSensibleRule } from './rule-checks.ts';
 import { expectedRuleParams, inWords, type RuleRow, readRules, requireRule, ruleRow } from './rules.ts';
 import { changedScope, ruleCalls, ruleScopeParams, type Scope, scopeFields } from './scope.ts';
@@ -61,6 +62,7 @@ export const saveFirewallRule = defineTool({
     ...ruleCalls('PUT', '/{pos}', ...PARAMETERS, 'delete', 'moveto'),
     ...ruleCalls('GET', ''),
     ...RULE_CHECK_CALLS,
+    ...RULE_LOCKOUT_CALLS,
     ...EFFECT_CALLS,
     ['GET', '/cluster/resources'],
   ],
@@ -110,6 +112,7 @@ async function create(scope: Scope, args: Args): Promise<number> {
   await requireSensibleRule(scope, rule);
   const { rows } = await readRules(scope);
   const target = Math.min(place, rows.length);
+  await requireWayKept(scope, rows, rows.toSpliced(target, 0, { ...rule, pos: target }));
   const made: GateRequest = { method: 'POST', path: scope.rules(), data: dataOf(rule), ...scope.expecting };
   // Proxmox puts a new rule first, whatever `pos` says. Moved "to" a place it goes before the rule that is there.
   const move: GateRequest = {
@@ -128,9 +131,11 @@ async function create(scope: Scope, args: Args): Promise<number> {
 }
 
 async function change(scope: Scope, args: Args, pos: number): Promise<number> {
-  const { rule, digest } = requireRule(await readRules(scope), { ...args, pos }, scope);
+  const rules = await readRules(scope);
+  const { rule, digest } = requireRule(rules, { ...args, pos }, scope);
   const wanted = merged(rule, args);
   await requireSensibleRule(scope, wanted);
+  await requireWayKept(scope, rules.rows, rules.rows.with(pos, { ...wanted, pos }));
   const given = Object.fromEntries(
     Object.entries(wanted).filter(([name, value]) => value !== rule[name as keyof RuleRow]),
   );

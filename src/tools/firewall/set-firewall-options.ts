@@ -73,7 +73,7 @@ export const setFirewallOptions = defineTool({
     const scope = await changedScope(context, args);
     const { options, reset } = await wantedOptions(scope, args);
     const now = await readOptions(scope);
-    await requireWayIn(scope, now, options);
+    await requireWayIn(scope, now, options, reset);
     const removed = reset.filter((name) => now[name] !== undefined);
     const set = Object.fromEntries(
       Object.entries(options).filter(([name, value]) => !isSame(now[name], value)),

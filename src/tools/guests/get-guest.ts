@@ -113,7 +113,7 @@ async function addressesOf(target: GuestTarget, { state, row }: LiveState): Prom
     // `problems` shows no hint, so the message itself says what to do.
     throw new CallError(
       'UPSTREAM_ERROR',
-      'The guest agent, which alone knows them, is off: set it by update_guest agent=true, and install it in the guest.',
+      'The guest agent, which alone knows them, is not enabled: set it by update_guest agent=true, and install it in the guest.',
       { hint: 'Set agent=true with update_guest and install the agent in the guest.' },
     );
   }

@@ -9,7 +9,7 @@ import { selectedFields, selectionOf } from '../params.ts';
 import { compact, noted } from '../results.ts';
 import { requireVersion } from '../versions.ts';
 import { INTERFACE_CALLS, readNetwork, refused } from './interfaces.ts';
-import { interfaceProblem } from './save-checks.ts';
+import { interfaceProblem, type Wanted } from './save-checks.ts';
 import { networkInput, PARAMETERS, wantedInterface } from './wanted-interface.ts';
 
 export const saveNetwork = defineTool({
@@ -42,6 +42,7 @@ export const saveNetwork = defineTool({
     const { raw } = await readNetwork(cluster, node);
     const present = raw.find((row) => row.iface === iface);
     const { wanted, removed } = wantedInterface(args, present, cluster.name);
+    requireAddressKept(cluster.name, wanted, present);
     const problem = interfaceProblem(wanted, raw);
     if (problem !== undefined) {
       throw refused(
@@ -84,6 +85,34 @@ export const saveNetwork = defineTool({
     return `${iface} of ${quoted(node)} (${cluster}): ${done} prepared.${next}${note ? ` ${note}` : ''}`;
   },
 });
+
+/**
+ * Proxmox writes an interface that is changed as one with a fixed address or with none, whatever it was before.
+ *
+ * @throws CallError CONFLICT where it gets its address by itself, and would have none
+ */
+function requireAddressKept(cluster: string, wanted: Wanted, present: Json | undefined): void {
+  const lost = (
+    [
+      ['method', 'cidr'],
+      ['method6', 'cidr6'],
+    ] as const
+  ).find(([method, cidr]) => isAutomatic(present?.[method]) && wanted[cidr] === undefined);
+  if (lost === undefined) return;
+  const [method, cidr] = lost;
+  const way = present?.[method] === 'dhcp' ? 'DHCP' : 'router advertisements';
+  throw refused(
+    cluster,
+    'CONFLICT',
+    `${wanted.iface} gets its address by ${way}, and Proxmox would write the change without any: once applied, it has none.`,
+    `Pass \`${cidr}\` for a fixed address; else change it in /etc/network/interfaces on the node.`,
+  );
+}
+
+function isAutomatic(method: unknown): boolean {
+  return method === 'dhcp' || method === 'auto';
+}
+
 /** What a mistake costs, where it would cost the node. */
 function riskNote(present: Json | undefined): string | undefined {
   if (present === undefined || !isTrue(present.active)) return undefined;

@@ -198,3 +198,39 @@ describe('prune_backups', () => {
     );
   });
 });
+
+describe('what is not known of backups', () => {
+  it('is not told as removed where a node could not prune', async () => {
+    const tools = await client();
+    const local = tools.production.state.storages.find(({ storage }) => storage === 'local');
+    if (local) local.options['prune-backups'] = 'keep-last=1';
+    const { volumes } = tools.production.state;
+    const [other] = volumes.filter(({ vmid, content }) => vmid === 110 && content === 'backup');
+    if (other === undefined) throw new Error('110 has no backup');
+    const older = { ...other, volid: other.volid.replace(/-\d{4}_\d\d_\d\d-/, '-2020_01_01-'), ctime: 1_577_840_400 };
+    volumes.push(older);
+    const args = { cluster: 'production', storage: 'local', keep: 'keep-last=1' };
+    const { removed } = await tools.call('prune_backups', args);
+    expect(removed).toBeGreaterThan(1);
+    const match = /\/nodes\/a2\/storage\/local\/prunebackups/;
+    const method = 'DELETE';
+    await tools.production.faults.add({ kind: 'status', code: 500, match, method, message: 'is busy' }).ready;
+    const answer = await tools.call('prune_backups', { ...args, apply: true });
+    expect(answer).toMatchObject({ applied: true, removed: removed - 1 });
+    expect(answer.tasks).toContainEqual(expect.objectContaining({ node: 'a2', error: expect.anything() }));
+    expect(volumes).toContain(older);
+  });
+
+  it('is not counted as gone where another storage could not be read', async () => {
+    const tools = await client();
+    const match = /\/storage\/local\/content/;
+    await tools.production.faults.add({ kind: 'status', code: 500, match, message: 'is offline' }).ready;
+    const shared = tools.production.state.volumes.find(
+      ({ content, storage, vmid }) => content === 'backup' && storage !== 'local' && vmid === 100,
+    );
+    const args = { cluster: 'production', volid: shared?.volid };
+    const { remaining, note } = await tools.call('delete_backup', args);
+    expect(remaining).toBeGreaterThanOrEqual(0);
+    expect(note).toContain('local');
+  });
+});

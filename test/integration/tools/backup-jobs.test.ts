@@ -253,3 +253,14 @@ describe('backup_coverage', () => {
     );
   });
 });
+
+describe('run_backup_job, where whom it selects could not be asked', () => {
+  it('does not say that there was nobody', async () => {
+    const tools = await client();
+    const match = /included_volumes/;
+    await tools.production.faults.add({ kind: 'status', code: 500, match, message: 'broken' }).ready;
+    const answer = await tools.call('run_backup_job', { id: 'nightly' });
+    expect(answer).not.toHaveProperty('guests');
+    expect(await tools.text('run_backup_job', { id: 'nightly' })).not.toContain('0 guests');
+  });
+});

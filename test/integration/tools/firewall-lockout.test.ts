@@ -22,7 +22,9 @@ describe('set_firewall_options', () => {
     expect((await refused('set_firewall_options', { reset: ['policy_in'] })).code).toBe('CONFLICT');
     expect(writes()).toEqual([]);
     // Who says DROP means it.
-    expect(await call('set_firewall_options', { policy_in: 'DROP' })).toMatchObject({ changed: ['policy_in'] });
+    expect(await call('set_firewall_options', { policy_in: 'DROP' })).toMatchObject({
+      changed: ['policy_in'],
+    });
   });
 });
 
@@ -33,9 +35,9 @@ describe('a rule that closes the way to the nodes', () => {
     expect(first).toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('8006') });
     expect(first.hint).toContain('Nothing was sent');
     expect((await refused('save_firewall_rule', { ...DROP_ALL, node: 'pve1' })).code).toBe('CONFLICT');
-    expect((await refused('save_firewall_rule', { ...DROP_ALL, proto: 'tcp', dport: '8000:9000' })).code).toBe(
-      'CONFLICT',
-    );
+    expect(
+      (await refused('save_firewall_rule', { ...DROP_ALL, proto: 'tcp', dport: '8000:9000' })).code,
+    ).toBe('CONFLICT');
     expect(writes()).toEqual([]);
     await call('save_firewall_rule', WAY_IN);
     await call('save_firewall_rule', { ...DROP_ALL, insert_at: 1 });

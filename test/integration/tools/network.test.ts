@@ -286,6 +286,8 @@ describe('save_network of an interface that gets its address by itself', () => {
     await call('save_network', { ...args, cidr: '192.0.2.12/24', gateway: '192.0.2.1' });
     expect(settings('pve2').pendingInterfaces?.vmbr0).toMatchObject({ method: 'static' });
     settings('pve3').interfaces.vmbr0 = { ...settings('pve3').interfaces.vmbr0, method6: 'auto' };
-    expect((await refused('save_network', { node: 'pve3', iface: 'vmbr0', mtu: 9000 })).code).toBe('CONFLICT');
+    expect((await refused('save_network', { node: 'pve3', iface: 'vmbr0', mtu: 9000 })).code).toBe(
+      'CONFLICT',
+    );
   });
 });

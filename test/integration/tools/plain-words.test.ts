@@ -30,6 +30,21 @@ describe('errors say what to do, and nothing was sent', () => {
   });
 });
 
+describe('a guest that was made just now', () => {
+  it('has no name yet where Proxmox lags: the error says that its VMID is known', async () => {
+    const lagging = { ...ONE, simulator: { resourcesLagSeconds: 3600 } };
+    const { call, refused, writes } = await toolClient(lagging);
+    const { clone } = await call('clone_guest', { name: 'build-01', new_name: 'build-02' });
+    const args = { disk: 'scsi0', size: '+10G' };
+    const before = writes().length;
+    const error = await refused('resize_disk', { ...args, name: 'build-02' });
+    expect(error).toMatchObject({ code: 'NOT_FOUND', hint: expect.stringContaining('by its VMID') });
+    expect(writes()).toHaveLength(before);
+    const { guest } = await call('resize_disk', { ...args, vmid: clone.vmid });
+    expect(guest).toMatchObject({ vmid: clone.vmid, node: 'pve2' });
+  });
+});
+
 describe('answers tell the whole of it', () => {
   it('a container was started, too; a template that can not be listed is for Proxmox to judge', async () => {
     const { text, call, production } = await toolClient(ONE);

@@ -1,5 +1,6 @@
 import { failure } from '../../errors.ts';
 import { isPending } from '../../state/sdn.ts';
+import { requireEntry } from '../../state/section.ts';
 import type { Properties } from '../../verify.ts';
 import {
   ANYONE,
@@ -168,8 +169,11 @@ export const sdnMethods: Method[] = [
   }),
   ...fabricMethods(),
   served('GET', '/cluster/sdn/ipams/{ipam}/status', (call) => {
+    const sdn = sdnOf(call);
+    const ipam = text(call, 'ipam') ?? '';
+    requireEntry(sdn.ipams, ipam, `ipam '${ipam}' does not exist`);
     // What netbox and phpIPAM hold, they alone know.
-    return text(call, 'ipam') === 'pve' ? sdnOf(call).addresses : [];
+    return ipam === 'pve' ? sdn.addresses : [];
   }),
   served('PUT', '/cluster/sdn', apply, { ...booleans('release-lock'), ...TOKEN }),
   declare('POST', '/cluster/sdn/lock', allocate, booleans('allow-pending'), lock),

@@ -262,6 +262,23 @@ describe('protected guests', () => {
     // A disk that became another guest's could be destroyed with that one.
     ['POST /nodes/pve1/qemu/100/move_disk', { disk: 'scsi0', 'target-vmid': 200 }, false],
     ['POST /nodes/pve1/lxc/300/move_volume', { volume: 'mp0', 'target-vmid': '200' }, false],
+    // Two guests that write to one disk leave nothing of it.
+    ['PUT /nodes/pve1/qemu/200/config', { scsi7: 'lvm:vm-100-disk-0' }, false],
+    ['POST /nodes/pve1/qemu/200/config', { sata0: 'ssd=1,file=dir:100/vm-100-disk-0.qcow2' }, false],
+    ['POST /nodes/pve1/qemu', { vmid: 210, virtio0: { file: 'lvm:vm-100-disk-0' } }, false],
+    ['PUT /nodes/pve1/lxc/200/config', { mp0: 'lvm:vm-300-disk-1,mp=/x' }, false],
+    ['POST /nodes/pve1/qemu', { vmid: 300, scsi0: 'lvm:vm-300-disk-0' }, true],
+    ['PUT /nodes/pve1/qemu/200/config', { unused0: 'lvm:vm-100-disk-0' }, false],
+    ['PUT /nodes/pve1/qemu/100/config', { scsi7: 'lvm:vm-100-disk-3' }, true],
+    ['PUT /nodes/pve1/qemu/100/config', { scsi7: 'lvm:vm-200-disk-0' }, true],
+    ['PUT /nodes/pve1/qemu/200/config', { scsi7: 'lvm:0,import-from=lvm:vm-100-disk-0' }, true],
+    [
+      'PUT /nodes/pve1/qemu/200/config',
+      { scsi7: { file: 'lvm:0', 'import-from': 'lvm:vm-100-disk-0' } },
+      true,
+    ],
+    ['PUT /nodes/pve1/qemu/200/config', { scsi7: 'lvm:base-100-disk-0/vm-200-disk-0' }, true],
+    ['PUT /nodes/pve1/qemu/200/config', { description: 'lvm:vm-100-disk-0' }, true],
     ['POST /nodes/pve1/qemu/200/move_disk', { disk: 'scsi0', 'target-vmid': 100 }, true],
     ['POST /nodes/pve1/qemu/100/move_disk', { disk: 'scsi0', 'target-vmid': 100 }, true],
     ['POST /nodes/pve1/qemu/100/move_disk', { disk: 'scsi0', storage: 'x', 'target-vmid': null }, true],
