@@ -112,6 +112,14 @@ export const RAISING: readonly ParameterRule[] = [
     when: (params) => isGiven(params.groups) || isGiven(params.password),
   },
   {
+    rule: [
+      'execute',
+      'PUT /access/domains/*',
+      'who runs the server that logins are checked by is any user of it',
+    ],
+    when: (params) => ['server1', 'server2', 'domain', 'issuer-url'].some((name) => isGiven(params[name])),
+  },
+  {
     rule: ['execute', 'PUT /access/roles/*', 'gives rights that hold beside this service'],
     when: (params) => isGiven(params.privs),
   },

@@ -61,6 +61,7 @@ async function start(
     env: {
       MCP_PORT: port,
       LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
+      MCP_TOOLSETS: process.env.MCP_TOOLSETS ?? '',
       // Scripts that try things out are no attackers, and nothing here is worth an attack: no limits unless wanted.
       MCP_RATE_LIMIT_PER_ADDRESS: process.env.MCP_RATE_LIMIT_PER_ADDRESS ?? '0',
       MCP_RATE_LIMIT_PER_PRINCIPAL: process.env.MCP_RATE_LIMIT_PER_PRINCIPAL ?? '0',
@@ -88,9 +89,9 @@ async function start(
   };
 }
 
-/** Exactly what DESIGN.md promises to scripts. */
-function jsonOf({ url, sse_url, token, read_only_token, clusters }: Demo): object {
-  return { url, sse_url, token, read_only_token, clusters: clusters.map(accessOf) };
+/** What DESIGN.md promises to scripts, and the approver's token: without it no script could play an approval. */
+function jsonOf({ url, sse_url, token, read_only_token, approver_token, clusters }: Demo): object {
+  return { url, sse_url, token, read_only_token, clusters: clusters.map(accessOf), approver_token };
 }
 
 /** Configuration as `init` writes it, so that other commands can be tried in that folder. Removed with the process. */

@@ -21,6 +21,7 @@ export function addDemo(program: Command): void {
   examples(command, [
     'proxmox-mcp demo',
     'MCP_PORT=9000 proxmox-mcp demo --task-seconds 10',
+    'MCP_TOOLSETS=all proxmox-mcp demo',
     'proxmox-mcp demo --json > demo.json &   # for scripts: {"url","sse_url","token",…}',
   ]);
 }

@@ -42,7 +42,14 @@ async function state(line: DemoLine): Promise<string> {
 describe('demo --json', () => {
   it('prints what DESIGN.md promises and nothing else, and serves it', async () => {
     const { demo, line } = await startDemo([], BY_DEFAULT);
-    expect(Object.keys(line)).toEqual(['url', 'sse_url', 'token', 'read_only_token', 'clusters']);
+    expect(Object.keys(line)).toEqual([
+      'url',
+      'sse_url',
+      'token',
+      'read_only_token',
+      'clusters',
+      'approver_token',
+    ]);
     expect(line.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/mcp$/);
     expect(line.sse_url).toBe(line.url.replace(/mcp$/, 'sse'));
     expect(line.clusters.map(({ name }) => name)).toEqual(['production', 'staging', 'disaster-recovery']);
@@ -64,6 +71,15 @@ describe('demo --json', () => {
     );
     expect(demo.stdout.split('\n')).toHaveLength(2);
     expect(demo.stderr).toBe('');
+  });
+
+  it('offers the toolsets that are asked for', async () => {
+    const { line } = await startDemo([], { env: { MCP_TOOLSETS: 'metrics' } });
+    const metrics = { cluster: 'production', node: 'pve1' };
+    expect((await call(line, 'get_metrics', metrics)).code).toBe(0);
+    const off = await call(line, 'find_guests', {});
+    expect(off.code).not.toBe(0);
+    expect(off.stderr).toContain('toolset inventory');
   });
 
   it('starts a guest, and shows it running', async () => {

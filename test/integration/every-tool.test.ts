@@ -1,10 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Tool } from '../../src/tools/define.ts';
 import { TOOLS } from '../../src/tools/registry.ts';
 import type { GuardedClient } from '../support/guarded-service.ts';
 import { TOOL_CALLS } from '../support/tool-calls.ts';
-import type { Arrived } from '../support/tool-estate.ts';
-import { isOwnRead, lineOf, ToolSite } from '../support/tool-site.ts';
+import { lineOf, ToolSite } from '../support/tool-site.ts';
 
 let site: ToolSite;
 let client: GuardedClient;
@@ -34,26 +32,6 @@ describe.each(TOOLS.map((tool) => ({ tool, name: tool.name })))('$name', ({ tool
     // What a schema does not name, it takes away.
     expect(tool.output.parse(answer.data)).toEqual(answer.data);
     expect(JSON.stringify(answer.data).length).toBeLessThan(MOST_CHARACTERS);
-    if (tool.calls.length > 0) expect(arrived.flatMap((request) => undeclared(tool, request))).toEqual([]);
+    expect(site.undeclared(tool, arrived)).toEqual([]);
   });
 });
-
-/** What of a request `calls` does not name. */
-function undeclared({ calls }: Tool, request: Arrived): string[] {
-  if (isOwnRead(request)) return [];
-  const path = site.templateOf(request);
-  const declared = calls.filter(([method, template]) => method === request.method && template === path);
-  if (declared.length === 0) return [lineOf(request)];
-  const known = new Set(declared.flatMap(([, , ...parameters]) => parameters.flatMap(stemAndName)));
-  // Where the server of a node keeps an upload.
-  known.add('tmpfilename');
-  const others = Object.keys(request.params).filter(
-    (name) => !stemAndName(name).some((one) => known.has(one)),
-  );
-  return others.length === 0 ? [] : [`${lineOf(request)} with ${others.join(', ')}`];
-}
-
-/** One of a series, such as scsi0, stands for all. */
-function stemAndName(name: string): string[] {
-  return [name, name.replace(/\d+$/, '#')];
-}

@@ -40,6 +40,9 @@ const OWN_READS = new Set(
   ['/version', '/cluster/status', '/cluster/resources', '/access/permissions'].map((path) => `GET ${path}`),
 );
 
+/** Where the server of a node keeps an upload: it says so to itself. */
+const FILE_OF_UPLOAD = 'tmpfilename';
+
 /** The whole service over `ToolEstate`, with a policy that a test changes. */
 export class ToolSite {
   readonly estate: ToolEstate;
@@ -109,6 +112,26 @@ export class ToolSite {
     return found?.method.path ?? pathOf(request);
   }
 
+  /** What of these requests a tool's `calls` do not name. */
+  undeclared({ calls }: Tool, requests: readonly Arrived[]): string[] {
+    // It calls any method, or none.
+    if (calls.length === 0) return [];
+    return requests.flatMap((request) => {
+      if (isOwnRead(request)) return [];
+      const path = this.templateOf(request);
+      const declared = calls.filter(([method, template]) => method === request.method && template === path);
+      if (declared.length === 0) return [lineOf(request)];
+      const known = new Set([
+        FILE_OF_UPLOAD,
+        ...declared.flatMap(([, , ...names]) => names.flatMap(nameAndSeries)),
+      ]);
+      const others = Object.keys(request.params).filter(
+        (name) => !nameAndSeries(name).some((one) => known.has(one)),
+      );
+      return others.length === 0 ? [] : [`${lineOf(request)} with ${others.join(', ')}`];
+    });
+  }
+
   async close(): Promise<void> {
     await this.guarded.close();
     await this.estate.close();
@@ -125,7 +148,7 @@ export function argumentsOf(tool: string): ToolArguments {
 /** Tools that may write. */
 export const WRITING: readonly Tool[] = TOOLS.filter(({ annotations }) => !annotations.readOnlyHint);
 
-export function pathOf({ path }: { path: string }): string {
+function pathOf({ path }: { path: string }): string {
   return path.replace('/api2/json', '');
 }
 
@@ -137,6 +160,11 @@ export function lineOf(request: { method: string; path: string }): string {
 /** Whether the service asks this for itself, and for no tool in particular. */
 export function isOwnRead(request: Arrived): boolean {
   return OWN_READS.has(lineOf(request)) || request.path.startsWith('/pve-docs/');
+}
+
+/** One of a series, such as scsi0, is declared for all. */
+function nameAndSeries(name: string): string[] {
+  return [name, name.replace(/\d+$/, '#')];
 }
 
 type LivePolicy = Policy & { use(policy: Policy): void };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Inventory } from '../../clusters/inventory.ts';
 import { compact, isoTime } from '../results.ts';
-import type { Archive, Archives } from './archives.ts';
+import { type Archive, type Archives, noStorageSeen } from './archives.ts';
 
 export const archiveRow = z
   .object({
@@ -69,8 +69,11 @@ export function shownArchive(
 }
 
 /** What an answer made of lists of backups lacks, as sentences. */
-export function missingNotes({ unread, partial }: Pick<Archives, 'unread' | 'partial'>): string[] {
+export function missingNotes({ unread, partial, blind }: Omit<Archives, 'archives' | 'inventory'>): string[] {
   return [
+    ...(blind === undefined
+      ? []
+      : [`${noStorageSeen(blind)}: backups may be there. backup_coverage tells the newest of each guest.`]),
     ...(unread.length === 0
       ? []
       : ['Some storages could not be read (`unread`): there may be more backups.']),

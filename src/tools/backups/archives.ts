@@ -54,6 +54,8 @@ export interface Archives {
   inventory: Inventory;
   /** Storages on which the token sees the backups of some guests alone. */
   partial: string[];
+  /** The cluster whose storages this caller sees none of, so that nothing is known of its backups. */
+  blind?: string;
 }
 
 interface Wanted {
@@ -99,7 +101,8 @@ export async function readArchives(cluster: GatedCluster, wanted: Wanted): Promi
   const names = [...new Set(places.map(({ storage }) => storage))];
   const partial =
     effective === undefined ? [] : names.filter((storage) => !mayAllocate(storage, effective)).sort();
-  return { archives, unread, inventory, partial };
+  const blind = inventory.storages.length === 0 ? { blind: cluster.name } : {};
+  return { archives, unread, inventory, partial, ...blind };
 }
 
 /** The storages that are to be read, each from one node where it is available. */
@@ -109,6 +112,7 @@ function placesOf(
   { storage, node }: Wanted,
 ): readonly StorageRow[] {
   const holding = storages.filter(({ content }) => content.includes('backup'));
+  if (storage !== undefined && storages.length === 0) throw blindTo(cluster.name);
   if (storage !== undefined && !holding.some((row) => row.storage === storage)) {
     throw noBackupStorage(cluster.name, storage, holding);
   }
@@ -116,6 +120,18 @@ function placesOf(
     (row) => (storage === undefined || row.storage === storage) && (node === undefined || row.node === node),
   );
   return storagesToRead(here);
+}
+
+/** As a tenant is without `infrastructure`, or a token without rights on any. */
+export function noStorageSeen(cluster: string): string {
+  return `No storage of ${cluster} is visible to this caller`;
+}
+
+function blindTo(cluster: string): CallError {
+  return new CallError('PERMISSION_DENIED', `${noStorageSeen(cluster)}: its backups can't be found.`, {
+    cluster,
+    hint: 'The operator can open storages: to the token (Datastore.Audit), to a tenant by `infrastructure`. Nothing was sent.',
+  });
 }
 
 function noBackupStorage(cluster: string, storage: string, holding: readonly StorageRow[]): CallError {
@@ -173,6 +189,8 @@ export interface FoundArchive {
   /** The other backups of its guest on all storages that could be read. */
   others: Archive[];
   inventory: Inventory;
+  /** Storages that may hold more of them. */
+  unread: Unread[];
 }
 
 /**
@@ -193,7 +211,9 @@ export async function findArchive(
     everywhere && vmid !== undefined ? { vmid } : { storage, vmid },
   );
   const archive = archives.find((row) => row.volid === volid);
-  if (archive !== undefined) return { archive, others: archives.filter((row) => row !== archive), inventory };
+  if (archive !== undefined) {
+    return { archive, others: archives.filter((row) => row !== archive), inventory, unread };
+  }
   const missing = unread.filter((row) => row.storage === storage);
   const why =
     missing.length === 0

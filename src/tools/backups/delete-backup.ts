@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { CallError } from '../../proxmox/errors.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { defineTool } from '../define.ts';
+import { someOf } from '../fleet.ts';
 import { clusterParam, selectedFields, selectionOf } from '../params.ts';
-import { count } from '../results.ts';
+import { count, noted } from '../results.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
 import { archiveRow, namesOf, shownArchive } from './archive-row.ts';
 import { ARCHIVE_CALLS, findArchive } from './archives.ts';
@@ -21,12 +22,13 @@ export const deleteBackup = defineTool({
     ...selectedFields,
     backup: archiveRow,
     remaining: z.int().describe('Backups that the guest still has.'),
+    note: z.string().optional(),
     task: taskField,
   }),
   deadlineSeconds: ({ wait_seconds }) => taskDeadline(wait_seconds),
   async run({ cluster: named, volid, wait_seconds }, context) {
     const cluster = context.cluster(named).alone();
-    const { archive, others, inventory } = await findArchive(cluster, volid, { everywhere: true });
+    const { archive, others, inventory, unread } = await findArchive(cluster, volid, { everywhere: true });
     if (archive.protected) {
       throw new CallError('CONFLICT', `The backup ${quoted(volid)} is protected.`, {
         cluster: cluster.name,
@@ -40,11 +42,23 @@ export const deleteBackup = defineTool({
       ...selectionOf(cluster),
       backup: shownArchive(archive, namesOf(inventory), context.now()),
       remaining: others.filter(({ vmid }) => vmid === archive.vmid).length,
+      ...noted(unreadNote(unread)),
       ...outcome,
     };
   },
-  summary({ cluster, backup, remaining, task }) {
+  summary({ cluster, backup, remaining, note, task }) {
     const whose = backup.vmid === undefined ? '' : `; ${backup.vmid} has ${count(remaining, 'backup')} left`;
-    return taskSentence(`The backup ${quoted(backup.volid ?? '')} of ${cluster}`, `deleted${whose}`, task);
+    const sentence = taskSentence(
+      `The backup ${quoted(backup.volid ?? '')} of ${cluster}`,
+      `deleted${whose}`,
+      task,
+    );
+    return note === undefined ? sentence : `${sentence} ${note}`;
   },
 });
+
+function unreadNote(unread: readonly { storage: string; node: string }[]): string | undefined {
+  if (unread.length === 0) return undefined;
+  const places = unread.map(({ storage, node }) => `${quoted(storage)} of ${quoted(node)}`);
+  return `There may be more on ${someOf(places)}, which could not be read.`;
+}

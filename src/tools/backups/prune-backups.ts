@@ -78,15 +78,19 @@ export const pruneBackups = defineTool({
       places.map(({ node, shared }) => preview(cluster, { ...args, node, shared, vmid: scope.vmid, rule })),
     );
     const rows = lists.flat();
-    const gone = rows.filter(({ mark }) => mark === 'remove');
+    const gone = rows.filter(isGone);
     const requests = places
-      .filter((_place, index) => lists[index]?.some(({ mark }) => mark === 'remove'))
+      .filter((_place, index) => lists[index]?.some(isGone))
       .map(({ node }): NodeRequest => {
         const data = { 'prune-backups': args.keep, vmid: scope.vmid };
         return { node, request: { method: 'DELETE', path: pathOf(node, args.storage), data } };
       });
     const isApplied = args.apply && requests.length > 0;
     const tasks = isApplied ? await runOnNodes(cluster, requests, args.wait_seconds, context) : [];
+    const stayed = places.flatMap(({ node }, index) => {
+      const isFailed = tasks.some((row) => row.node === node && row.error !== undefined);
+      return isFailed ? (lists[index] ?? []).filter(isGone) : [];
+    });
     const shown = [...gone, ...rows.filter(({ mark }) => mark !== 'remove')].slice(0, MOST_ROWS);
     return {
       ...selectionOf(cluster),
@@ -94,7 +98,7 @@ export const pruneBackups = defineTool({
       rule: rule.text,
       backups: shown,
       total: rows.length,
-      removed: gone.length,
+      removed: gone.length - stayed.length,
       ...(isApplied ? { tasks } : {}),
       ...noted(
         shown.length < rows.length
@@ -109,6 +113,10 @@ export const pruneBackups = defineTool({
     return `${said}${next}${nodesInWords(tasks ?? [])}${note === undefined ? '' : ` ${note}`}`;
   },
 });
+
+function isGone({ mark }: { mark: string }): boolean {
+  return mark === 'remove';
+}
 
 function pathOf(node: string, storage: string) {
   return apiPath`/nodes/${node}/storage/${storage}/prunebackups`;

@@ -5,7 +5,7 @@ import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { defineTool } from '../define.ts';
 import { clusterParam, selectedFields, selectionOf } from '../params.ts';
-import { count, textOf } from '../results.ts';
+import { compact, count, textOf } from '../results.ts';
 import { TASK_CALLS, taskDeadline, waitParam } from '../task.ts';
 import { includedGuests } from './included.ts';
 import { jobIdParam, requireJob } from './job-row.ts';
@@ -39,7 +39,7 @@ export const runBackupJob = defineTool({
   output: z.object({
     ...selectedFields,
     id: z.string(),
-    guests: z.int(),
+    guests: z.int().optional(),
     tasks: nodeTasks,
     skipped: z.array(z.object({ node: z.string(), why: z.string() })).optional(),
   }),
@@ -59,7 +59,7 @@ export const runBackupJob = defineTool({
     return {
       ...selectionOf(cluster),
       id,
-      guests: guests?.length ?? 0,
+      ...compact({ guests: guests?.length }),
       tasks,
       ...(skipped.length === 0 ? {} : { skipped }),
     };
@@ -67,7 +67,8 @@ export const runBackupJob = defineTool({
   summary({ cluster, id, guests, tasks, skipped = [] }) {
     const without = skipped.map(({ node, why }) => ` Not on ${quoted(node)}: ${why}.`).join('');
     const where = tasks.map(({ node }) => quoted(node)).join(', ');
-    return `The backup job ${quoted(id)} of ${cluster} with ${count(guests, 'guest')} was run on ${where}.${nodesInWords(tasks)}${without}`;
+    const whom = guests === undefined ? '' : ` with ${count(guests, 'guest')}`;
+    return `The backup job ${quoted(id)} of ${cluster}${whom} was run on ${where}.${nodesInWords(tasks)}${without}`;
   },
 });
 

@@ -8,6 +8,7 @@ import { selectedFields, selectionOf } from '../params.ts';
 import { requireSensible, selectionOfGuests } from './job-checks.ts';
 import { type JobArgs, jobInput } from './job-input.ts';
 import { jobOf, jobRow, readJobs, requireJob } from './job-row.ts';
+import { refuser } from './refuser.ts';
 import { notesTemplate } from './vzdump.ts';
 
 /** What a new job has where nothing is said: as the dialog of the web interface offers it. */
@@ -79,6 +80,10 @@ async function change(cluster: GatedCluster, args: JobArgs, context: ToolContext
       ? []
       : ['all', 'pool', 'vmid', 'exclude'].filter((key) => job[key] !== undefined && !(key in selection));
   const gone = [...emptied, ...replaced].filter((key) => job[key] !== undefined);
+  if (Object.keys(data).length + gone.length === 0 && args.comment === undefined) {
+    const hint = 'Pass what is to be changed.';
+    throw refuser(cluster.name)('INVALID_ARGUMENTS', 'Nothing to change was given.', hint);
+  }
   const path = apiPath`/cluster/backup/${id}`;
   await cluster.request({ method: 'PUT', path, data: { ...data, delete: gone.join(',') || undefined } });
   return requireJob(cluster, id);

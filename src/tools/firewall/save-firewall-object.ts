@@ -20,7 +20,7 @@ import {
   requireHome,
 } from './objects.ts';
 import { isAddress } from './rule-checks.ts';
-import { callsOf, changedScope, type Scope, scopeFields } from './scope.ts';
+import { callsOf, changedScope, commentParam, type Scope, scopeFields } from './scope.ts';
 
 const HOMES = ['datacenter', 'qemu', 'lxc'] as const;
 
@@ -29,7 +29,7 @@ const input = z.strictObject({
   kind: z.enum(OBJECT_KINDS),
   object: objectParam,
   new_name: objectParam.optional(),
-  comment: z.string().max(256).optional(),
+  comment: commentParam.optional(),
   cidr: textParam(64).optional().describe('Of an alias.'),
   entries: entriesParam.describe('Of an IP set, added or changed: "10.0.0.0/8 # office"; ! excludes.'),
 });

@@ -8,7 +8,7 @@ import { EFFECT_CALLS, effectOf, readOptions, withoutEffect } from './effect.ts'
 import { RULE_LOCKOUT_CALLS, requireWayKept } from './lockout.ts';
 import { RULE_CHECK_CALLS, requireSensibleRule } from './rule-checks.ts';
 import { expectedRuleParams, inWords, type RuleRow, readRules, requireRule, ruleRow } from './rules.ts';
-import { changedScope, ruleCalls, ruleScopeParams, type Scope, scopeFields } from './scope.ts';
+import { changedScope, commentParam, ruleCalls, ruleScopeParams, type Scope, scopeFields } from './scope.ts';
 
 const LOG_LEVELS = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug', 'nolog'] as const;
 const REMOVABLE = [
@@ -45,7 +45,7 @@ const input = z.strictObject({
   icmp_type: textParam(40).optional(),
   iface: textParam(20).optional(),
   log: z.enum(LOG_LEVELS).optional(),
-  comment: z.string().max(256).optional(),
+  comment: commentParam.optional(),
   remove: z.array(z.enum(REMOVABLE)).default([]),
 });
 

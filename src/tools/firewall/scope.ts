@@ -16,6 +16,12 @@ export const scopeParams = { ...guestParams, node: nodeParam, vnet: textParam(8)
 /** With the rules of a security group. */
 export const ruleScopeParams = { ...scopeParams, group: textParam(18).optional() };
 
+/** The file of a firewall has a rule on each line, and the comment behind it: what follows a break would be a rule. */
+export const commentParam = z
+  .string()
+  .max(256)
+  .refine((text) => !/[\r\n]/.test(text), 'has to be one line');
+
 const KINDS = ['datacenter', 'node', 'guest', 'vnet', 'group'] as const;
 type Kind = (typeof KINDS)[number];
 

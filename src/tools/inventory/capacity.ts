@@ -183,7 +183,8 @@ function sumsOf(nodes: readonly NodeCapacity[], storages: readonly StorageCapaci
     {
       ...summed(nodes, ALLOCATED),
       nodes: nodes.length,
-      nodes_offline: nodes.filter(({ status }) => status !== 'online').length,
+      // One whose state is not told, as a tenant sees it, may well be online.
+      nodes_offline: nodes.filter(({ status }) => status === 'offline').length,
       cpus: sum(nodes.map(({ cpus }) => cpus)),
       cpus_busy: round(sum(nodes.map(({ cpus = 0, cpu_fraction = 0 }) => cpus * cpu_fraction))),
       mem_bytes: sum(nodes.map((node) => node.mem_bytes)),

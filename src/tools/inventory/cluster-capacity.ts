@@ -214,11 +214,11 @@ function shown({ cluster, node, storage, score, for: pro, against }: Place): z.o
 function mute(answers: readonly FleetAnswer<Looked>[]): string | undefined {
   const nodes = answers.flatMap(({ cluster, answer }) =>
     answer.capacity.nodes
-      .filter(({ status, max_mem_bytes }) => status === 'online' && max_mem_bytes === undefined)
+      .filter(({ status, max_mem_bytes }) => status !== 'offline' && max_mem_bytes === undefined)
       .map(({ node }) => `${node} of ${sourceOf(cluster)}`),
   );
   if (nodes.length === 0) return undefined;
-  return `Sums are without ${someOf(nodes)}: the token needs Sys.Audit on /nodes to see figures of a node.`;
+  return `Sums are without ${someOf(nodes)}: the token needs Sys.Audit on /nodes to see figures of a node, a tenant \`infrastructure\`.`;
 }
 
 function verdict(

@@ -98,8 +98,11 @@ export function wantedInterface(args: Args, present: Json | undefined, cluster: 
     ([name, value]) => value !== undefined && name in FITS && !FITS[name]?.includes(type),
   );
   if (unfit !== undefined) throw refuse(`An interface of type ${type} has no ${unfit[0]}.`, 'Leave it out.');
-  const keys = args.remove
-    .filter((name) => args[name] === undefined)
+  // None at all are ports that go: an empty value would be dropped on the way.
+  const { ports } = args;
+  const going = new Set([...args.remove, ...(ports?.length === 0 ? (['ports'] as const) : [])]);
+  const keys = [...going]
+    .filter((name) => (name === 'ports' ? !ports?.length : args[name] === undefined))
     .map((name) => KEYS[name]?.(type) ?? name);
   const kept = Object.entries(present ?? {}).filter(
     ([name, value]) => PARAMETERS.includes(name) && !keys.includes(name) && value !== '' && value !== null,

@@ -21,7 +21,7 @@ export const deleteReplicationJob = defineTool({
     keep: z.boolean().default(false),
     force: z.boolean().default(false).describe('Drop the entry without any cleaning up.'),
   }),
-  output: z.object({ ...selectedFields, job: replicationRow, copies: z.enum(['removed', 'kept']) }),
+  output: z.object({ ...selectedFields, job: replicationRow, copies: z.enum(['removed', 'kept', 'left']) }),
   async run({ cluster: named, id, keep, force }, context) {
     if (keep && force) {
       throw new CallError('INVALID_ARGUMENTS', '`keep` and `force` are given together.', {
@@ -33,9 +33,13 @@ export const deleteReplicationJob = defineTool({
     const job = await requireReplication(cluster, id);
     const data = { keep: keep || undefined, force: force || undefined };
     await cluster.request({ method: 'DELETE', path: apiPath`/cluster/replication/${id}`, data });
-    return { ...selectionOf(cluster), job, copies: keep || force ? ('kept' as const) : ('removed' as const) };
+    const copies = force ? 'left' : keep ? 'kept' : 'removed';
+    return { ...selectionOf(cluster), job, copies } as const;
   },
   summary({ cluster, job, copies }) {
-    return `The replication job ${job.id} of ${cluster} was marked for removal; the copies on ${quoted(job.target)} are ${copies}.`;
+    // The node takes a job away at its next run, and its copies then.
+    const done = copies === 'left' ? 'was dropped' : 'was marked for removal';
+    const then = copies === 'removed' ? 'go with it, once the node removes it' : 'stay';
+    return `The replication job ${job.id} of ${cluster} ${done}; the copies on ${quoted(job.target)} ${then}.`;
   },
 });

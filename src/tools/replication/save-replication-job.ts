@@ -121,6 +121,12 @@ async function change({ cluster }: GuestTarget, id: string, args: Args): Promise
   }
   const gone = args.comment === '' && job.comment !== undefined ? 'comment' : undefined;
   const data = { ...optionsOf(args), delete: gone };
+  if (args.comment === undefined && Object.values(data).every((value) => value === undefined)) {
+    throw new CallError('INVALID_ARGUMENTS', 'Nothing to change was given.', {
+      cluster: cluster.name,
+      hint: 'Pass schedule, rate, enabled or comment. Nothing was sent.',
+    });
+  }
   await cluster.request({ method: 'PUT', path: apiPath`/cluster/replication/${id}`, data });
   return id;
 }

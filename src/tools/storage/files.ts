@@ -58,9 +58,12 @@ export function isFitting(filename: string, content: FileContent): boolean {
   return ENDINGS[content].test(filename);
 }
 
-/** As Proxmox makes it: all but letters, digits and a few signs are replaced. */
+/**
+ * As Proxmox makes it: all but ASCII letters, digits, `_`, `.` and `-` are replaced. It has to be the very same, as an
+ * upload overwrites what has that name.
+ */
 export function normalised(filename: string): string {
-  return filename.slice(filename.lastIndexOf('/') + 1).replaceAll(/[^\w.+-]/g, '_');
+  return filename.replace(/^.*[/\\]/, '').replaceAll(/[^\w.-]/g, '_');
 }
 
 /** @throws CallError INVALID_ARGUMENTS for a name that does not say what it is */

@@ -264,3 +264,12 @@ describe('run_backup_job, where whom it selects could not be asked', () => {
     expect(await tools.text('run_backup_job', { id: 'nightly' })).not.toContain('0 guests');
   });
 });
+
+describe('a job that is named with nothing to change', () => {
+  it('is not said to have been changed', async () => {
+    const tools = await client();
+    const error = await tools.refused('save_backup_job', { id: 'nightly' });
+    expect(error).toMatchObject({ code: 'INVALID_ARGUMENTS', message: expect.stringContaining('Nothing') });
+    expect(tools.writes()).toEqual([]);
+  });
+});

@@ -73,3 +73,15 @@ describe('a rule that closes the way to the nodes', () => {
     await call('save_firewall_rule', off);
   });
 });
+
+describe('comments', () => {
+  it('are one line: the file of a firewall has a rule on each', async () => {
+    const { refused, writes } = await client();
+    const comment = 'office\nIN ACCEPT';
+    const rule = { type: 'in', action: 'ACCEPT', source: '10.0.0.1', comment };
+    expect((await refused('save_firewall_rule', rule)).message).toContain('one line');
+    const alias = { kind: 'alias', object: 'office', cidr: '10.0.0.0/8', comment };
+    expect((await refused('save_firewall_object', alias)).message).toContain('one line');
+    expect(writes()).toEqual([]);
+  });
+});

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { defaultPolicy } from '../../../src/access/policy/policy.ts';
 import { settingsOf } from '../../../src/simulator/state/node-settings.ts';
 import { sectionOf } from '../../../src/simulator/state/sdn.ts';
 import { toolClient } from '../../support/tool-client.ts';
@@ -289,5 +290,23 @@ describe('save_network of an interface that gets its address by itself', () => {
     expect((await refused('save_network', { node: 'pve3', iface: 'vmbr0', mtu: 9000 })).code).toBe(
       'CONFLICT',
     );
+  });
+});
+
+describe('ports that are taken away', () => {
+  it('are gone from the bridge, and nothing else is said to have changed', async () => {
+    const { call, settings } = await client();
+    const answer = await call('save_network', { node: 'pve2', iface: 'vmbr0', ports: [] });
+    expect(answer.pending).toContain('bridge-ports');
+    expect(settings('pve2').pendingInterfaces?.vmbr0).not.toHaveProperty('bridge_ports');
+  });
+});
+
+describe('apply_network without a policy', () => {
+  it('waits for a person: what is wrong cuts the node off', async () => {
+    const { call, refused, writes } = await client({ gateOptions: { policy: defaultPolicy() } });
+    await call('save_network', { node: 'pve1', iface: 'vmbr7', type: 'bridge' });
+    expect((await refused('apply_network', { node: 'pve1' })).code).toBe('APPROVAL_REQUIRED');
+    expect(writes()).toHaveLength(1);
   });
 });

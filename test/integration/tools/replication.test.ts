@@ -172,3 +172,26 @@ describe('delete_replication_job', () => {
     ]);
   });
 });
+
+describe('the sentence of delete_replication_job', () => {
+  it('does not say that what is only marked is gone', async () => {
+    const tools = await client();
+    await tools.call('save_replication_job', { vmid: 100, target: 'a2' });
+    const marked = await tools.text('delete_replication_job', { id: '100-0' });
+    expect(marked).toContain('marked for removal; the copies on a2 go with it, once');
+    await tools.call('save_replication_job', { vmid: 100, target: 'a2' });
+    const dropped = await tools.text('delete_replication_job', { id: '100-0', force: true });
+    expect(dropped).toContain('was dropped; the copies on a2 stay');
+  });
+});
+
+describe('a replication job that is named with nothing to change', () => {
+  it('is not said to have been changed', async () => {
+    const tools = await client();
+    await tools.call('save_replication_job', { vmid: 100, target: 'a2' });
+    const sent = tools.writes().length;
+    const error = await tools.refused('save_replication_job', { id: '100-0', target: 'a2' });
+    expect(error).toMatchObject({ code: 'INVALID_ARGUMENTS', message: expect.stringContaining('Nothing') });
+    expect(tools.writes()).toHaveLength(sent);
+  });
+});

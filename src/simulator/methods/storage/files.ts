@@ -31,7 +31,7 @@ export function newFile(call: Call, content: string, filename: string): NewFile 
     throw failure(`storage '${place.storage}' is not configured for content-type '${content}'`);
   }
   // Everything but letters, digits and a few signs is replaced, as PVE normalises it.
-  const name = filename.slice(filename.lastIndexOf('/') + 1).replaceAll(/[^\w.+-]/g, '_');
+  const name = filename.replace(/^.*[/\\]/, '').replaceAll(/[^\w.-]/g, '_');
   if (!EXTENSIONS[content]?.test(name)) {
     throw invalidParameters({ filename: 'wrong file extension' });
   }
