@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
+import type { Risk } from '../catalogue/types.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import type { Redaction } from '../observability/redaction.ts';
 import type { Parameters, ProxmoxReply } from '../proxmox/call.ts';
@@ -21,7 +22,7 @@ import { checkGuest, checkName, lateRefusal } from './late-checks.ts';
 import { toParameters } from './parameters.ts';
 import { describeFor, guestDigestOf } from './plan-reads.ts';
 import { strictest } from './policy/decision.ts';
-import type { TouchedGuests } from './policy/guests.ts';
+import { guestsOf, type TouchedGuests } from './policy/guests.ts';
 import type { Decision, GuestFacts, Policy } from './policy/policy.ts';
 import { tenantAnswer, visibleVmids } from './policy/tenant-view.ts';
 import { CallRecord, type RecordedCall } from './record.ts';
@@ -63,6 +64,7 @@ export interface Passing {
 interface Judged {
   decision: Decision;
   guests: TouchedGuests;
+  risks: readonly Risk[];
   reasons: readonly string[];
   recorded: RecordedCall;
 }
@@ -133,8 +135,7 @@ export class Passage {
     if (first === undefined) return undefined;
     const { cluster, origin } = first;
     const catalogue = await cluster.catalogue(origin.signal);
-    const guests = passings.map(({ request }) => guestInPath(request.path.toString()));
-    const bulk = Math.max(1, new Set(guests.filter((vmid) => vmid !== undefined)).size);
+    const bulk = Math.max(1, new Set(passings.flatMap(({ request }) => bulkGuests(request))).size);
     let asked: ReturnType<typeof knownGuests> | undefined;
     const known = () => (asked ??= knownGuests(cluster, true, origin.signal));
     const steps: Step[] = [];
@@ -219,7 +220,7 @@ export class Passage {
       throw error;
     }
     await this.#orRefused(recorded, async () => checkName(cluster.name, request.expectName, guests));
-    return { decision, guests, reasons, recorded };
+    return { decision, guests, risks, reasons, recorded };
   }
 
   /** Runs a check that comes behind the policy's yes; what it refuses is recorded as refused, too. */
@@ -302,7 +303,11 @@ export class Passage {
           binding: bindingOf(cluster.name, steps.map(exactCall)),
           guestDigest,
           handle: origin.planHandle,
-          describe: () => describeFor(policy.tenantOf(principal), cluster, calls, { signal, now: clock() }),
+          describe: () =>
+            describeFor(policy.tenantOf(principal), cluster, calls, {
+              ...{ signal, tool, now: clock() },
+              hasSnapshot: steps.some(({ isBefore }) => isBefore),
+            }),
           onDecision: audit && ((plan) => recordDecision(audit, plan, { ...origin, isAtClient: true })),
           signal,
         },
@@ -385,6 +390,14 @@ function encoded(catalogue: Catalogue, request: GateRequest): Parameters | undef
   }
 }
 
+/** The guests that a call counts for in a bulk: those that its parameters list, as in one call alone, or its path's. */
+function bulkGuests({ method, path, data }: GateRequest): readonly number[] {
+  const { vmids, listed } = guestsOf({ method, path: path.toString(), data });
+  if (method !== 'GET' && listed !== undefined) return vmids;
+  const vmid = guestInPath(path.toString());
+  return vmid === undefined ? [] : [vmid];
+}
+
 /** The guests that calls make: for those behind them they are there. */
 function madeBy(steps: readonly Step[]): ReadonlyMap<number, GuestFacts> {
   return new Map(
@@ -396,7 +409,9 @@ function madeBy(steps: readonly Step[]): ReadonlyMap<number, GuestFacts> {
 function describedCalls(steps: readonly Step[]): DescribedCall[] {
   return steps
     .filter(({ isBefore }) => !isBefore)
-    .map(({ request: { method, path }, parameters, reasons }) => ({ method, path, parameters, reasons }));
+    .map(({ request: { method, path }, parameters, risks, reasons }) => ({
+      ...{ method, path, parameters, risks, reasons },
+    }));
 }
 
 function exactCall({ request: { method, path }, parameters }: Step) {

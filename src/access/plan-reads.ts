@@ -4,7 +4,12 @@ import type { GuestRow } from '../clusters/inventory.ts';
 import { type ApiPath, apiPath } from '../proxmox/api-path.ts';
 import type { Parameters } from '../proxmox/call.ts';
 import { toCallError } from '../proxmox/errors.ts';
-import { type DescribedCall, describePlan, type PlanReader } from './approvals/describe.ts';
+import {
+  type DescribedCall,
+  type DescribeOptions,
+  describePlan,
+  type PlanReader,
+} from './approvals/describe.ts';
 import type { PlanFacts } from './approvals/plan.ts';
 import type { TouchedGuests } from './policy/guests.ts';
 import type { Tenant } from './policy/policy.ts';
@@ -22,7 +27,7 @@ export async function describeFor(
   tenant: Tenant | undefined,
   cluster: Cluster,
   calls: readonly DescribedCall[],
-  options: { signal: AbortSignal; now: number },
+  options: DescribeOptions,
 ): Promise<PlanFacts> {
   const read = readerOf(cluster);
   if (tenant === undefined) return describePlan(calls, read, options);

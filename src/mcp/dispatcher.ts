@@ -263,9 +263,11 @@ export class Dispatcher {
 
   #unknownTool(name: string, tool: Tool | undefined, caller: Caller): UnknownToolError {
     if (tool !== undefined) {
-      const where = this.#isOffered(tool, {}) ? 'X-MCP-Toolsets of this client' : 'MCP_TOOLSETS';
+      const why = this.#isOffered(tool, {})
+        ? "this client's X-MCP-Toolsets does not name it"
+        : 'MCP_TOOLSETS does not name it; the operator can add it';
       return new UnknownToolError(
-        `${tool.name} belongs to the toolset ${tool.toolset}, which is not switched on: ${where} names it not.`,
+        `${tool.name} belongs to the toolset ${tool.toolset}, which is not switched on: ${why}.`,
       );
     }
     const known = this.#options.tools.flatMap((other) =>
@@ -408,21 +410,36 @@ function prepare(tool: Tool, args: unknown) {
       hint: 'Parameters of an API method belong into `data`. Nothing was sent.',
     });
   }
+  const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
   try {
-    return tool.prepare(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null)));
+    return tool.prepare(present);
   } catch (error) {
     if (!(error instanceof z.ZodError)) throw error;
-    throw new CallError('INVALID_ARGUMENTS', `The arguments do not fit: ${problemsOf(error)}.`, {
+    throw new CallError('INVALID_ARGUMENTS', `The arguments do not fit: ${problemsOf(error, present)}.`, {
       hint: `${tool.name} takes: ${Object.keys(tool.input.shape).join(', ') || 'no arguments'}. Nothing was sent.`,
       cause: error,
     });
   }
 }
 
-function problemsOf(error: z.ZodError): string {
-  return error.issues
-    .map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`))
+function problemsOf({ issues }: z.ZodError, given: unknown): string {
+  return issues
+    .map((issue) => {
+      const { path, message } = issue;
+      if (path.length === 0) return message;
+      const name = path.join('.');
+      if (!isMissing(issue, given)) return `${name}: ${message}`;
+      return issue.code === 'invalid_type' ? `${name} is required` : `${name} is required: ${message}`;
+    })
     .join('; ');
+}
+
+/** Zod says of what is absent that it is of the wrong type. A check of the tool's own may name it for another reason. */
+function isMissing({ code, path }: z.core.$ZodIssue, given: unknown): boolean {
+  if (code !== 'invalid_type' && code !== 'invalid_value' && code !== 'invalid_union') return false;
+  const inside = (value: unknown, key: PropertyKey): unknown =>
+    typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+  return path.reduce<unknown>(inside, given) === undefined;
 }
 
 function mayUse(gate: Gate, principal: Principal, { name, annotations, calls }: Tool): boolean {

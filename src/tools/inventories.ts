@@ -146,3 +146,8 @@ export async function inventoryPage<Answer extends Told, Row, Totals extends obj
     ...noted(nothingSeen(answers), ...(view.notes?.(answers, total) ?? []), note),
   };
 }
+
+/** The names of the guests by VMID; a guest without a name has none. */
+export function guestNames({ guests }: Inventory): ReadonlyMap<number, string | undefined> {
+  return new Map(guests.map(({ vmid, name }) => [vmid, name]));
+}

@@ -1,10 +1,22 @@
+import type { Json } from '../catalogue/json.ts';
+import { isSecretParameter } from '../catalogue/risk-parameters.ts';
+
 export { rowsOf, text as textOf } from '../catalogue/json.ts';
+
+const DAY_MS = 86_400_000;
 
 /** Drops members that say nothing, so that an answer holds no null noise. */
 export function compact<T extends Record<string, unknown>>(row: T): { [K in keyof T]?: NonNullable<T[K]> } {
   return Object.fromEntries(
     Object.entries(row).filter(([, value]) => value !== undefined && value !== null && value !== ''),
   ) as { [K in keyof T]?: NonNullable<T[K]> };
+}
+
+/** Options of which those that are secrets show no more than that they are set. */
+export function withoutSecrets(template: string, options: Json): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, value]) => [name, isSecretParameter(template, name) ? 'set' : value]),
+  );
 }
 
 /** Keeps the named fields of a row, in the order asked for. Without names the row is returned as it is. */
@@ -52,6 +64,11 @@ export function noted(...notes: (string | undefined)[]): { note?: string } {
 /** @param milliseconds since the epoch */
 export function isoTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
+}
+
+/** @param madeAt epoch milliseconds, as `now` is; days with one decimal */
+export function ageDays(madeAt: number | undefined, now: number): number | undefined {
+  return madeAt === undefined ? undefined : Math.max(0, Math.round(((now - madeAt) / DAY_MS) * 10) / 10);
 }
 
 /** `1 node`, `2 nodes`. */

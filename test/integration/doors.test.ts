@@ -162,6 +162,10 @@ describe.each([
     const { error } = result.structuredContent as { error: { code: string; message: string } };
     expect(error.code).toBe('INVALID_ARGUMENTS');
     for (const name of ['cluster', 'method', 'path', 'surprise']) expect(error.message).toContain(name);
+    expect(error.message).not.toContain('required');
+    const missing = await client.callTool({ name: 'proxmox_api_call', arguments: { path: null } });
+    const { message } = (missing.structuredContent as { error: { message: string } }).error;
+    expect(message).toBe('The arguments do not fit: path is required.');
     expect(production.calls).toEqual([]);
   });
 

@@ -22,13 +22,14 @@ function readerOf(cluster: string): PlanReader {
 }
 
 function call(method: HttpMethod, path: string, parameters: Parameters = {}): DescribedCall {
-  return { method, path: parseApiPath(path), parameters, reasons: [] };
+  return { method, path: parseApiPath(path), parameters, risks: ['destroy'], reasons: [] };
 }
 
 function facts(cluster: string, ...calls: DescribedCall[]) {
   return describePlan(calls, readerOf(cluster), {
     signal: new AbortController().signal,
     now: Date.now(),
+    tool: 'proxmox_api_call',
     deadlineMs: 10_000,
   });
 }
@@ -51,8 +52,8 @@ describe('a guest that is to be destroyed', () => {
     ]);
     expect(found.lost[0]).toBe('"web-01" (VM 100), its configuration and its firewall rules');
     expect(found.lost.join('\n')).toMatch(/the disk "scsi0 local-lvm:vm-100-disk-\d+ \(40G\)"/);
-    expect(found.lost).toContain('its entries in backup jobs, replication and HA');
-    expect(found.dependents).toContain('the backup job "nightly" names it');
+    expect(found.lost).toContain('the entries of "web-01" (VM 100) in backup jobs, replication and HA');
+    expect(found.dependents).toContain('the backup job "nightly" names "web-01" (VM 100)');
     expect(found.last_backup).toMatch(/^(?:\d+ hours|1 days|2 days) ago \(\d{4}-\d\d-\d\d \d\d:\d\d UTC\)$/);
     expect(found.undo).toContain("can't be undone");
   });
@@ -61,12 +62,13 @@ describe('a guest that is to be destroyed', () => {
     const production = api.on('production');
     await production.ok('POST', '/cluster/ha/resources', { sid: 'vm:103' });
     const ha = await facts('production', call('DELETE', '/nodes/pve2/qemu/103'));
-    expect(ha.dependents.join()).toContain('HA manages it');
+    expect(ha.dependents.join()).toMatch(/HA manages ".*" \(VM 103\)/);
     expect(ha.last_backup).toBe('none that this service can see');
+    expect(ha.undo).toMatch(/only a backup .* Of ".*" \(VM 103\) there is none that this service can see\.$/);
     await production.work('POST', '/nodes/pve1/qemu/9000/clone', { newid: 950, name: 'linked' });
     const template = await facts('production', call('DELETE', '/nodes/pve1/qemu/9000'));
     expect(template.guests).toMatchObject([{ template: true }]);
-    expect(template.dependents.join()).toContain('linked clones that read from its disks: the guests 950');
+    expect(template.dependents.join()).toContain('(VM 9000): the guests 950');
   });
 
   it('warns that it is protected, and that it is not there', async () => {
@@ -131,11 +133,13 @@ describe('what else is lost', () => {
   it('says whose volumes are on a storage, and offers a snapshot where one helps', async () => {
     const storage = await facts('production', call('DELETE', '/storage/nas'));
     expect(storage.dependents.join()).toMatch(/volumes on the storage "nas", of the guests .*102/);
+    const change = await facts('production', call('PUT', '/nodes/pve1/qemu/100/config'));
+    expect(change.undo).toContain('snapshot_first');
     const rollback = await facts(
       'production',
       call('POST', '/nodes/pve1/qemu/100/snapshot/installed/rollback'),
     );
-    expect(rollback.undo).toContain('snapshot_first');
+    expect(rollback.undo).not.toContain('snapshot_first');
   });
 });
 
@@ -145,7 +149,11 @@ describe('what can not be read', () => {
       throw new CallError('PERMISSION_DENIED', 'no', { hint: 'no' });
     };
     const { signal } = new AbortController();
-    const found = await describePlan([call('DELETE', '/nodes/a/lxc/5')], denied, { signal, now: 0 });
+    const found = await describePlan([call('DELETE', '/nodes/a/lxc/5')], denied, {
+      signal,
+      now: 0,
+      tool: 't',
+    });
     expect(found.guests).toEqual([{ type: 'lxc', vmid: 5, node: 'a' }]);
     expect(found.warnings).toContain('The state of lxc 5 could not be read (PERMISSION_DENIED).');
     expect(found.undo).toContain("can't be undone");
@@ -154,7 +162,7 @@ describe('what can not be read', () => {
   it('is not waited for beyond the limit', async () => {
     const silent: PlanReader = () => new Promise(() => undefined);
     const { signal } = new AbortController();
-    const options = { signal, now: 0, deadlineMs: 50 };
+    const options = { signal, now: 0, tool: 't', deadlineMs: 50 };
     const found = await describePlan([call('DELETE', '/nodes/a/qemu/5')], silent, options);
     expect(found.warnings).toContain('The list of guests could not be read (no answer within 0.05 s).');
   });
@@ -162,7 +170,7 @@ describe('what can not be read', () => {
   it('ends with the call', async () => {
     const controller = new AbortController();
     const silent: PlanReader = () => new Promise(() => undefined);
-    const options = { signal: controller.signal, now: 0 };
+    const options = { signal: controller.signal, now: 0, tool: 't' };
     const work = describePlan([call('DELETE', '/nodes/a/qemu/5')], silent, options);
     controller.abort(new Error('gone'));
     await expect(work).rejects.toThrow('gone');

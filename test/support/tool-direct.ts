@@ -18,11 +18,13 @@ export async function callDirectly(
   { guarded, estate }: ToolSite,
   tool: string,
   args: unknown,
+  caller: Partial<Caller> = {},
 ): Promise<DirectAnswer> {
-  const caller: Caller = { principal: somebody('alice'), door: 'stateless', directory: guarded.manager };
+  const { manager: directory, service } = guarded;
+  const whole: Caller = { principal: somebody('alice'), door: 'stateless', directory, ...caller };
   estate.forget();
   const signal = AbortSignal.timeout(30_000);
-  const result = await guarded.service.dispatcher.callTool(tool, args, caller, { signal });
+  const result = await service.dispatcher.callTool(tool, args, whole, { signal });
   const arrived = estate.arrived();
   const { error } = result.structuredContent as { error?: { code: string; message: string } };
   return {

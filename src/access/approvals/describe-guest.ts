@@ -1,7 +1,7 @@
 import { compact, isObject, isTrue, type Json, rowsOf, text } from '../../catalogue/json.ts';
 import { type ApiPath, apiPath } from '../../proxmox/api-path.ts';
 import type { Parameters } from '../../proxmox/call.ts';
-import type { KnownGuest } from './losses.ts';
+import { type KnownGuest, named } from './loss-rule.ts';
 import { quoted } from './words.ts';
 
 export { rowsOf };
@@ -14,6 +14,8 @@ export interface GuestAsked {
   vmid: number;
   node?: string;
   type?: 'qemu' | 'lxc';
+  /** Snapshots of it that the calls delete: nothing of their own depends on them. */
+  deletedSnapshots?: readonly string[];
 }
 
 interface Sources {
@@ -76,14 +78,21 @@ export async function describeGuest(asked: GuestAsked, sources: Sources): Promis
     last_backup_at: backups === undefined ? undefined : new Date(backups).toISOString(),
     disks: disks.map(({ key, volume, size }) => `${key} ${volume}${size === undefined ? '' : ` (${size})`}`),
   });
+  // Several guests may be told of, so that "its" would be anybody's.
+  const whose = named(guest);
+  const left = names.filter((snapshot) => !asked.deletedSnapshots?.includes(snapshot));
   return {
     guest,
     dependents: [
-      ...(names.length === 0 ? [] : [`its snapshots ${names.map(quoted).join(', ')}`]),
-      ...highAvailability(status, row),
-      ...replicated(vmid, replication),
-      ...backedUp(vmid, jobs),
-      ...clones,
+      ...(left.length === 0 ? [] : [`the snapshots ${left.map(quoted).join(', ')} of ${whose}`]),
+      ...highAvailability(whose, status, row),
+      ...replicated(whose, vmid, replication),
+      ...backedUp(whose, vmid, jobs),
+      ...(clones.length === 0
+        ? []
+        : [
+            `linked clones that read from the disks of ${whose}: the guests ${clones.join(', ')}; Proxmox refuses while they exist`,
+          ]),
     ],
     lastBackup: backupInWords(backups, now),
     warnings: [
@@ -153,7 +162,7 @@ async function linkedClones(
   node: string,
   disks: readonly Disk[],
   reads: Reads,
-): Promise<string[]> {
+): Promise<number[]> {
   const storages = new Set(disks.map(({ volume }) => volume.split(':')[0] ?? ''));
   const lists = await Promise.all(
     [...storages].map((storage) =>
@@ -166,36 +175,33 @@ async function linkedClones(
     if (!(owner > 0) || owner === vmid) return [];
     return base.test(String(row.parent ?? '')) || base.test(String(row.volid)) ? [owner] : [];
   });
-  if (clones.length === 0) return [];
-  const owners = [...new Set(clones)].sort((a, b) => a - b);
-  return [
-    `linked clones that read from its disks: the guests ${owners.join(', ')}; Proxmox refuses while they exist`,
-  ];
+  return [...new Set(clones)].sort((a, b) => a - b);
 }
 
-function highAvailability(status: Json | undefined, row: Json | undefined): string[] {
+function highAvailability(whose: string, status: Json | undefined, row: Json | undefined): string[] {
   const state = text(row?.hastate) ?? (isObject(status?.ha) ? text(status.ha.state) : undefined);
   const managed = state !== undefined || (isObject(status?.ha) && isTrue(status.ha.managed));
-  return managed ? [`HA manages it${state === undefined ? '' : ` (state ${quoted(state)})`}`] : [];
+  return managed ? [`HA manages ${whose}${state === undefined ? '' : `, state ${quoted(state)}`}`] : [];
 }
 
-function replicated(vmid: number, jobs: readonly Json[]): string[] {
+function replicated(whose: string, vmid: number, jobs: readonly Json[]): string[] {
   return jobs
     .filter(({ guest }) => Number(guest) === vmid)
     .map(
-      ({ id, target }) => `the replication job ${quoted(String(id))} to the node ${quoted(String(target))}`,
+      ({ id, target }) =>
+        `the replication job ${quoted(String(id))} of ${whose} to the node ${quoted(String(target))}`,
     );
 }
 
 /** Jobs that name the guest; one for all guests does not depend on it. */
-function backedUp(vmid: number, jobs: readonly Json[]): string[] {
+function backedUp(whose: string, vmid: number, jobs: readonly Json[]): string[] {
   return jobs
     .filter((job) =>
       String(job.vmid ?? '')
         .split(/[\s,;]+/)
         .includes(String(vmid)),
     )
-    .map(({ id }) => `the backup job ${quoted(String(id))} names it`);
+    .map(({ id }) => `the backup job ${quoted(String(id))} names ${whose}`);
 }
 
 /** `3 days ago (2026-11-18 02:00 UTC)`. */

@@ -4,7 +4,8 @@ import type { Parameters } from '../../proxmox/call.ts';
 import { abortable } from '../../proxmox/deadline.ts';
 import { toCallError } from '../../proxmox/errors.ts';
 import { describeGuest, type GuestAsked, type Reads, rowsOf } from './describe-guest.ts';
-import { type JudgedCall, lossOf } from './losses.ts';
+import type { JudgedCall } from './loss-rule.ts';
+import { lossOf } from './losses.ts';
 import type { PlanFacts, PlannedGuest } from './plan.ts';
 import { guestName, quoted } from './words.ts';
 
@@ -19,6 +20,10 @@ export interface DescribeOptions {
   signal: AbortSignal;
   /** Epoch milliseconds. */
   now: number;
+  /** The tool that makes the calls: how it is told to take a snapshot before them. */
+  tool: string;
+  /** Whether a snapshot is taken before them already. */
+  hasSnapshot?: boolean;
   /** For all questions together; what is not known by then is a warning. */
   deadlineMs?: number;
 }
@@ -35,7 +40,7 @@ const MOST_GUESTS = 5;
 export async function describePlan(
   calls: readonly DescribedCall[],
   read: PlanReader,
-  { signal, now, deadlineMs = DEADLINE_MS }: DescribeOptions,
+  { signal, now, tool, hasSnapshot = false, deadlineMs = DEADLINE_MS }: DescribeOptions,
 ): Promise<PlanFacts> {
   const warnings = new Set<string>();
   const judged = calls.map(({ path, ...call }) => ({ ...call, segments: path.segments }));
@@ -73,13 +78,14 @@ export async function describePlan(
   });
   for (const guest of guests) for (const warning of guest.warnings) warnings.add(warning);
   const mayHelp = losses.some(({ snapshotHelps }) => snapshotHelps);
-  const snapshot = mayHelp ? guests.flatMap(({ guest }) => snapshotFirst(guest)) : [];
+  const snapshot =
+    mayHelp && guests.some(({ guest }) => canHaveSnapshot(guest)) ? [snapshotFirst(tool, hasSnapshot)] : [];
   return {
     guests: guests.map(({ guest: { disks, ...guest } }): PlannedGuest => guest),
     lost: unique(losses.flatMap(({ lost }) => lost)),
     dependents: unique([...guests.flatMap(({ dependents }) => dependents), ...storages.flat()]),
     ...(guests.length === 0 ? {} : { last_backup: backupsInWords(guests) }),
-    undo: unique([...losses.map(({ undo }) => undo), ...snapshot]).join(' '),
+    undo: unique([...losses.flatMap(({ undo }) => undo), ...snapshot]).join(' '),
     warnings: [...warnings],
   };
 }
@@ -92,7 +98,7 @@ function guestsOf(calls: readonly JudgedCall[]): Map<number, GuestAsked> {
   };
   for (const call of calls) {
     const guest = guestOf(call);
-    if (guest) add(guest.vmid, guest);
+    if (guest) add(guest.vmid, { ...guest, ...withDeleted(call, found.get(guest.vmid)) });
     const { vms, vmid, 'target-vmid': target } = call.parameters;
     for (const value of [vms, vmid, target].flat()) {
       if (value === undefined) continue;
@@ -100,6 +106,17 @@ function guestsOf(calls: readonly JudgedCall[]): Map<number, GuestAsked> {
     }
   }
   return found;
+}
+
+/** A snapshot that goes, beside those that calls before this one delete. */
+function withDeleted(
+  { method, segments }: JudgedCall,
+  known: GuestAsked | undefined,
+): Pick<GuestAsked, 'deletedSnapshots'> {
+  const [, , , , kind, snapshot] = segments;
+  if (method !== 'DELETE' || kind !== 'snapshot' || snapshot === undefined || segments.length !== 6)
+    return {};
+  return { deletedSnapshots: [...(known?.deletedSnapshots ?? []), snapshot] };
 }
 
 function guestOf({ segments, parameters }: JudgedCall): GuestAsked | undefined {
@@ -149,11 +166,15 @@ async function storageUse(
       ];
 }
 
-function snapshotFirst({ node, template }: PlannedGuest): string[] {
-  if (template || node === undefined) return [];
-  return [
-    'To be able to go back, repeat the call with snapshot_first: "<name>", which takes a snapshot before it.',
-  ];
+function canHaveSnapshot({ node, template }: PlannedGuest): boolean {
+  return !template && node !== undefined;
+}
+
+function snapshotFirst(tool: string, hasSnapshot: boolean): string {
+  if (hasSnapshot) return 'Or roll back to the snapshot that is taken before it.';
+  return tool === 'proxmox_api_call'
+    ? 'To be able to go back, repeat the call with snapshot_first: "<name>", which takes a snapshot before it.'
+    : 'To be able to go back, take a snapshot with create_snapshot first.';
 }
 
 function backupsInWords(guests: Awaited<ReturnType<typeof describeGuest>>[]): string {

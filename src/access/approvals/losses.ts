@@ -1,50 +1,18 @@
 import { isOn } from '../../catalogue/risk-parameters.ts';
-import type { HttpMethod, Parameters } from '../../proxmox/call.ts';
-import type { PlannedGuest } from './plan.ts';
-import { guestName, quoted } from './words.ts';
-
-/** A call whose consequences are to be put in words. */
-export interface JudgedCall {
-  method: HttpMethod;
-  /** Decoded segments of the path. */
-  segments: readonly string[];
-  parameters: Parameters;
-  /** Why the catalogue holds it for risky. */
-  reasons: readonly string[];
-}
-
-/** What is known of the guest it is about. */
-export interface KnownGuest extends PlannedGuest {
-  /** `scsi0 local-lvm:vm-100-disk-0 (32G)`. */
-  disks: readonly string[];
-}
+import type { Parameters } from '../../proxmox/call.ts';
+import { GUEST, type JudgedCall, type KnownGuest, type LossRule, named } from './loss-rule.ts';
+import { MADE } from './made.ts';
+import { quoted } from './words.ts';
 
 export interface Loss {
   lost: readonly string[];
-  undo: string;
+  /** Sentences. */
+  undo: readonly string[];
   /** A snapshot taken before would bring the guest back. */
   snapshotHelps: boolean;
 }
 
-interface Subject {
-  call: JudgedCall;
-  /** The path's values that a `*` stands for, in order. */
-  values: readonly string[];
-  guest: KnownGuest | undefined;
-}
-
-interface LossRule {
-  method: HttpMethod;
-  /** As in the risk table: `*` is one segment, `(a|b)` either word. */
-  path: string;
-  lost(subject: Subject): string[];
-  undo: string;
-  snapshotHelps?: boolean;
-}
-
 const NEVER = "It can't be undone.";
-const GUEST = '/nodes/*/(?:qemu|lxc)/*';
-const BACKUP_ONLY = "It can't be undone: only a backup brings the guest back, as it was then.";
 const SET_AGAIN = 'Only by making the same entry again: note its settings first.';
 
 const RULES: readonly LossRule[] = [
@@ -54,13 +22,20 @@ const RULES: readonly LossRule[] = [
     lost: ({ call, guest }) => [
       `${named(guest)}, its configuration and its firewall rules`,
       ...(guest?.disks ?? []).map((disk) => `the disk ${quoted(disk)} with all that is on it`),
-      ...(guest?.snapshots?.length ? [`its snapshots ${guest.snapshots.map(quoted).join(', ')}`] : []),
-      ...(isOn(call.parameters.purge) ? ['its entries in backup jobs, replication and HA'] : []),
+      ...(guest?.snapshots?.length
+        ? [`the snapshots ${guest.snapshots.map(quoted).join(', ')} of ${named(guest)}`]
+        : []),
+      ...(isOn(call.parameters.purge)
+        ? [`the entries of ${named(guest)} in backup jobs, replication and HA`]
+        : []),
       ...(isOn(call.parameters['destroy-unreferenced-disks'])
-        ? ['every other volume on any storage that bears its number']
+        ? [`every other volume on any storage that bears the number of ${named(guest)}`]
         : []),
     ],
-    undo: BACKUP_ONLY,
+    undo: ({ guest }) => [
+      "It can't be undone: only a backup brings the guest back, as it was then.",
+      ...withoutBackup(guest),
+    ],
   },
   {
     method: 'DELETE',
@@ -76,8 +51,8 @@ const RULES: readonly LossRule[] = [
     lost: ({ values, guest }) => [
       `everything that ${named(guest)} wrote since the snapshot ${quoted(values[2] ?? '')} was taken`,
     ],
-    undo: "It can't be undone, unless a snapshot of the state now is taken first.",
-    snapshotHelps: true,
+    // A snapshot of the state now would be in the way: ZFS goes back to the newest one alone.
+    undo: "It can't be undone. To keep what is there now, make a backup with create_backup first.",
   },
   {
     method: 'POST',
@@ -263,13 +238,7 @@ const RULES: readonly LossRule[] = [
     ],
     undo: NEVER,
   },
-  {
-    method: 'POST',
-    path: '/nodes/*/(?:qemu|lxc)',
-    lost: ({ call: { parameters }, guest }) =>
-      isOn(parameters.force) ? [`${named(guest)} with all its disks: the backup takes its place`] : [],
-    undo: 'A guest that is new can be destroyed again; one that is overwritten comes back only from a backup.',
-  },
+  ...MADE,
 ];
 
 /** What a call takes away, and how to go back; what no rule knows is told by the reasons of the catalogue. */
@@ -279,31 +248,38 @@ export function lossOf(call: JudgedCall, guest: KnownGuest | undefined): Loss {
     const match = rule.method === call.method ? patternOf(rule.path).exec(path) : null;
     if (!match) continue;
     const values = match.slice(1).filter((value) => value !== undefined);
+    const subject = { call, values, guest };
     return {
-      lost: rule.lost({ call, values, guest }),
-      undo: rule.undo,
+      lost: rule.lost(subject),
+      undo: typeof rule.undo === 'string' ? [rule.undo] : rule.undo(subject),
       snapshotHelps: rule.snapshotHelps ?? false,
     };
   }
-  const what = `${call.method} ${quoted(path)}`;
-  return {
-    lost: [call.reasons.length === 0 ? `whatever ${what} takes away` : `${what} ${call.reasons.join('; ')}`],
-    undo:
-      call.method === 'DELETE'
-        ? SET_AGAIN
-        : "Not known: take it that it can't be undone, or ask describe_api.",
-    snapshotHelps: false,
-  };
+  return unknownLoss(call, `${call.method} ${quoted(path)}`);
+}
+
+function unknownLoss({ method, risks, reasons }: JudgedCall, what: string): Loss {
+  const does = reasons.length === 0 ? undefined : `${what} ${reasons.join('; ')}`;
+  const snapshotHelps = false;
+  if (does !== undefined && risks.every((risk) => risk === 'read' || risk === 'change')) {
+    const lost = [`nothing that can't be set back: ${does}`];
+    return { lost, undo: ['Set it back: note how it is now first.'], snapshotHelps };
+  }
+  const undo =
+    method === 'DELETE' ? SET_AGAIN : "Not known: take it that it can't be undone, or ask describe_api.";
+  return { lost: [does ?? `whatever ${what} takes away`], undo: [undo], snapshotHelps };
+}
+
+/** For a guest that only a backup brings back. One that is in no list is told of in the warnings. */
+function withoutBackup(guest: KnownGuest | undefined): string[] {
+  if (guest?.node === undefined || guest.last_backup_at !== undefined) return [];
+  return [`Of ${named(guest)} there is none that this service can see.`];
 }
 
 function patternOf(path: string): RegExp {
   // A volume has slashes in it: what stands last takes the rest.
   const last = path.endsWith('/content/*') ? path.replace(/\*$/, '(.+)') : path;
   return new RegExp(`^${last.replaceAll('/*', '/([^/]+)')}$`);
-}
-
-function named(guest: KnownGuest | undefined): string {
-  return guest === undefined ? 'the guest' : guestName(guest);
 }
 
 function deletes(parameters: Parameters): string {

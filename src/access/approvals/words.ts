@@ -28,7 +28,7 @@ export function planText(plan: Plan, { now, mostCalls = Number.POSITIVE_INFINITY
     calls.length === 1 ? 'This is sent:' : `These ${calls.length} calls are sent, in this order:`,
     ...shown.flatMap(callText),
     ...(left > 0 ? [`  ${more}`] : []),
-    ...listed('Lost', facts.lost),
+    ...listed('Lost', facts.lost.length === 0 ? ['nothing'] : facts.lost),
     ...listed('Depends on it', facts.dependents),
     ...(facts.last_backup === undefined ? [] : [`Last backup: ${line(facts.last_backup)}`]),
     `Undo: ${line(facts.undo)}`,

@@ -1,10 +1,8 @@
 import type { GatedCluster } from '../../access/gate.ts';
-import { isObject, type Json } from '../../catalogue/json.ts';
-import { isSecretParameter } from '../../catalogue/risk-parameters.ts';
+import { isObject, isTrue, type Json } from '../../catalogue/json.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { toCallError } from '../../proxmox/errors.ts';
-import { isOn } from '../guests/config.ts';
-import { compact, rowsOf, textOf } from '../results.ts';
+import { compact, rowsOf, textOf, withoutSecrets } from '../results.ts';
 import { namesOf, readRealms } from './users.ts';
 
 export const ACCESS_KINDS = ['groups', 'roles', 'realms', 'pools'] as const;
@@ -35,7 +33,7 @@ export async function readAccess(cluster: GatedCluster, kind: AccessKind): Promi
       );
     case 'realms':
       return (await readRealms(cluster)).map(({ realm, type, comment, tfa, default: chosen }) =>
-        row(realm, { type, comment, tfa, default: isOn(chosen) || undefined }),
+        row(realm, { type, comment, tfa, default: isTrue(chosen) || undefined }),
       );
     case 'pools':
       return readPools(cluster);
@@ -68,13 +66,6 @@ async function realmOptions(cluster: GatedCluster, realm: string): Promise<Recor
   return withoutSecrets('/access/domains/{realm}', options);
 }
 
-/** Options of which those that are secrets show no more than that they are set. */
-export function withoutSecrets(template: string, options: Json): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(options).map(([name, value]) => [name, isSecretParameter(template, name) ? 'set' : value]),
-  );
-}
-
 export interface Role {
   role: string;
   builtIn: boolean;
@@ -84,7 +75,7 @@ export interface Role {
 export async function readRoles(cluster: GatedCluster): Promise<Role[]> {
   return (await rowsAt(cluster, 'roles')).map(({ roleid, special, privs }) => ({
     role: String(roleid),
-    builtIn: isOn(special),
+    builtIn: isTrue(special),
     privileges: namesOf(privs).sort(),
   }));
 }

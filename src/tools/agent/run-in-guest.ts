@@ -94,7 +94,8 @@ export const runInGuest = defineTool({
     }
     if (!exited)
       return `${subject}: process ${pid} is still running; run_in_guest with pid asks for its end.`;
-    const how = signal === undefined ? `ended with ${exit_code ?? 0}` : `was ended by signal ${signal}`;
+    const code = exit_code === undefined ? 'ended; the agent told no exit code' : `ended with ${exit_code}`;
+    const how = signal === undefined ? code : `was ended by signal ${signal}`;
     const said = [
       stdout === '' ? '' : ` It wrote ${inQuotes(stdout, 300)}.`,
       stderr === '' ? '' : ` Errors: ${inQuotes(stderr, 300)}.`,

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import type { Inventory } from '../../clusters/inventory.ts';
-import { compact, isoTime } from '../results.ts';
+import { ageDays, compact, isoTime } from '../results.ts';
 import { type Archive, type Archives, noStorageSeen } from './archives.ts';
 
 export const archiveRow = z
@@ -28,18 +27,6 @@ export type ArchiveRow = z.output<typeof archiveRow>;
 export const unreadRows = z
   .array(z.object({ storage: z.string(), node: z.string(), problem: z.string() }))
   .optional();
-
-const DAY_MS = 86_400_000;
-
-/** @param madeAt epoch milliseconds, as `now` is; days with one decimal */
-export function ageDays(madeAt: number | undefined, now: number): number | undefined {
-  return madeAt === undefined ? undefined : Math.max(0, Math.round(((now - madeAt) / DAY_MS) * 10) / 10);
-}
-
-/** The names of the guests by VMID; a guest without a name has none. */
-export function namesOf({ guests }: Inventory): ReadonlyMap<number, string | undefined> {
-  return new Map(guests.map(({ vmid, name }) => [vmid, name]));
-}
 
 /** @param now epoch milliseconds */
 export function shownArchive(

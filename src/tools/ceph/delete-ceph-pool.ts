@@ -38,7 +38,7 @@ export const deleteCephPool = defineTool({
   }),
   deadlineSeconds: ({ wait_seconds }) => taskDeadline(wait_seconds),
   async run({ cluster: named, name, remove_storages, wait_seconds }, context) {
-    const cluster = context.cluster(named);
+    const cluster = context.cluster(named).alone();
     const { pools, node } = await readPools(cluster);
     const pool = requirePool(cluster, pools, name);
     const [storages] = await Promise.all([

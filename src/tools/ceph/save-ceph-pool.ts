@@ -61,7 +61,7 @@ export const saveCephPool = defineTool({
   }),
   deadlineSeconds: ({ wait_seconds }) => taskDeadline(wait_seconds),
   async run(args, context) {
-    const cluster = context.cluster(args.cluster);
+    const cluster = context.cluster(args.cluster).alone();
     const { name } = args;
     const { pools, node } = await readPools(cluster);
     const known = pools.find((pool) => pool.name === name);

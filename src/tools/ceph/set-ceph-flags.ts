@@ -45,7 +45,7 @@ export const setCephFlags = defineTool({
   }),
   deadlineSeconds: ({ wait_seconds }) => taskDeadline(wait_seconds),
   async run({ cluster: named, flags: wanted, on, wait_seconds }, context) {
-    const cluster = context.cluster(named);
+    const cluster = context.cluster(named).alone();
     await askCeph(cluster, (node) => readCeph(cluster, node, 'status'));
     const changed = [...new Set(wanted)];
     const path = apiPath`/cluster/ceph/flags`;

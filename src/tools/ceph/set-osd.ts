@@ -58,7 +58,7 @@ export const setOsd = defineTool({
   }),
   deadlineSeconds: ({ wait_seconds }) => taskDeadline(wait_seconds),
   async run({ cluster: named, osd: id, action, force, wait_seconds }, context) {
-    const cluster = context.cluster(named);
+    const cluster = context.cluster(named).alone();
     const { osds, node } = await readOsds(cluster);
     const host = requireOsd(cluster, osds, id).node ?? node;
     if ((action === 'stop' || action === 'restart') && !force) await requireSafe(cluster, host, id);

@@ -155,3 +155,7 @@ function impossible(cluster: string, message: string, instead: string): CallErro
     retryable: false,
   });
 }
+
+function kindWord(type: GuestRow['type']): string {
+  return type === 'qemu' ? 'VM' : 'container';
+}

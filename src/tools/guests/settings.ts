@@ -97,3 +97,8 @@ export function settingOptions(
   }
   return { ...named, ...set };
 }
+
+/** `tag1;tag2` */
+function tagsText(tags: readonly string[] | undefined): string | undefined {
+  return tags?.join(';');
+}

@@ -24,7 +24,7 @@ export const deleteHaRule = defineTool({
   input: z.strictObject({ cluster: clusterParam, rule: ruleParam }),
   output: z.object({ ...selectedFields, rule: ruleRow }),
   async run({ cluster: named, rule }, context) {
-    const cluster = context.cluster(named);
+    const cluster = context.cluster(named).alone();
     const kind = await generationOf(cluster);
     const [rows, ha] = await Promise.all([readRules(cluster, kind), readHa(cluster)]);
     const found = requireRule(cluster, rows, rule, kind);

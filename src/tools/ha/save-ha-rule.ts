@@ -50,7 +50,7 @@ export const saveHaRule = defineTool({
   input,
   output: z.object({ ...selectedFields, created: z.boolean(), rule: ruleRow }),
   async run(args, context) {
-    const cluster = context.cluster(args.cluster);
+    const cluster = context.cluster(args.cluster).alone();
     const kind = await generationOf(cluster);
     const [rows, ha, inventory] = await Promise.all([
       readRules(cluster, kind),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { GatedCluster } from '../../access/gate.ts';
 import { isTrue } from '../../catalogue/json.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
@@ -7,7 +8,7 @@ import { defineTool } from '../define.ts';
 import { someOf } from '../fleet.ts';
 import { requireNode } from '../nodes.ts';
 import { clusterParam, selectedFields, selectionOf } from '../params.ts';
-import { compact, noted } from '../results.ts';
+import { compact, noted, textOf } from '../results.ts';
 import { BRIDGE_USER_CALLS, bridgeUsers } from './bridge-users.ts';
 import {
   INTERFACE_CALLS,
@@ -17,6 +18,7 @@ import {
   requireInterface,
   usersOf,
 } from './interfaces.ts';
+import { configured, readKind } from './sdn-kinds.ts';
 
 export const deleteNetwork = defineTool({
   name: 'delete_network',
@@ -25,7 +27,12 @@ export const deleteNetwork = defineTool({
     'Prepares the removal of an interface of a node that nothing is built on and no guest uses. It stays until apply_network.',
   toolset: 'network',
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
-  calls: [['DELETE', '/nodes/{node}/network/{iface}'], ...INTERFACE_CALLS, ...BRIDGE_USER_CALLS],
+  calls: [
+    ['DELETE', '/nodes/{node}/network/{iface}'],
+    ['GET', '/cluster/sdn/zones', 'pending'],
+    ...INTERFACE_CALLS,
+    ...BRIDGE_USER_CALLS,
+  ],
   input: z.strictObject({ cluster: clusterParam, node: nodeParam, iface: ifaceParam }),
   output: z.object({
     ...selectedFields,
@@ -56,6 +63,11 @@ export const deleteNetwork = defineTool({
         'Give their NICs another bridge first (update_guest), or migrate them.',
       );
     }
+    const zones = isBridge ? await zonesOn(cluster, iface, node) : [];
+    if (zones.length > 0) {
+      const what = `SDN zones use ${iface} on ${quoted(node)}: ${someOf(zones.map(quoted))}.`;
+      throw refuse(what, 'Give them another bridge first (save_sdn, apply_sdn).');
+    }
     await cluster.request({ method: 'DELETE', path: apiPath`/nodes/${node}/network/${iface}` });
     const { pending } = await readNetwork(cluster, node);
     const address = row.cidr ?? row.cidr6;
@@ -76,3 +88,15 @@ export const deleteNetwork = defineTool({
     return `${iface} of ${quoted(node)} (${cluster}): its removal is prepared; apply_network applies it, revert_network drops it.${note ? ` ${note}` : ''}`;
   },
 });
+
+/** Guests of their VNets have no NIC on the bridge itself. What can't be read is not held against the call. */
+async function zonesOn(cluster: GatedCluster, bridge: string, node: string): Promise<string[]> {
+  const rows = await readKind(cluster, 'zone').catch(() => []);
+  return rows
+    .map(configured)
+    .filter((zone) => {
+      const nodes = textOf(zone.nodes)?.split(/[\s,;]+/);
+      return zone.bridge === bridge && zone.state !== 'deleted' && (nodes?.includes(node) ?? true);
+    })
+    .map(({ zone }) => String(zone));
+}

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { defaultPolicy } from '../../../src/access/policy/policy.ts';
 import { backupsIn, backupClient as client, guestIn, newest } from '../../support/backup-estate.ts';
 import type { Answer } from '../../support/tool-client.ts';
 
@@ -36,6 +37,32 @@ describe('create_backup', () => {
     expect(answer.tasks.map((row: Answer) => row.node).sort()).toEqual(['a1', 'a2']);
     expect(answer.backups.map((row: Answer) => row.vmid).sort()).toEqual([100, 101, 110]);
     expect(backupsIn(tools, 101)).toMatchObject([{ storage: 'vault' }]);
+    expect(tools.writes()).toHaveLength(2);
+  });
+
+  it.each([
+    ['one node', [101, 110], 1],
+    ['two nodes', [100, 110], 2],
+  ])('of several guests on %s is a bulk, which loses nothing', async (_where, guests, calls) => {
+    const tools = await client({ gateOptions: { policy: defaultPolicy() } });
+    const args = { cluster: 'production', guests, storage: 'vault' };
+    const { code, plan } = await tools.refused('create_backup', args);
+    expect({ code, approval: plan?.approval }).toEqual({ code: 'APPROVAL_REQUIRED', approval: 'self' });
+    expect(plan).toMatchObject({
+      lost: [],
+      undo: expect.stringMatching(/^Delete the new backup: delete_backup, /),
+    });
+    expect(plan?.calls).toHaveLength(calls);
+    expect(tools.writes()).toEqual([]);
+    const answer = await tools.call('create_backup', { ...args, handle: plan?.handle });
+    expect(answer.backups.map((row: Answer) => row.vmid).sort()).toEqual(guests);
+    expect(tools.writes()).toHaveLength(calls);
+  });
+
+  it('of one guest asks for nothing', async () => {
+    const tools = await client({ gateOptions: { policy: defaultPolicy() } });
+    await tools.call('create_backup', { vmid: 100, storage: 'vault' });
+    await tools.call('create_backup', { guests: [101], storage: 'vault' });
     expect(tools.writes()).toHaveLength(2);
   });
 

@@ -310,3 +310,19 @@ describe('apply_network without a policy', () => {
     expect(writes()).toHaveLength(1);
   });
 });
+
+describe('delete_network of the bridge of an SDN zone', () => {
+  it('is refused: the guests of its VNets reach the network by it', async () => {
+    const { call, refused, production, writes } = await client();
+    await call('save_network', { node: 'pve1', iface: 'vmbr7', type: 'bridge' });
+    await call('apply_network', { node: 'pve1' });
+    const { config } = production.state.datacenter.sdn;
+    sectionOf(config, 'zones').lan = { zone: 'lan', type: 'vlan', bridge: 'vmbr7' };
+    const sent = writes().length;
+    const error = await refused('delete_network', { node: 'pve1', iface: 'vmbr7' });
+    expect(error).toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('lan') });
+    sectionOf(config, 'zones').lan = { zone: 'lan', type: 'vlan', bridge: 'vmbr7', nodes: 'pve2' };
+    expect(writes()).toHaveLength(sent);
+    await call('delete_network', { node: 'pve1', iface: 'vmbr7' });
+  });
+});

@@ -147,6 +147,41 @@ describe('one approval for several calls', () => {
     expect(writes()).toEqual([]);
   });
 
+  it('counts the guests that parameters list as those in paths', async () => {
+    const roles = { ops: { grants: [{ allow: ['read', 'change'] }], limits: { bulk: 2 } } };
+    const policy = policyOf({ roles, principals: [{ match: { subject: 'alice' }, roles: ['ops'] }] });
+    const { open, writes } = opened({ policy });
+    const backup = (node: string, vmid: string) => call(`POST /nodes/${node}/vzdump`, { vmid, remove: 0 });
+    // One call for two guests and two calls for one each are the same bulk.
+    expect((await planned(open().request(backup('pve1', '100,101')))).approval).toBe('self');
+    const { approval, handle } = await planned(
+      open().approve([backup('pve1', '100'), backup('pve2', '101')]),
+    );
+    expect(approval).toBe('self');
+    const three = [backup('pve1', '100,101'), backup('pve2', '102')];
+    await expect(open().approve(three)).rejects.toMatchObject({ code: 'POLICY_DENIED' });
+    expect(writes()).toEqual([]);
+    // Several changes of one guest are none.
+    await open().approve([backup('pve1', '100'), STOP_100]);
+    const cluster = open({ planHandle: handle });
+    await cluster.approve([backup('pve1', '100'), backup('pve2', '101')]);
+    await cluster.request(backup('pve1', '100'));
+    await cluster.request(backup('pve2', '101'));
+    expect(writes()).toEqual(['POST /nodes/pve1/vzdump', 'POST /nodes/pve2/vzdump']);
+  });
+
+  it('counts a guest once, and owners of volumes not', async () => {
+    const policy = policyOf({
+      roles: { ops: { grants: [{ allow: ['read', 'change'] }] } },
+      principals: [{ match: { subject: 'alice' }, roles: ['ops'] }],
+    });
+    const { open } = opened({ policy });
+    const backup = call('POST /nodes/pve1/vzdump', { vmid: '100', remove: 0 });
+    expect(await open().approve([backup, STOP_100, backup])).toBeUndefined();
+    const owner = call('PUT /nodes/pve1/qemu/100/config', { scsi1: 'lvm:vm-101-disk-0' });
+    expect(await open().approve([owner, STOP_100])).toBeUndefined();
+  });
+
   it('asks for nothing where nothing is needed', async () => {
     const { open, writes } = opened({});
     const cluster = open();

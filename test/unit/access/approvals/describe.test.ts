@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { type DescribedCall, describePlan } from '../../../../src/access/approvals/describe.ts';
+import {
+  type DescribedCall,
+  type DescribeOptions,
+  describePlan,
+} from '../../../../src/access/approvals/describe.ts';
 import { parseApiPath } from '../../../../src/proxmox/api-path.ts';
 import type { HttpMethod, Parameters } from '../../../../src/proxmox/call.ts';
 import { CallError } from '../../../../src/proxmox/errors.ts';
@@ -65,11 +69,15 @@ const ANSWERS: Record<string, unknown> = {
 
 function call(line: string, parameters: Parameters = {}): DescribedCall {
   const [method, path = ''] = line.split(' ') as [HttpMethod, string];
-  return { method, path: parseApiPath(path), parameters, reasons: [] };
+  return { method, path: parseApiPath(path), parameters, risks: ['destroy'], reasons: [] };
 }
 
 /** Describes calls to a cluster that answers like `ANSWERS` with `changes`; `asked` are its questions. */
-async function described(calls: DescribedCall[], changes: Record<string, unknown> = {}) {
+async function described(
+  calls: DescribedCall[],
+  changes: Record<string, unknown> = {},
+  options: Partial<DescribeOptions> = {},
+) {
   const answers: Record<string, unknown> = { ...ANSWERS, ...changes };
   const asked: string[] = [];
   const facts = await describePlan(
@@ -80,7 +88,7 @@ async function described(calls: DescribedCall[], changes: Record<string, unknown
       if (answer === undefined) throw new CallError('NOT_FOUND', 'no such path', { hint: 'x' });
       return answer;
     },
-    { signal: new AbortController().signal, now: NOW },
+    { signal: new AbortController().signal, now: NOW, tool: 'proxmox_api_call', ...options },
   );
   return { facts, asked };
 }
@@ -107,13 +115,13 @@ describe('a guest', () => {
         '"web-1" (VM 100), its configuration and its firewall rules',
         'the disk "scsi0 local:vm-100-disk-0 (32G)" with all that is on it',
         'the disk "sata0 nas:100/vm-100-disk-1.qcow2" with all that is on it',
-        'its snapshots "before", "after"',
+        'the snapshots "before", "after" of "web-1" (VM 100)',
       ],
       dependents: [
-        'its snapshots "before", "after"',
-        'HA manages it (state "started")',
-        'the replication job "100-0" to the node "pve3"',
-        'the backup job "nightly" names it',
+        'the snapshots "before", "after" of "web-1" (VM 100)',
+        'HA manages "web-1" (VM 100), state "started"',
+        'the replication job "100-0" of "web-1" (VM 100) to the node "pve3"',
+        'the backup job "nightly" names "web-1" (VM 100)',
       ],
       last_backup: '3 hours ago (2026-11-21 09:00 UTC)',
       undo: "It can't be undone: only a backup brings the guest back, as it was then.",
@@ -132,7 +140,7 @@ describe('a guest', () => {
     const { facts } = await described([call(`POST ${CT}/status/stop`)]);
     expect(facts).toMatchObject({
       guests: [{ type: 'lxc', vmid: 200, node: 'pve2', name: 'dns-1', status: 'stopped', snapshots: [] }],
-      dependents: ['the replication job "200-0" to the node "pve1"'],
+      dependents: ['the replication job "200-0" of "dns-1" (container 200) to the node "pve1"'],
       last_backup: '2 days ago (2026-11-19 10:00 UTC)',
       warnings: [],
     });
@@ -172,11 +180,11 @@ describe('a guest', () => {
       [`${VM}/status/current`]: {},
     });
     expect(ofRow.facts.guests).toMatchObject([{ template: true }]);
-    expect(ofRow.facts.dependents).toContain('HA manages it (state "stopped")');
+    expect(ofRow.facts.dependents.join()).toMatch(/HA manages .*VM 100.*, state "stopped"/);
     const managed = await described([call(`DELETE ${VM}`)], {
       [`${VM}/status/current`]: { ha: { managed: 1 } },
     });
-    expect(managed.facts.dependents).toContain('HA manages it');
+    expect(managed.facts.dependents).toContain('HA manages "web-1" (VM 100)');
     const unmanaged = await described([call(`DELETE ${VM}`)], { [`${VM}/status/current`]: { ha: 1 } });
     expect(unmanaged.facts.dependents.join()).not.toContain('HA');
   });
@@ -198,7 +206,7 @@ describe('a guest', () => {
     });
     expect(facts.guests).toMatchObject([{ template: true }]);
     expect(facts.dependents.at(-1)).toBe(
-      'linked clones that read from its disks: the guests 31, 302; Proxmox refuses while they exist',
+      'linked clones that read from the disks of "web-1" (VM 100): the guests 31, 302; Proxmox refuses while they exist',
     );
     // A template has no snapshots.
     expect(facts.undo).not.toContain('snapshot_first');
@@ -282,8 +290,57 @@ describe('the way back', () => {
         'To be able to go back, repeat the call with snapshot_first: "<name>", which takes a snapshot before it.',
       ].join(' '),
     );
-    const destroyed = await described([call(`DELETE ${VM}`)]);
-    expect(destroyed.facts.undo).not.toContain('snapshot_first');
+  });
+
+  it('is a snapshot by its own tool where the tool that asks takes none', async () => {
+    const { facts } = await described([call(`PUT ${VM}/config`)], {}, { tool: 'update_guest' });
+    expect(facts.undo).toMatch(/ To be able to go back, take a snapshot with create_snapshot first\.$/);
+    expect(facts.undo).not.toContain('snapshot_first');
+  });
+
+  it('is the snapshot that is taken before it, where one is', async () => {
+    const { facts } = await described([call(`PUT ${VM}/config`)], {}, { hasSnapshot: true });
+    expect(facts.undo).toMatch(/ Or roll back to the snapshot that is taken before it\.$/);
+    expect(facts.undo).not.toContain('snapshot_first');
+  });
+
+  it.each(['proxmox_api_call', 'curated_tool'])(
+    'is no snapshot where that does not help: %s',
+    async (tool) => {
+      for (const line of [
+        `DELETE ${VM}`,
+        `POST ${VM}/snapshot/before/rollback`,
+        `DELETE ${VM}/snapshot/before`,
+      ]) {
+        const { facts } = await described([call(line)], {}, { tool });
+        expect(facts.undo).toMatch(/can't be undone/);
+        expect(facts.undo).not.toMatch(/snapshot_first|create_snapshot/);
+      }
+    },
+  );
+
+  it('that is a backup alone is said to be none where there is no backup, and whose', async () => {
+    const none = { '/nodes/pve1/storage/nas/content': [], '/nodes/pve1/storage/local/content': [] };
+    const only = "It can't be undone: only a backup brings the guest back, as it was then.";
+    const { facts } = await described([call(`DELETE ${VM}`), call(`DELETE ${CT}`)], none);
+    expect(facts.undo).toBe(`${only} Of "web-1" (VM 100) there is none that this service can see.`);
+    const unseen = await described([call('POST /cluster/bulk-action/guest/stop', { vms: '777' })]);
+    expect(unseen.facts.undo).not.toContain('there is none');
+  });
+});
+
+describe('what depends on a guest', () => {
+  it('is not the snapshot that is deleted, and the others by whose they are', async () => {
+    const { facts } = await described([call(`DELETE ${VM}/snapshot/before`)]);
+    expect(facts.dependents).toContain('the snapshots "after" of "web-1" (VM 100)');
+    const both = await described([
+      call(`DELETE ${VM}/snapshot/before`),
+      call(`DELETE ${VM}/snapshot/after`),
+      call(`PUT ${VM}/config`),
+    ]);
+    expect(both.facts.dependents.join()).not.toContain('snapshots');
+    const rollback = await described([call(`POST ${VM}/snapshot/before/rollback`)]);
+    expect(rollback.facts.dependents).toContain('the snapshots "before", "after" of "web-1" (VM 100)');
   });
 });
 
@@ -339,7 +396,7 @@ describe('what can not be read', () => {
       throw new CallError('PERMISSION_DENIED', 'no', { hint: 'no' });
     };
     const { signal } = new AbortController();
-    const facts = await describePlan([call('DELETE /nodes/a/lxc/5')], denied, { signal, now: 0 });
+    const facts = await describePlan([call('DELETE /nodes/a/lxc/5')], denied, { signal, now: 0, tool: 't' });
     expect(facts).toMatchObject({
       guests: [{ type: 'lxc', vmid: 5, node: 'a' }],
       last_backup: 'none that this service can see',
@@ -369,7 +426,7 @@ describe('what can not be read', () => {
 
   it('is not waited for beyond the limit', async () => {
     const silent = () => new Promise<never>(() => undefined);
-    const options = { signal: new AbortController().signal, now: 0, deadlineMs: 20 };
+    const options = { signal: new AbortController().signal, now: 0, tool: 't', deadlineMs: 20 };
     const { warnings } = await describePlan([call(`DELETE ${VM}`)], silent, options);
     expect(warnings[0]).toBe('The list of guests could not be read (no answer within 0.02 s).');
   });
@@ -377,7 +434,11 @@ describe('what can not be read', () => {
   it('ends with the call', async () => {
     const silent = () => new Promise<never>(() => undefined);
     const controller = new AbortController();
-    const work = describePlan([call(`DELETE ${VM}`)], silent, { signal: controller.signal, now: 0 });
+    const work = describePlan([call(`DELETE ${VM}`)], silent, {
+      signal: controller.signal,
+      now: 0,
+      tool: 't',
+    });
     controller.abort(new Error('gone'));
     await expect(work).rejects.toThrow('gone');
   });

@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { type KnownGuest, lossOf } from '../../../../src/access/approvals/losses.ts';
+import type { KnownGuest } from '../../../../src/access/approvals/loss-rule.ts';
+import { lossOf } from '../../../../src/access/approvals/losses.ts';
+import type { Risk } from '../../../../src/catalogue/types.ts';
 import type { HttpMethod, Parameters } from '../../../../src/proxmox/call.ts';
 
 const GUEST: KnownGuest = {
   type: 'qemu',
   vmid: 100,
   name: 'web-1',
+  node: 'pve1',
+  last_backup_at: '2026-11-21T09:00:00.000Z',
   snapshots: ['first', 'second'],
   disks: ['scsi0 local-lvm:vm-100-disk-0 (32G)', 'efidisk0 local-lvm:vm-100-disk-1'],
 };
@@ -25,7 +29,7 @@ const REMOVED = [
   `${WEB}, its configuration and its firewall rules`,
   'the disk "scsi0 local-lvm:vm-100-disk-0 (32G)" with all that is on it',
   'the disk "efidisk0 local-lvm:vm-100-disk-1" with all that is on it',
-  'its snapshots "first", "second"',
+  `the snapshots "first", "second" of ${WEB}`,
 ];
 
 /** Segments as `ApiPath` holds them: that of a volume may hold slashes. */
@@ -34,9 +38,12 @@ function loss(
   parameters: Parameters = {},
   guest: KnownGuest | undefined = GUEST,
   reasons: string[] = [],
+  risks: Risk[] = ['destroy'],
 ) {
   const [method, path = ''] = line.split(' ') as [HttpMethod, string];
-  return lossOf({ method, segments: path.slice(1).split('/'), parameters, reasons }, guest);
+  const segments = path.slice(1).split('/');
+  const { undo, ...rest } = lossOf({ method, segments, parameters, risks, reasons }, guest);
+  return { ...rest, undo: undo.join(' ') };
 }
 
 describe('what a call takes away, and how to go back', () => {
@@ -48,8 +55,8 @@ describe('what a call takes away, and how to go back', () => {
       { purge: 1, 'destroy-unreferenced-disks': '1' },
       [
         ...REMOVED,
-        'its entries in backup jobs, replication and HA',
-        'every other volume on any storage that bears its number',
+        `the entries of ${WEB} in backup jobs, replication and HA`,
+        `every other volume on any storage that bears the number of ${WEB}`,
       ],
       BACKUP,
       false,
@@ -59,8 +66,8 @@ describe('what a call takes away, and how to go back', () => {
       `POST ${CT}/snapshot/first/rollback`,
       {},
       [`everything that ${WEB} wrote since the snapshot "first" was taken`],
-      "It can't be undone, unless a snapshot of the state now is taken first.",
-      true,
+      "It can't be undone. To keep what is there now, make a backup with create_backup first.",
+      false,
     ],
     [
       `POST ${VM}/template`,
@@ -302,7 +309,13 @@ describe('what a call takes away, and how to go back', () => {
 
   it('is told of a guest that is not known as well', () => {
     const { lost } = lossOf(
-      { method: 'DELETE', segments: ['nodes', 'pve1', 'qemu', '100'], parameters: {}, reasons: [] },
+      {
+        method: 'DELETE',
+        segments: ['nodes', 'pve1', 'qemu', '100'],
+        parameters: {},
+        risks: ['destroy'],
+        reasons: [],
+      },
       undefined,
     );
     expect(lost).toEqual(['the guest, its configuration and its firewall rules']);
@@ -310,7 +323,124 @@ describe('what a call takes away, and how to go back', () => {
   });
 });
 
+describe('what a call makes', () => {
+  it.each<[string, Parameters, Risk, string[], string]>([
+    [
+      'POST /nodes/pve1/vzdump',
+      { vmid: '100,101', storage: 'nas', remove: 0 },
+      'change',
+      [],
+      'Delete the new backup: delete_backup, or DELETE "/nodes/pve1/storage/nas/content/{volid}".',
+    ],
+    [
+      'POST /nodes/pve1/vzdump',
+      { vmid: '100', 'prune-backups': 'keep-last=1' },
+      'destroy',
+      ['the older backups of these guests on "pve1" that "keep-last=1" does not keep'],
+      'Delete the new backup: delete_backup, or DELETE "/nodes/pve1/storage/{storage}/content/{volid}". Backups that are pruned do not come back.',
+    ],
+    [
+      'POST /cluster/backup',
+      { id: 'new', vmid: '100,101' },
+      'change',
+      [],
+      'Delete the new job: delete_backup_job, or DELETE "/cluster/backup/new". The backups it has made by then stay.',
+    ],
+    [
+      'POST /cluster/backup',
+      { 'prune-backups': 'keep-last=1' },
+      'destroy',
+      ['whenever the job runs, the older backups of its guests that "keep-last=1" does not keep'],
+      'Delete the new job: delete_backup_job, or DELETE "/cluster/backup/{id}". The backups it has made by then stay. Backups that it has pruned do not come back.',
+    ],
+    [
+      'PUT /cluster/backup/nightly',
+      { schedule: '03:00' },
+      'change',
+      ['the values that these settings of the backup job "nightly" have now'],
+      'Set the values back that GET on the same path shows now.',
+    ],
+    [
+      'PUT /cluster/backup/nightly',
+      { remove: 1 },
+      'destroy',
+      [
+        'the values that these settings of the backup job "nightly" have now',
+        'whenever the job runs, the older backups of its guests that the rule of the storage does not keep',
+      ],
+      'Set the values back that GET on the same path shows now. Backups that it has pruned do not come back.',
+    ],
+    [
+      'POST /cluster/replication',
+      { id: '100-1' },
+      'change',
+      [],
+      'Delete the new job: delete_replication_job, or DELETE "/cluster/replication/100-1".',
+    ],
+    [
+      `POST ${VM}/snapshot`,
+      { snapname: 'before' },
+      'change',
+      [],
+      `Delete the snapshot: delete_snapshot, or DELETE "${VM}/snapshot/before".`,
+    ],
+    [
+      `POST ${VM}/clone`,
+      { newid: 200 },
+      'change',
+      [],
+      'Delete the clone: delete_guest with vmid "200", on the node "pve1".',
+    ],
+    [
+      `POST ${VM}/clone`,
+      { newid: 200, target: 'pve2' },
+      'change',
+      [],
+      'Delete the clone: delete_guest with vmid "200", on the node "pve2".',
+    ],
+    [`POST ${VM}/migrate`, { target: 'pve2' }, 'change', [], 'Migrate it back.'],
+    [
+      `POST ${CT}/migrate`,
+      { target: 'pve2', restart: 1 },
+      'change',
+      [`the service of ${WEB} while it moves`],
+      'Migrate it back.',
+    ],
+  ])('%s %j, which is %s', (line, parameters, risk, lost, undo) => {
+    const made = loss(line, parameters, GUEST, ['reason'], [risk]);
+    expect(made).toEqual({ lost, undo, snapshotHelps: false });
+  });
+
+  it('has what the caller named in quotes', () => {
+    const { undo } = loss('POST /cluster/backup', { id: 'x". Harmless. "' }, undefined, [], ['change']);
+    expect(undo).toContain(`DELETE "/cluster/backup/x'. Harmless. '".`);
+  });
+});
+
+describe('a guest that only a backup brings back', () => {
+  const none = 'Of "web-1" (VM 100) there is none that this service can see.';
+
+  it('is said to have none', () => {
+    const { last_backup_at: _, ...without } = GUEST;
+    expect(loss(`DELETE ${VM}`, {}, without).undo).toBe(`${BACKUP} ${none}`);
+    const { node: _node, ...unseen } = without;
+    expect(loss(`DELETE ${VM}`, {}, unseen).undo).toBe(BACKUP);
+  });
+});
+
 describe('what no rule knows', () => {
+  it('is no loss where the catalogue says that it can be changed back', () => {
+    expect(
+      loss('PUT /cluster/options', {}, undefined, ["changes the cluster's options"], ['change']),
+    ).toEqual({
+      lost: [`nothing that can't be set back: PUT "/cluster/options" changes the cluster's options`],
+      undo: 'Set it back: note how it is now first.',
+      snapshotHelps: false,
+    });
+    const worse = loss('PUT /cluster/options', {}, undefined, ['x'], ['change', 'execute']);
+    expect(worse.lost).toEqual(['PUT "/cluster/options" x']);
+  });
+
   it('is told by the reasons of the catalogue', () => {
     expect(loss('POST /nodes/pve1/explode', {}, undefined, ['deletes data', 'runs a program'])).toEqual({
       lost: ['POST "/nodes/pve1/explode" deletes data; runs a program'],

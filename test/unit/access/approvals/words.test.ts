@@ -89,6 +89,7 @@ it.each<[string, Partial<Plan>, string[]]>([
     [
       '"gold" (VM 9), a template, stopped on node "pve1", PROTECTED, in the pool "web", tags "a", "b"',
       '"x" (VM 10), running',
+      'Lost: nothing',
       'Depends on it:',
       '  - HA',
       '  - a job',

@@ -1,9 +1,8 @@
-import { isObject } from '../../catalogue/json.ts';
-import type { GuestRow } from '../../clusters/inventory.ts';
-import { CallError } from '../../proxmox/errors.ts';
-import { someOf } from '../fleet.ts';
-import type { GuestTarget } from '../guest-target.ts';
-import { textOf } from '../results.ts';
+import { isObject } from '../catalogue/json.ts';
+import { CallError } from '../proxmox/errors.ts';
+import { someOf } from './fleet.ts';
+import type { GuestTarget } from './guest-target.ts';
+import { textOf } from './results.ts';
 
 /** The keys of a configuration that hold a volume. */
 export const VOLUME_KEY = /^(?:(?:scsi|virtio|ide|sata|mp|unused)\d+|efidisk0|tpmstate0|rootfs|vmstate)$/;
@@ -46,18 +45,4 @@ export function diskOf({ values }: GuestConfig, disk: string, cluster: string): 
 
 export function isCdrom(value: unknown): boolean {
   return typeof value === 'string' && /(?:^|,)media=cdrom(?:,|$)/.test(value);
-}
-
-export function kindWord(type: GuestRow['type']): string {
-  return type === 'qemu' ? 'VM' : 'container';
-}
-
-/** Proxmox writes flags as 1 or 0, and at times as text. */
-export function isOn(value: unknown): boolean {
-  return value === 1 || value === '1' || value === true;
-}
-
-/** `tag1;tag2` */
-export function tagsText(tags: readonly string[] | undefined): string | undefined {
-  return tags?.join(';');
 }

@@ -1,9 +1,6 @@
 import { z } from 'zod';
-import type { GatedCluster } from '../../access/gate.ts';
-import { CallError, toCallError } from '../../proxmox/errors.ts';
-import { quoted } from '../../proxmox/text.ts';
-import { nodeFor } from '../defaults.ts';
-import { someOf } from '../fleet.ts';
+import { toCallError } from '../proxmox/errors.ts';
+import { someOf } from './fleet.ts';
 
 /** What could not be read of an answer made of several reads, and why. */
 export const unreadField = z.array(z.object({ part: z.string(), problem: z.string() })).optional();
@@ -45,30 +42,4 @@ function problemOf(reason: unknown): string {
 export function withoutUnread(unread: Unread | undefined): string {
   if (unread === undefined) return '';
   return ` Without ${someOf(unread.map(({ part, problem }) => `${part} (${problem.split(':')[0]})`))}.`;
-}
-
-/**
- * The node to look at, as `nodeFor` finds it.
- *
- * @throws CallError as `nodeFor` does; NOT_FOUND that lists the nodes there are, as PVE would but fail to resolve the
- *   name; CLUSTER_UNREACHABLE where the node is offline
- */
-export async function knownNode(cluster: GatedCluster, named: string | undefined): Promise<string> {
-  const node = await nodeFor(cluster, named);
-  const { nodes } = await cluster.inventory();
-  const found = nodes.find((row) => row.node === node);
-  // A token with too few rights sees no nodes at all: then Proxmox itself judges.
-  if (nodes.length > 0 && found === undefined) {
-    throw new CallError('NOT_FOUND', `${cluster.name} has no node ${quoted(node)}.`, {
-      cluster: cluster.name,
-      hint: `It has ${someOf(nodes.map((row) => quoted(row.node)).sort(), 30)}.`,
-    });
-  }
-  if (found?.status === 'offline') {
-    throw new CallError('CLUSTER_UNREACHABLE', `The node ${quoted(node)} of ${cluster.name} is offline.`, {
-      cluster: cluster.name,
-      hint: 'Look at cluster_health, and ask again once it is up.',
-    });
-  }
-  return node;
 }

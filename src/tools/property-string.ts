@@ -1,4 +1,4 @@
-import { CallError } from '../../proxmox/errors.ts';
+import { CallError } from '../proxmox/errors.ts';
 
 /** What options of a property string are set to; undefined leaves one as it is. */
 export type Options = Readonly<Record<string, string | number | boolean | undefined>>;

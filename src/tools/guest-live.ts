@@ -1,7 +1,6 @@
-import { isObject } from '../../catalogue/json.ts';
-import type { GuestTarget } from '../guest-target.ts';
-import { textOf } from '../results.ts';
-import { isOn } from './config.ts';
+import { isObject, isTrue } from '../catalogue/json.ts';
+import type { GuestTarget } from './guest-target.ts';
+import { textOf } from './results.ts';
 
 /** What a guest does now. */
 export interface LiveState {
@@ -29,8 +28,8 @@ export async function liveState({ cluster, at }: Pick<GuestTarget, 'cluster' | '
   return {
     state: stateOf(row, lock),
     lock,
-    isTemplate: isOn(row.template),
-    isHa: isOn(ha.managed),
+    isTemplate: isTrue(row.template),
+    isHa: isTrue(ha.managed),
     haState: textOf(ha.state),
     row,
   };
