@@ -429,7 +429,8 @@ function problemsOf({ issues }: z.ZodError, given: unknown): string {
       if (path.length === 0) return message;
       const name = path.join('.');
       if (!isMissing(issue, given)) return `${name}: ${message}`;
-      return issue.code === 'invalid_type' ? `${name} is required` : `${name} is required: ${message}`;
+      const wanted = issue.code === 'invalid_type' ? '' : `: ${message.replace(/^Invalid \w+: /, '')}`;
+      return `${name} is required${wanted}`;
     })
     .join('; ');
 }

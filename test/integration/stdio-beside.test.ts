@@ -1,38 +1,15 @@
-import { fileURLToPath } from 'node:url';
 import { Client as ModernClient } from '@modelcontextprotocol/client';
 import { StdioClientTransport as ModernTransport } from '@modelcontextprotocol/client/stdio';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
-import { clustersFolder } from '../support/clusters-file.ts';
+import { expect, it, vi } from 'vitest';
+import { stdioSite } from '../support/stdio-site.ts';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const VM = 'proxmox://production/guests/100';
 // Here the pause between two looks is the one that is used, ten seconds.
 const CHANGED = { timeout: 25_000, interval: 50 };
-let simulator: Simulator;
-let place: Awaited<ReturnType<typeof clustersFolder>>;
 
-beforeAll(async () => {
-  simulator = await startSimulator({ taskSeconds: 0, authDelaySeconds: 0 });
-  place = await clustersFolder(simulator);
-});
-
-afterAll(async () => {
-  await place.remove();
-  await simulator.close();
-});
-
-function command() {
-  return {
-    command: process.execPath,
-    args: [main, 'stdio'],
-    cwd: place.folder,
-    env: { CACHE_DIR: place.folder },
-    stderr: 'pipe' as const,
-  };
-}
+const { simulator, command } = stdioSite();
 
 it('gives clients of both eras resources, prompts, completions and updates', async () => {
   const legacy = new Client({ name: 'v1', version: '1' });
@@ -66,14 +43,14 @@ it('gives clients of both eras resources, prompts, completions and updates', asy
     await expect(client.readResource({ uri: `${VM}9999` })).rejects.toMatchObject({ code: -32602 });
   }
 
-  const looks = () => simulator.cluster('production').requests.length;
+  const looks = () => simulator().cluster('production').requests.length;
   await legacy.subscribeResource({ uri: VM });
   const before = looks();
   await modern.listen({ resourceSubscriptions: [VM] });
   // Over stdio the SDK acknowledges at once; what was seen first has to be seen before it changes.
   await vi.waitFor(() => expect(looks()).toBeGreaterThan(before + 3));
   await new Promise((later) => setTimeout(later, 1000));
-  const guest = simulator.cluster('production').state.guests.get(100);
+  const guest = simulator().cluster('production').state.guests.get(100);
   if (!guest) throw new Error('the demo estate has it');
   guest.config.description = 'changed';
   await vi.waitFor(() => expect([...updates].sort()).toEqual([`v1 ${VM}`, `v2 ${VM}`]), CHANGED);

@@ -1,35 +1,11 @@
-import { fileURLToPath } from 'node:url';
 import { Client as ModernClient } from '@modelcontextprotocol/client';
 import { StdioClientTransport as ModernTransport } from '@modelcontextprotocol/client/stdio';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
-import { clustersFolder } from '../support/clusters-file.ts';
+import { expect, it } from 'vitest';
+import { stdioSite } from '../support/stdio-site.ts';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-let simulator: Simulator;
-let place: Awaited<ReturnType<typeof clustersFolder>>;
-
-beforeAll(async () => {
-  simulator = await startSimulator({ taskSeconds: 0, authDelaySeconds: 0 });
-  place = await clustersFolder(simulator);
-});
-
-afterAll(async () => {
-  await place.remove();
-  await simulator.close();
-});
-
-function command() {
-  return {
-    command: process.execPath,
-    args: [main, 'stdio'],
-    cwd: place.folder,
-    env: { CACHE_DIR: place.folder },
-    stderr: 'pipe' as const,
-  };
-}
+const { simulator, command } = stdioSite();
 
 it('serves a v1 client', async () => {
   const transport = new StdioClientTransport(command());
@@ -44,7 +20,7 @@ it('serves a v1 client', async () => {
   expect(result.structuredContent).toMatchObject({ cluster: 'staging', total: 2 });
   await client.close();
   expect(log).toContain('"door":"stdio"');
-  for (const { tokenSecret } of simulator.clusters) expect(log).not.toContain(tokenSecret);
+  for (const { tokenSecret } of simulator().clusters) expect(log).not.toContain(tokenSecret);
 });
 
 it('serves a v2 client on revision 2026-07-28', async () => {

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import type { GatedCluster } from '../../access/gate.ts';
-import { isObject } from '../../catalogue/json.ts';
+import { isObject, isTrue } from '../../catalogue/json.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
-import { isOn } from '../guests/config.ts';
 import { rowsOf } from '../results.ts';
 
 export const ACL_CALLS = [['GET', '/access/acl']] as const;
@@ -34,7 +33,7 @@ export async function readAcl(cluster: GatedCluster): Promise<AclEntry[]> {
     who: String(ugid),
     kind: type === 'group' || type === 'token' ? type : 'user',
     role: String(roleid),
-    propagate: isOn(propagate),
+    propagate: isTrue(propagate),
   }));
 }
 

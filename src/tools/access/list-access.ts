@@ -3,12 +3,10 @@ import { CallError } from '../../proxmox/errors.ts';
 import { inQuotes } from '../../proxmox/text.ts';
 import { defineTool, READS } from '../define.ts';
 import { remarks, someOf } from '../fleet.ts';
-import { checkCursor, listParams, type Order, pageOf, pagingFields, showing } from '../paging.ts';
-import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
-import { count, noted } from '../results.ts';
-import { ACCESS_KINDS, ACCESS_LIST_CALLS, type AccessRow, detailsOf, readAccess } from './access-lists.ts';
-
-const BY_NAME: Order<AccessRow> = { value: ({ name }) => name, id: ({ name }) => name, descending: false };
+import { kindFields, kindPage, kindParams } from '../kind-list.ts';
+import { checkCursor, listParams, showing } from '../paging.ts';
+import { count } from '../results.ts';
+import { ACCESS_KINDS, ACCESS_LIST_CALLS, detailsOf, readAccess } from './access-lists.ts';
 
 export const listAccess = defineTool({
   name: 'list_access',
@@ -18,19 +16,8 @@ export const listAccess = defineTool({
   toolset: 'access',
   annotations: READS,
   calls: ACCESS_LIST_CALLS,
-  input: z.strictObject({
-    cluster: clusterParam,
-    kind: z.enum(ACCESS_KINDS),
-    name: textParam().optional(),
-    ...listParams(50, 500),
-  }),
-  output: z.object({
-    ...selectedFields,
-    kind: z.enum(ACCESS_KINDS),
-    rows: z.array(z.record(z.string(), z.unknown())),
-    total: z.int(),
-    ...pagingFields,
-  }),
+  input: z.strictObject({ ...kindParams(ACCESS_KINDS), ...listParams(50, 500) }),
+  output: z.object(kindFields(ACCESS_KINDS)),
   async run(args, context) {
     checkCursor(args);
     const { kind, name } = args;
@@ -46,20 +33,7 @@ export const listAccess = defineTool({
     const [only] = fitting;
     const details =
       name === undefined || only === undefined ? undefined : await detailsOf(cluster, kind, only);
-    const { rows, next_cursor, note } = pageOf(
-      [{ cluster: cluster.name, rows: details === undefined ? fitting : [details.row] }],
-      BY_NAME,
-      { args, isAll: false, beside: {} },
-      (row) => row,
-    );
-    return {
-      ...selectionOf(cluster),
-      kind,
-      rows,
-      total: fitting.length,
-      ...(next_cursor === undefined ? {} : { next_cursor }),
-      ...noted(note, details?.problem),
-    };
+    return kindPage(cluster, args, details === undefined ? fitting : [details.row], details?.problem);
   },
   summary(answer) {
     const { cluster, kind, rows, total } = answer;

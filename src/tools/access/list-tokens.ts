@@ -1,10 +1,9 @@
 import { z } from 'zod';
 import type { GatedCluster } from '../../access/gate.ts';
-import type { Json } from '../../catalogue/json.ts';
+import { isTrue, type Json } from '../../catalogue/json.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { defineTool, READS } from '../define.ts';
 import { remarks } from '../fleet.ts';
-import { isOn } from '../guests/config.ts';
 import { checkCursor, listParams, type Order, pageOf, pagingFields, showing } from '../paging.ts';
 import { clusterParam, selectedFields, selectionOf } from '../params.ts';
 import { compact, count, noted, rowsOf, textOf } from '../results.ts';
@@ -66,7 +65,7 @@ export function shownToken(token: string, row: Json, now: number): z.output<type
   const { privsep } = row;
   return compact({
     token,
-    privsep: privsep === undefined ? undefined : isOn(privsep),
+    privsep: privsep === undefined ? undefined : isTrue(privsep),
     ...expiry(row.expire, now),
     comment: textOf(row.comment),
   });

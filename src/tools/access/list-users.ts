@@ -1,11 +1,10 @@
 import { z } from 'zod';
 import type { GatedCluster } from '../../access/gate.ts';
-import type { Json } from '../../catalogue/json.ts';
+import { isTrue, type Json } from '../../catalogue/json.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { toCallError } from '../../proxmox/errors.ts';
 import { defineTool, READS } from '../define.ts';
 import { remarks } from '../fleet.ts';
-import { isOn } from '../guests/config.ts';
 import { checkCursor, listParams, type Order, pageOf, pagingFields, showing } from '../paging.ts';
 import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
 import { compact, count, noted, rowsOf, textOf } from '../results.ts';
@@ -87,9 +86,9 @@ async function secondFactors(cluster: GatedCluster) {
 
 function factorsOf(row: Json | undefined, now: number) {
   const kinds = rowsOf(row?.entries)
-    .filter(({ enable }) => enable === undefined || isOn(enable))
+    .filter(({ enable }) => enable === undefined || isTrue(enable))
     .map(({ type }) => String(type));
   const until = Number(row?.['tfa-locked-until'] ?? 0) * 1000;
-  const locked = isOn(row?.['totp-locked']) || until > now ? (true as const) : undefined;
+  const locked = isTrue(row?.['totp-locked']) || until > now ? (true as const) : undefined;
   return compact({ second_factors: [...new Set(kinds)], locked });
 }

@@ -3,10 +3,10 @@ import type { GatedCluster, GateRequest } from '../../access/gate.ts';
 import type { GuestRow } from '../../clusters/inventory.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
-import { refuser } from '../backups/refuser.ts';
 import { defineTool } from '../define.ts';
 import { someOf } from '../fleet.ts';
 import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
+import { refuser } from '../refusals.ts';
 import { ACCESS_LIST_CALLS, type PoolMembers, poolMembers, readAccess } from './access-lists.ts';
 
 const membersParam = z

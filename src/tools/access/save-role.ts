@@ -3,10 +3,10 @@ import type { GatedCluster } from '../../access/gate.ts';
 import { didYouMean } from '../../config/nearest.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { inQuotes, quoted } from '../../proxmox/text.ts';
-import { refuser } from '../backups/refuser.ts';
 import { defineTool } from '../define.ts';
 import { someOf } from '../fleet.ts';
 import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
+import { refuser } from '../refusals.ts';
 import { type Role, readRoles } from './access-lists.ts';
 
 export const saveRole = defineTool({

@@ -2,13 +2,13 @@ import { z } from 'zod';
 import type { GatedCluster } from '../../access/gate.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
-import { refuser } from '../backups/refuser.ts';
 import { defineTool } from '../define.ts';
 import { clusterParam, selectedFields, selectionOf } from '../params.ts';
+import { refuser } from '../refusals.ts';
+import { requireVersion } from '../versions.ts';
 import { secretOf } from './create-token.ts';
 import { expireParam, expireSeconds, tokenParam, tokenParts, tokenRow } from './identity.ts';
 import { readTokens, shownToken } from './list-tokens.ts';
-import { requireSupport } from './supports.ts';
 
 const PATH = '/access/users/{userid}/token/{tokenid}';
 
@@ -37,7 +37,12 @@ export const updateToken = defineTool({
     const { user, name } = tokenParts(token);
     const cluster = context.cluster(named).alone();
     if (regenerate) {
-      await requireSupport(cluster, ['PUT', PATH, 'regenerate'], { what: '`regenerate`', since: '9' });
+      await requireVersion(cluster, 'PUT', PATH, {
+        what: '`regenerate`',
+        isOne: true,
+        since: '9',
+        parameter: 'regenerate',
+      });
     } else if (Object.values(given).every((value) => value === undefined)) {
       throw refuser(cluster.name)('INVALID_ARGUMENTS', 'Nothing is to be changed.', 'Pass what is.');
     }

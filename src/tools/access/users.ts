@@ -1,11 +1,10 @@
 import { z } from 'zod';
 import type { GatedCluster } from '../../access/gate.ts';
-import type { Json } from '../../catalogue/json.ts';
+import { isTrue, type Json } from '../../catalogue/json.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { inQuotes } from '../../proxmox/text.ts';
 import { someOf } from '../fleet.ts';
-import { isOn } from '../guests/config.ts';
 import { compact, rowsOf, textOf } from '../results.ts';
 import { expiry } from './identity.ts';
 
@@ -59,7 +58,7 @@ export function shownUser(row: Json, now: number): z.output<typeof userRow> {
   const { tokens } = row;
   return compact({
     user: textOf(row.userid),
-    enabled: row.enable === undefined || isOn(row.enable),
+    enabled: row.enable === undefined || isTrue(row.enable),
     ...expiry(row.expire, now),
     name: [row.firstname, row.lastname].flatMap((part) => textOf(part) ?? []).join(' '),
     email: textOf(row.email),

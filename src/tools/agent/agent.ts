@@ -1,12 +1,11 @@
 import type { GateRequest } from '../../access/gate.ts';
-import { isObject } from '../../catalogue/json.ts';
+import { isObject, isTrue } from '../../catalogue/json.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import type { ToolContext } from '../define.ts';
 import type { GuestWanted } from '../guest-errors.ts';
+import { LIVE_CALLS, liveState } from '../guest-live.ts';
 import { type GuestTarget, guestTarget } from '../guest-target.ts';
-import { isOn } from '../guests/config.ts';
-import { LIVE_CALLS, liveState } from '../guests/live.ts';
-import { notNow } from '../guests/refusals.ts';
+import { notNow } from '../refusals.ts';
 
 /** What finding a VM with an agent may call. */
 export const AGENT_CALLS = LIVE_CALLS;
@@ -34,7 +33,7 @@ export async function agentTarget(context: ToolContext, wanted: GuestWanted): Pr
     const action = state === 'paused' || state === 'hibernated' ? 'resume' : 'start';
     throw notNow(cluster, `VM ${guest.vmid} is ${state}.`, `power_guest with action ${action} brings it up.`);
   }
-  if (!isOn(row.agent)) {
+  if (!isTrue(row.agent)) {
     throw notNow(
       cluster,
       `The guest agent of VM ${guest.vmid} is not enabled.`,

@@ -4,7 +4,7 @@ import { defineTool, READS } from '../define.ts';
 import { someOf } from '../fleet.ts';
 import { guestFields, guestLabel, guestParams } from '../guest-target.ts';
 import { shownAddresses } from '../guests/guest-view.ts';
-import { readParts, unreadField, withoutUnread } from '../inventory/node-parts.ts';
+import { readParts, unreadField, withoutUnread } from '../parts.ts';
 import { compact } from '../results.ts';
 import { AGENT_CALLS, agentTarget, askAgent } from './agent.ts';
 import { shownAgent, shownFileSystems, shownOs, shownTime, shownUsers } from './inside-view.ts';

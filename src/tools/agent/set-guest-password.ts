@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { quoted } from '../../proxmox/text.ts';
 import { defineTool } from '../define.ts';
 import { guestFields, guestLabel, guestParams } from '../guest-target.ts';
-import { unfitting } from '../guests/words.ts';
 import { switchParam, textParam } from '../params.ts';
+import { unfitting } from '../refusals.ts';
 import { AGENT_CALLS, agentTarget, askAgent } from './agent.ts';
 
 /** As crypt(3) writes it: `$6$salt$…`. */

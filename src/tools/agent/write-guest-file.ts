@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { quoted } from '../../proxmox/text.ts';
 import { defineTool } from '../define.ts';
 import { guestFields, guestLabel, guestParams } from '../guest-target.ts';
-import { unfitting } from '../guests/words.ts';
+import { unfitting } from '../refusals.ts';
 import { AGENT_CALLS, agentTarget, askAgent } from './agent.ts';
 import { fileParam } from './read-guest-file.ts';
 

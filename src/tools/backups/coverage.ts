@@ -3,8 +3,7 @@ import type { Json } from '../../catalogue/json.ts';
 import type { Backups, GuestRow, Inventory } from '../../clusters/inventory.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { toCallError } from '../../proxmox/errors.ts';
-import { compact, isoTime, rowsOf } from '../results.ts';
-import { ageDays } from './archive-row.ts';
+import { ageDays, compact, isoTime, rowsOf } from '../results.ts';
 import { type Included, includedGuests } from './included.ts';
 import { jobOf, readJobs } from './job-row.ts';
 

@@ -8,10 +8,11 @@ import { storageFor, storageParam } from '../defaults.ts';
 import { defineTool, type ToolContext } from '../define.ts';
 import { someOf } from '../fleet.ts';
 import { type GuestTarget, guestParams, guestTarget } from '../guest-target.ts';
+import { guestNames } from '../inventories.ts';
 import { selectedFields, selectionOf } from '../params.ts';
 import { compact, count, noted, textOf } from '../results.ts';
 import { TASK_CALLS, taskDeadline, waitParam } from '../task.ts';
-import { archiveRow, namesOf, shownArchive } from './archive-row.ts';
+import { archiveRow, shownArchive } from './archive-row.ts';
 import { ARCHIVE_CALLS, type Archive, readArchives } from './archives.ts';
 import { guestListParam, guestTargets } from './guest-list.ts';
 import { type NodeRequest, nodesInWords, nodeTasks, runOnNodes } from './several.ts';
@@ -74,7 +75,7 @@ export const createBackup = defineTool({
     const tasks = await runOnNodes(cluster, requests, args.wait_seconds, context);
     const isOver = tasks.every(({ task }) => task?.status !== 'running' && task?.status !== 'unknown');
     const made = isOver && before !== undefined ? await newVolumes(cluster, targets, requests, before) : [];
-    const names = namesOf(await cluster.inventory());
+    const names = guestNames(await cluster.inventory());
     return {
       ...selectionOf(cluster),
       guests: targets.map(({ guest: { vmid, name, node } }) => ({ vmid, ...compact({ name }), node })),

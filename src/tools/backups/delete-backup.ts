@@ -3,10 +3,11 @@ import { CallError } from '../../proxmox/errors.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { defineTool } from '../define.ts';
 import { someOf } from '../fleet.ts';
+import { guestNames } from '../inventories.ts';
 import { clusterParam, selectedFields, selectionOf } from '../params.ts';
 import { count, noted } from '../results.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
-import { archiveRow, namesOf, shownArchive } from './archive-row.ts';
+import { archiveRow, shownArchive } from './archive-row.ts';
 import { ARCHIVE_CALLS, findArchive } from './archives.ts';
 import { volidParam, volumePath } from './volid.ts';
 
@@ -40,7 +41,7 @@ export const deleteBackup = defineTool({
     const outcome = await runTask(cluster, { method: 'DELETE', path }, wait_seconds, context);
     return {
       ...selectionOf(cluster),
-      backup: shownArchive(archive, namesOf(inventory), context.now()),
+      backup: shownArchive(archive, guestNames(inventory), context.now()),
       remaining: others.filter(({ vmid }) => vmid === archive.vmid).length,
       ...noted(unreadNote(unread)),
       ...outcome,

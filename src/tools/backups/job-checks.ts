@@ -5,10 +5,10 @@ import { toCallError } from '../../proxmox/errors.ts';
 import { inQuotes, quoted } from '../../proxmox/text.ts';
 import type { ToolContext } from '../define.ts';
 import { someOf } from '../fleet.ts';
+import { refuser } from '../refusals.ts';
 import { rowsOf, textOf } from '../results.ts';
 import { guestTargets } from './guest-list.ts';
 import type { JobArgs } from './job-input.ts';
-import { refuser } from './refuser.ts';
 
 /** The members of a job that say whom it backs up. */
 export interface JobSelection {

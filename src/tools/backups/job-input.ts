@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { nodeParam, storageParam } from '../defaults.ts';
 import { clusterParam, textParam } from '../params.ts';
+import { keepParam } from '../retention.ts';
 import { guestListParam } from './guest-list.ts';
 import { jobIdParam } from './job-row.ts';
-import { keepParam } from './keep.ts';
 import { bandwidthParam, compressParam, modeParam, notesParam } from './vzdump.ts';
 
 /** What `save_backup_job` takes. */

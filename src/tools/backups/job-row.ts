@@ -7,7 +7,7 @@ import { inQuotes, quoted } from '../../proxmox/text.ts';
 import { someOf } from '../fleet.ts';
 import { textParam } from '../params.ts';
 import { compact, isoTime, rowsOf, textOf } from '../results.ts';
-import { retentionText } from './keep.ts';
+import { retentionText } from '../retention.ts';
 import { notesText } from './vzdump.ts';
 
 export const jobIdParam = textParam(50);

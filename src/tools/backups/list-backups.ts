@@ -2,13 +2,15 @@ import { z } from 'zod';
 import { quoted } from '../../proxmox/text.ts';
 import { defineTool, READS } from '../define.ts';
 import { remarks } from '../fleet.ts';
+import { scopeOf } from '../guest-scope.ts';
+import { guestNames } from '../inventories.ts';
 import { checkCursor, listParams, type Order, pageOf, pagingFields, showing } from '../paging.ts';
 import { selectedFields, selectionOf } from '../params.ts';
 import { count, noted } from '../results.ts';
 import { inWords } from '../size.ts';
-import { archiveRow, missingNotes, namesOf, shownArchive, unreadRows } from './archive-row.ts';
+import { archiveRow, missingNotes, shownArchive, unreadRows } from './archive-row.ts';
 import { ARCHIVE_CALLS, type Archive, readArchives } from './archives.ts';
-import { scopeOf, scopeParams } from './scope.ts';
+import { scopeParams } from './scope.ts';
 
 const COLUMNS = Object.keys(archiveRow.shape);
 
@@ -41,7 +43,7 @@ export const listBackups = defineTool({
     const { cluster, vmid } = await scopeOf(context, args);
     const found = await readArchives(cluster, { storage: args.storage, vmid });
     const { archives, unread, inventory } = found;
-    const names = namesOf(inventory);
+    const names = guestNames(inventory);
     const { rows, next_cursor, note } = pageOf(
       [{ cluster: cluster.name, rows: archives }],
       NEWEST_FIRST,

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { CallError } from '../../proxmox/errors.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { defineTool } from '../define.ts';
+import { guestNames } from '../inventories.ts';
 import { clusterParam, selectedFields, selectionOf } from '../params.ts';
-import { archiveRow, namesOf, shownArchive } from './archive-row.ts';
+import { archiveRow, shownArchive } from './archive-row.ts';
 import { ARCHIVE_CALLS, findArchive } from './archives.ts';
 import { volidParam, volumePath } from './volid.ts';
 
@@ -41,7 +42,7 @@ export const protectBackup = defineTool({
     };
     return {
       ...selectionOf(cluster),
-      backup: shownArchive(changed, namesOf(inventory), context.now()),
+      backup: shownArchive(changed, guestNames(inventory), context.now()),
     };
   },
   summary({ cluster, backup }) {

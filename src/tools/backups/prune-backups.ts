@@ -6,12 +6,14 @@ import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { nodeParam } from '../defaults.ts';
 import { defineTool } from '../define.ts';
+import { scopeOf } from '../guest-scope.ts';
 import { selectedFields, selectionOf, textParam } from '../params.ts';
+import { refuser } from '../refusals.ts';
 import { compact, count, isoTime, noted, rowsOf, textOf } from '../results.ts';
+import { keepParam, parseRetention, type Retention } from '../retention.ts';
 import { TASK_CALLS, taskDeadline, waitParam } from '../task.ts';
-import { keepParam, parseRetention, type Retention, reasonsOf } from './keep.ts';
-import { refuser } from './refuser.ts';
-import { scopeOf, scopeParams } from './scope.ts';
+import { reasonsOf } from './keep.ts';
+import { scopeParams } from './scope.ts';
 import { type NodeRequest, nodesInWords, nodeTasks, runOnNodes } from './several.ts';
 
 /** Rows that an answer shows; the totals are of all. */

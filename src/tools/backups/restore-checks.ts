@@ -4,10 +4,10 @@ import type { GuestRow, Inventory } from '../../clusters/inventory.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { someOf } from '../fleet.ts';
+import { refuser } from '../refusals.ts';
 import { textOf } from '../results.ts';
 import type { Archive } from './archives.ts';
 import { type SavedConfig, savedDisks } from './guest-config.ts';
-import { refuser } from './refuser.ts';
 
 /**
  * Refuses to restore over a guest that Proxmox would not replace, or that is not meant: one that runs, is locked,

@@ -5,12 +5,12 @@ import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { defineTool } from '../define.ts';
 import { clusterParam, selectedFields, selectionOf } from '../params.ts';
+import { refuser } from '../refusals.ts';
 import { compact, count, textOf } from '../results.ts';
+import { retentionText } from '../retention.ts';
 import { TASK_CALLS, taskDeadline, waitParam } from '../task.ts';
 import { includedGuests } from './included.ts';
 import { jobIdParam, requireJob } from './job-row.ts';
-import { retentionText } from './keep.ts';
-import { refuser } from './refuser.ts';
 import { type NodeRequest, nodesInWords, nodeTasks, runOnNodes } from './several.ts';
 
 /** What vzdump takes of a job: all but what says when and where it runs. Names of jobs are for root@pam alone. */

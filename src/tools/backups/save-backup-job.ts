@@ -5,10 +5,10 @@ import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { defineTool, type ToolContext } from '../define.ts';
 import { selectedFields, selectionOf } from '../params.ts';
+import { refuser } from '../refusals.ts';
 import { requireSensible, selectionOfGuests } from './job-checks.ts';
 import { type JobArgs, jobInput } from './job-input.ts';
 import { jobOf, jobRow, readJobs, requireJob } from './job-row.ts';
-import { refuser } from './refuser.ts';
 import { notesTemplate } from './vzdump.ts';
 
 /** What a new job has where nothing is said: as the dialog of the web interface offers it. */

@@ -3,12 +3,14 @@ import type { GatedCluster } from '../../access/gate.ts';
 import { toCallError } from '../../proxmox/errors.ts';
 import { defineTool, READS } from '../define.ts';
 import { remarks } from '../fleet.ts';
+import { scopeOf } from '../guest-scope.ts';
+import { guestNames } from '../inventories.ts';
 import { selectedFields, selectionOf } from '../params.ts';
 import { compact, count, noted } from '../results.ts';
-import { archiveRow, missingNotes, namesOf, shownArchive, unreadRows } from './archive-row.ts';
+import { archiveRow, missingNotes, shownArchive, unreadRows } from './archive-row.ts';
 import { ARCHIVE_CALLS, type Archive, readArchives } from './archives.ts';
 import { CONFIG_CALLS, savedConfig, savedDisks } from './guest-config.ts';
-import { scopeOf, scopeParams } from './scope.ts';
+import { scopeParams } from './scope.ts';
 
 const checkedRow = archiveRow.extend({
   verdict: z.enum(['verified', 'readable', 'failed', 'unknown']),
@@ -50,7 +52,7 @@ export const verifyBackups = defineTool({
   async run(args, context) {
     const { cluster, vmid } = await scopeOf(context, args);
     const found = await readArchives(cluster, { storage: args.storage, vmid });
-    const names = namesOf(found.inventory);
+    const names = guestNames(found.inventory);
     const wanted = newestOf(found.archives, args.newest);
     const denied = new Set<string>();
     const backups = await Promise.all(

@@ -3,8 +3,8 @@ import { isTrue, type Json, number } from '../../catalogue/json.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { defineTool, READS } from '../define.ts';
 import { someOf } from '../fleet.ts';
-import { readParts, unreadField, withoutUnread } from '../inventory/node-parts.ts';
 import { clusterParam, selectedFields, selectionOf } from '../params.ts';
+import { readParts, unreadField, withoutUnread } from '../parts.ts';
 import { compact, rowsOf, textOf } from '../results.ts';
 import { askCeph, readCeph } from './ceph.ts';
 

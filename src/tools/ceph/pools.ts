@@ -4,7 +4,7 @@ import { isObject, type Json, number } from '../../catalogue/json.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { someOf } from '../fleet.ts';
-import { formParam } from '../guests/words.ts';
+import { formParam } from '../params.ts';
 import { compact, rowsOf, textOf } from '../results.ts';
 import { askCeph, readCeph, requirePools } from './ceph.ts';
 

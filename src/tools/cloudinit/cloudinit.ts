@@ -2,10 +2,10 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { formatMismatch } from '../../catalogue/formats.ts';
 import { someOf } from '../fleet.ts';
-import { NIC_KEY } from '../guests/config.ts';
-import { propertyString, readProperties } from '../guests/property-string.ts';
-import { unfitting, wordsParam } from '../guests/words.ts';
-import { textParam } from '../params.ts';
+import { NIC_KEY } from '../guest-config.ts';
+import { textParam, wordsParam } from '../params.ts';
+import { propertyString, readProperties } from '../property-string.ts';
+import { unfitting } from '../refusals.ts';
 
 /** Kept as `storage:cloudinit` until Proxmox has made it. */
 const DRIVE = /(?:^|[:/])(?:vm-\d+-)?cloudinit(?:\.\w+)?(?:,|$)/;

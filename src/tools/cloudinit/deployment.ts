@@ -4,7 +4,7 @@ import { apiPath } from '../../proxmox/api-path.ts';
 import { CallError, toCallError } from '../../proxmox/errors.ts';
 import { quoted } from '../../proxmox/text.ts';
 import type { ToolContext } from '../define.ts';
-import { readProperties } from '../guests/property-string.ts';
+import { readProperties } from '../property-string.ts';
 import { rowsOf, textOf } from '../results.ts';
 import { inWords, sizeOf } from '../size.ts';
 import type { TaskShown } from '../task.ts';

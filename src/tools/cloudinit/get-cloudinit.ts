@@ -1,8 +1,10 @@
 import { z } from 'zod';
+import { isTrue } from '../../catalogue/json.ts';
 import { toCallError } from '../../proxmox/errors.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { defineTool, READS } from '../define.ts';
 import { someOf } from '../fleet.ts';
+import { CONFIG_CALLS, readConfig } from '../guest-config.ts';
 import {
   type GuestTarget,
   guestFields,
@@ -11,7 +13,6 @@ import {
   guestTarget,
   requireKind,
 } from '../guest-target.ts';
-import { CONFIG_CALLS, isOn, readConfig } from '../guests/config.ts';
 import { compact, rowsOf, textOf } from '../results.ts';
 import { driveOf, shownAddresses, shownKeys } from './cloudinit.ts';
 import { withoutPasswords } from './user-data.ts';
@@ -101,7 +102,7 @@ function settingsOf(values: Readonly<Record<string, unknown>>) {
       ssh_keys: shownKeys(sshkeys),
       nameserver: textOf(nameserver),
       searchdomain: textOf(searchdomain),
-      upgrade: ciupgrade === undefined ? undefined : isOn(ciupgrade),
+      upgrade: ciupgrade === undefined ? undefined : isTrue(ciupgrade),
       cicustom: textOf(cicustom),
       citype: textOf(citype),
     }),
@@ -112,7 +113,7 @@ function settingsOf(values: Readonly<Record<string, unknown>>) {
 export async function changesOf({ cluster, at }: GuestTarget): Promise<string[]> {
   const { data } = await cluster.request({ method: 'GET', path: at('cloudinit') });
   return rowsOf(data).flatMap((row) => {
-    const isWaiting = row.pending !== undefined || isOn(row.delete);
+    const isWaiting = row.pending !== undefined || isTrue(row.delete);
     return isWaiting ? (textOf(row.key) ?? []) : [];
   });
 }

@@ -1,7 +1,7 @@
 import type { GatedCluster, GateRequest } from '../../access/gate.ts';
 import { quoted } from '../../proxmox/text.ts';
-import { refuser } from '../backups/refuser.ts';
 import { storageFor } from '../defaults.ts';
+import { refuser } from '../refusals.ts';
 import { findVolume } from '../storage/content.ts';
 import { downloadRequest, metadataOf, metadataRequest, nameFor, nameInUrl } from '../storage/download.ts';
 import { present, requireEnding, volidOf } from '../storage/files.ts';

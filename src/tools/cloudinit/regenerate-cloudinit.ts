@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { defineTool } from '../define.ts';
 import { someOf } from '../fleet.ts';
+import { CONFIG_CALLS, readConfig } from '../guest-config.ts';
 import { guestFields, guestLabel, guestParams, guestTarget, requireKind } from '../guest-target.ts';
-import { CONFIG_CALLS, readConfig } from '../guests/config.ts';
-import { notNow } from '../guests/refusals.ts';
+import { notNow } from '../refusals.ts';
 import { driveOf } from './cloudinit.ts';
 import { changesOf } from './get-cloudinit.ts';
 

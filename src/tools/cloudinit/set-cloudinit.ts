@@ -3,11 +3,11 @@ import type { GateRequest } from '../../access/gate.ts';
 import { toCallError } from '../../proxmox/errors.ts';
 import { defineTool, type ToolContext } from '../define.ts';
 import { someOf } from '../fleet.ts';
+import { CONFIG_CALLS, readConfig } from '../guest-config.ts';
+import { LIVE_CALLS, liveState } from '../guest-live.ts';
 import { guestFields, guestLabel, guestParams, guestTarget, requireKind } from '../guest-target.ts';
-import { CONFIG_CALLS, readConfig } from '../guests/config.ts';
-import { LIVE_CALLS, liveState } from '../guests/live.ts';
-import { unfitting } from '../guests/words.ts';
 import { textParam } from '../params.ts';
+import { unfitting } from '../refusals.ts';
 import { compact, noted } from '../results.ts';
 import {
   addressesParam,

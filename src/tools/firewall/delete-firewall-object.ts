@@ -8,24 +8,20 @@ import { textParam } from '../params.ts';
 import { compact, count, noted, rowsOf, textOf } from '../results.ts';
 import {
   KIND_WORDS,
-  OBJECT_KINDS,
-  objectParam,
-  objectScopeParams,
+  namedObjectFields,
+  namedObjectParams,
+  OBJECT_HOMES,
   readEntries,
   refused,
   requireHome,
   requireObject,
+  sendAll,
   usersOf,
 } from './objects.ts';
-import { sendAll } from './save-firewall-object.ts';
-import { callsOf, changedScope, read, ruleCalls, type Scope, scopeFields } from './scope.ts';
-
-const HOMES = ['datacenter', 'qemu', 'lxc'] as const;
+import { callsOf, changedScope, read, ruleCalls, type Scope } from './scope.ts';
 
 const input = z.strictObject({
-  ...objectScopeParams,
-  kind: z.enum(OBJECT_KINDS),
-  object: objectParam,
+  ...namedObjectParams,
   entries: z.array(textParam(64)).min(1).max(200).optional().describe('Delete these of an IP set alone.'),
   force: z.boolean().default(false).describe('An IP set with its entries.'),
 });
@@ -38,13 +34,13 @@ export const deleteFirewallObject = defineTool({
   toolset: 'firewall',
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   calls: [
-    ...callsOf(HOMES, 'DELETE', '/aliases/{name}', 'digest'),
-    ...callsOf(HOMES, 'DELETE', '/ipset/{name}', 'force'),
-    ...callsOf(HOMES, 'DELETE', '/ipset/{name}/{cidr}'),
+    ...callsOf(OBJECT_HOMES, 'DELETE', '/aliases/{name}', 'digest'),
+    ...callsOf(OBJECT_HOMES, 'DELETE', '/ipset/{name}', 'force'),
+    ...callsOf(OBJECT_HOMES, 'DELETE', '/ipset/{name}/{cidr}'),
     ...callsOf(['group'], 'DELETE', ''),
-    ...callsOf(HOMES, 'GET', '/aliases'),
-    ...callsOf(HOMES, 'GET', '/ipset'),
-    ...callsOf(HOMES, 'GET', '/ipset/{name}'),
+    ...callsOf(OBJECT_HOMES, 'GET', '/aliases'),
+    ...callsOf(OBJECT_HOMES, 'GET', '/ipset'),
+    ...callsOf(OBJECT_HOMES, 'GET', '/ipset/{name}'),
     ...callsOf(['datacenter'], 'GET', '/groups'),
     ...ruleCalls('GET', ''),
     ['GET', '/cluster/resources'],
@@ -52,9 +48,7 @@ export const deleteFirewallObject = defineTool({
   withoutCluster: 'lookup',
   input,
   output: z.object({
-    ...scopeFields,
-    kind: z.enum(OBJECT_KINDS),
-    object: z.string(),
+    ...namedObjectFields,
     entries: z.array(z.string()).optional(),
     note: z.string().optional(),
   }),

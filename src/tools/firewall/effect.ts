@@ -1,7 +1,7 @@
 import { isObject, isTrue, type Json } from '../../catalogue/json.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { toCallError } from '../../proxmox/errors.ts';
-import { NIC_KEY, readConfig } from '../guests/config.ts';
+import { NIC_KEY, readConfig } from '../guest-config.ts';
 import { textOf } from '../results.ts';
 import { callsOf, read, type Scope } from './scope.ts';
 

@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import type { GateRequest } from '../../access/gate.ts';
 import { isTrue, type Json } from '../../catalogue/json.ts';
 import { didYouMean } from '../../config/nearest.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
-import { CallError, type ErrorCode } from '../../proxmox/errors.ts';
+import { CallError, type ErrorCode, toCallError } from '../../proxmox/errors.ts';
 import { inQuotes } from '../../proxmox/text.ts';
 import { someOf } from '../fleet.ts';
 import { guestParams } from '../guest-target.ts';
@@ -10,7 +11,7 @@ import { textParam } from '../params.ts';
 import { compact, rowsOf, textOf } from '../results.ts';
 import { isAddress } from './rule-checks.ts';
 import { type RuleRow, readRules } from './rules.ts';
-import { read, requireScope, type Scope } from './scope.ts';
+import { read, requireScope, type Scope, scopeFields } from './scope.ts';
 
 /** What has a name and can be used in rules. */
 export const OBJECT_KINDS = ['alias', 'ipset', 'group'] as const;
@@ -26,6 +27,15 @@ export const objectParam = textParam(64).refine(
   (text) => /^[A-Za-z][\w-]+$/.test(text),
   'must begin with a letter, and hold letters, digits, - and _ alone, at least two',
 );
+
+/** Where aliases and sets may be; groups are the datacenter's alone. */
+export const OBJECT_HOMES = ['datacenter', 'qemu', 'lxc'] as const;
+
+/** Which object is meant. */
+export const namedObjectParams = { ...objectScopeParams, kind: z.enum(OBJECT_KINDS), object: objectParam };
+
+/** The same in the answer. */
+export const namedObjectFields = { ...scopeFields, kind: z.enum(OBJECT_KINDS), object: z.string() };
 
 export const entryRow = z.object({
   cidr: z.string(),
@@ -140,4 +150,25 @@ export function refused({ cluster }: Scope, code: ErrorCode, message: string, hi
     hint: `${hint} Nothing was sent.`,
     retryable: false,
   });
+}
+
+/** One approval for all, before the first; the answer to a failure says how far it came. */
+export async function sendAll({ cluster }: Scope, requests: readonly GateRequest[]): Promise<void> {
+  if (requests.length > 1) await cluster.approve(requests);
+  let done = 0;
+  for (const request of requests) {
+    try {
+      await cluster.request(request);
+      done += 1;
+    } catch (thrown) {
+      if (done === 0) throw thrown;
+      const { code, message, hint, retryable } = toCallError(thrown);
+      throw new CallError(code, `${done} of ${requests.length} changes were made, then: ${message}`, {
+        cluster: cluster.name,
+        hint: `${hint} list_firewall_objects shows what there is now.`,
+        retryable,
+        cause: thrown,
+      });
+    }
+  }
 }

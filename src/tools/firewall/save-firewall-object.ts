@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { GateRequest } from '../../access/gate.ts';
-import { CallError, toCallError } from '../../proxmox/errors.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { defineTool } from '../define.ts';
 import { textParam } from '../params.ts';
@@ -10,24 +9,22 @@ import {
   entriesParam,
   entryOf,
   KIND_WORDS,
+  namedObjectFields,
+  namedObjectParams,
   nameOf,
-  OBJECT_KINDS,
+  OBJECT_HOMES,
   objectParam,
-  objectScopeParams,
   readEntries,
   readObjects,
   refused,
   requireHome,
+  sendAll,
 } from './objects.ts';
 import { isAddress } from './rule-checks.ts';
-import { callsOf, changedScope, commentParam, type Scope, scopeFields } from './scope.ts';
-
-const HOMES = ['datacenter', 'qemu', 'lxc'] as const;
+import { callsOf, changedScope, commentParam, type Scope } from './scope.ts';
 
 const input = z.strictObject({
-  ...objectScopeParams,
-  kind: z.enum(OBJECT_KINDS),
-  object: objectParam,
+  ...namedObjectParams,
   new_name: objectParam.optional(),
   comment: commentParam.optional(),
   cidr: textParam(64).optional().describe('Of an alias.'),
@@ -43,14 +40,14 @@ export const saveFirewallObject = defineTool({
   toolset: 'firewall',
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   calls: [
-    ...callsOf(HOMES, 'GET', '/aliases'),
-    ...callsOf(HOMES, 'POST', '/aliases', 'name', 'cidr', 'comment'),
-    ...callsOf(HOMES, 'PUT', '/aliases/{name}', 'cidr', 'comment', 'rename', 'digest'),
-    ...callsOf(HOMES, 'GET', '/ipset'),
-    ...callsOf(HOMES, 'POST', '/ipset', 'name', 'comment', 'rename', 'digest'),
-    ...callsOf(HOMES, 'GET', '/ipset/{name}'),
-    ...callsOf(HOMES, 'POST', '/ipset/{name}', 'cidr', 'comment', 'nomatch'),
-    ...callsOf(HOMES, 'PUT', '/ipset/{name}/{cidr}', 'comment', 'nomatch'),
+    ...callsOf(OBJECT_HOMES, 'GET', '/aliases'),
+    ...callsOf(OBJECT_HOMES, 'POST', '/aliases', 'name', 'cidr', 'comment'),
+    ...callsOf(OBJECT_HOMES, 'PUT', '/aliases/{name}', 'cidr', 'comment', 'rename', 'digest'),
+    ...callsOf(OBJECT_HOMES, 'GET', '/ipset'),
+    ...callsOf(OBJECT_HOMES, 'POST', '/ipset', 'name', 'comment', 'rename', 'digest'),
+    ...callsOf(OBJECT_HOMES, 'GET', '/ipset/{name}'),
+    ...callsOf(OBJECT_HOMES, 'POST', '/ipset/{name}', 'cidr', 'comment', 'nomatch'),
+    ...callsOf(OBJECT_HOMES, 'PUT', '/ipset/{name}/{cidr}', 'comment', 'nomatch'),
     ...callsOf(['datacenter'], 'GET', '/groups'),
     ...callsOf(['datacenter'], 'POST', '/groups', 'group', 'comment', 'rename', 'digest'),
     ['GET', '/cluster/resources'],
@@ -58,9 +55,7 @@ export const saveFirewallObject = defineTool({
   withoutCluster: 'lookup',
   input,
   output: z.object({
-    ...scopeFields,
-    kind: z.enum(OBJECT_KINDS),
-    object: z.string(),
+    ...namedObjectFields,
     created: z.boolean(),
     entries_saved: z.int().optional(),
   }),
@@ -177,25 +172,4 @@ async function entryRequests(scope: Scope, args: Args, exists: boolean): Promise
       ? { method: 'PUT', path: scope.at('ipset', new_name, cidr), data: options, ...scope.expecting }
       : { method: 'POST', path: scope.at('ipset', new_name), data: { cidr, ...options }, ...scope.expecting };
   });
-}
-
-/** One approval for all, before the first; the answer to a failure says how far it came. */
-export async function sendAll({ cluster }: Scope, requests: readonly GateRequest[]): Promise<void> {
-  if (requests.length > 1) await cluster.approve(requests);
-  let done = 0;
-  for (const request of requests) {
-    try {
-      await cluster.request(request);
-      done += 1;
-    } catch (thrown) {
-      if (done === 0) throw thrown;
-      const { code, message, hint, retryable } = toCallError(thrown);
-      throw new CallError(code, `${done} of ${requests.length} changes were made, then: ${message}`, {
-        cluster: cluster.name,
-        hint: `${hint} list_firewall_objects shows what there is now.`,
-        retryable,
-        cause: thrown,
-      });
-    }
-  }
 }

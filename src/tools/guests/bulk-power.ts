@@ -1,13 +1,12 @@
 import { z } from 'zod';
 import { defineTool } from '../define.ts';
+import { LIVE_CALLS, liveState } from '../guest-live.ts';
 import type { GuestTarget } from '../guest-target.ts';
-import { selectionOf } from '../params.ts';
+import { selectionOf, wholeParam } from '../params.ts';
 import { TASK_CALLS, taskDeadline } from '../task.ts';
 import { bulkOutput, bulkSentence, bulkWaitParam, runBulk } from './bulk.ts';
 import { bulkParams, selectGuests } from './bulk-selection.ts';
-import { LIVE_CALLS, liveState } from './live.ts';
 import { checkOptions, DONE, haNote, POWER_ACTIONS, POWER_CALLS, planPower } from './power.ts';
-import { wholeParam } from './words.ts';
 
 export const bulkPower = defineTool({
   name: 'bulk_power',

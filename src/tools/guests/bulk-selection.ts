@@ -4,8 +4,8 @@ import { wildcard } from '../../config/wildcard.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { inQuotes, quoted } from '../../proxmox/text.ts';
 import { someOf } from '../fleet.ts';
-import { clusterParam, textParam } from '../params.ts';
-import { listOf, unfitting } from './words.ts';
+import { clusterParam, listOf, textParam } from '../params.ts';
+import { unfitting } from '../refusals.ts';
 
 const MOST_GUESTS = 100;
 

@@ -6,10 +6,9 @@ import { quoted } from '../../proxmox/text.ts';
 import type { ToolContext } from '../define.ts';
 import { someOf } from '../fleet.ts';
 import { type GuestTarget, targetOf } from '../guest-target.ts';
-import { selectedFields } from '../params.ts';
+import { selectedFields, wholeParam } from '../params.ts';
 import { compact, count } from '../results.ts';
 import { runTask } from '../task.ts';
-import { wholeParam } from './words.ts';
 
 /** Tasks of one call that run at the same time: each of a node's three workers serves others, too. */
 const AT_ONCE = 4;

@@ -1,14 +1,15 @@
 import type { GatedCluster } from '../../access/gate.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { bridgeFor, storageFor } from '../defaults.ts';
+import { type GuestConfig, isCdrom, VOLUME_KEY } from '../guest-config.ts';
 import type { GuestTarget } from '../guest-target.ts';
-import { type GuestConfig, isCdrom, VOLUME_KEY } from './config.ts';
+import { propertyString, readProperties } from '../property-string.ts';
+import { unfitting } from '../refusals.ts';
 import { type Devices, deviceOptions } from './devices.ts';
 import { type DiskWords, diskOptions } from './disks.ts';
 import { type NicWords, nicOptions } from './nics.ts';
-import { propertyString, readProperties } from './property-string.ts';
 import { type Settings, settingOptions, VM_ALONE } from './settings.ts';
-import { merged, refuseWords, unfitting } from './words.ts';
+import { merged, refuseWords } from './words.ts';
 
 type Value = string | number | boolean;
 

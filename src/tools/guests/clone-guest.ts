@@ -2,15 +2,15 @@ import { z } from 'zod';
 import { quoted } from '../../proxmox/text.ts';
 import { nodeParam, storageParam } from '../defaults.ts';
 import { defineTool } from '../define.ts';
+import { LIVE_CALLS, liveState } from '../guest-live.ts';
 import { guestFields, guestLabel, guestParams, guestTarget, vmidParam } from '../guest-target.ts';
 import { textParam } from '../params.ts';
+import { notNow, unfitting } from '../refusals.ts';
 import { compact } from '../results.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
-import { LIVE_CALLS, liveState } from './live.ts';
 import { NEXT_ID, vmidFor } from './new-guest.ts';
-import { notNow } from './refusals.ts';
 import { newNameParam } from './settings.ts';
-import { refuseWords, unfitting } from './words.ts';
+import { refuseWords } from './words.ts';
 
 const SHARED = ['newid', 'full', 'snapname', 'target', 'storage', 'pool'];
 

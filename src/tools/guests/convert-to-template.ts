@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { defineTool } from '../define.ts';
+import { LIVE_CALLS, liveState } from '../guest-live.ts';
 import { guestFields, guestLabel, guestParams, guestTarget } from '../guest-target.ts';
+import { notNow } from '../refusals.ts';
 import { rowsOf } from '../results.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
-import { LIVE_CALLS, liveState } from './live.ts';
-import { notNow } from './refusals.ts';
 
 export const convertToTemplate = defineTool({
   name: 'convert_to_template',

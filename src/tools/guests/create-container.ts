@@ -3,19 +3,19 @@ import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { bridgeFor, nodeFor, nodeParam, storageFor, storageParam } from '../defaults.ts';
 import { defineTool } from '../define.ts';
+import { NIC_KEY } from '../guest-config.ts';
 import { guestLabel, vmidParam } from '../guest-target.ts';
-import { clusterParam, textParam } from '../params.ts';
+import { clusterParam, formParam, listOf, textParam } from '../params.ts';
+import { propertyString } from '../property-string.ts';
 import { compact } from '../results.ts';
 import { sizeParam } from '../size.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskSentence, waitParam } from '../task.ts';
-import { NIC_KEY } from './config.ts';
 import { requireTemplate, TEMPLATE_CALL, templateParam } from './container-template.ts';
 import { gibibytes } from './disks.ts';
 import { NEXT_ID, newGuestFields, newGuestOutput, vmidFor } from './new-guest.ts';
 import { nicOptions, nicsParam } from './nics.ts';
-import { propertyString } from './property-string.ts';
 import { newNameParam, setParam, settingOptions, sharedSettings } from './settings.ts';
-import { formParam, listOf, merged } from './words.ts';
+import { merged } from './words.ts';
 
 const KEYS = [
   ...[

@@ -1,11 +1,12 @@
 import { z } from 'zod';
+import { isTrue } from '../../catalogue/json.ts';
 import { defineTool } from '../define.ts';
+import { CONFIG_CALLS, readConfig } from '../guest-config.ts';
+import { LIVE_CALLS, liveState } from '../guest-live.ts';
 import { guestFields, guestLabel, guestParams, guestTarget } from '../guest-target.ts';
+import { notNow } from '../refusals.ts';
 import { compact } from '../results.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
-import { CONFIG_CALLS, isOn, readConfig } from './config.ts';
-import { LIVE_CALLS, liveState } from './live.ts';
-import { notNow } from './refusals.ts';
 
 const PARAMETERS = ['purge', 'destroy-unreferenced-disks'];
 
@@ -36,7 +37,7 @@ export const deleteGuest = defineTool({
     const { cluster, guest, at } = target;
     const [live, { values }] = await Promise.all([liveState(target), readConfig(target)]);
     const { vmid } = guest;
-    if (isOn(values.protection)) {
+    if (isTrue(values.protection)) {
       throw notNow(
         cluster,
         `Guest ${vmid} is protected.`,

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import type { GateRequest } from '../../access/gate.ts';
+import { isTrue } from '../../catalogue/json.ts';
 import { toCallError } from '../../proxmox/errors.ts';
 import { defineTool } from '../define.ts';
+import { CONFIG_CALLS, diskOf, type GuestConfig, isCdrom, readConfig } from '../guest-config.ts';
 import { type GuestTarget, guestFields, guestLabel, guestParams, guestTarget } from '../guest-target.ts';
 import { textParam } from '../params.ts';
+import { notNow, unfitting } from '../refusals.ts';
 import { compact } from '../results.ts';
-import { CONFIG_CALLS, diskOf, type GuestConfig, isCdrom, isOn, readConfig } from './config.ts';
-import { notNow } from './refusals.ts';
-import { unfitting } from './words.ts';
 
 export const detachDisk = defineTool({
   name: 'detach_disk',
@@ -72,7 +72,7 @@ interface Detaching {
 /** @throws CallError where the disk can't go, or would go with its data unasked */
 function requestFor({ cluster, guest, at }: GuestTarget, config: GuestConfig, wish: Detaching): GateRequest {
   const { disk, value, destroys } = wish;
-  if (isOn(config.values.protection)) {
+  if (isTrue(config.values.protection)) {
     throw notNow(
       cluster,
       `Guest ${guest.vmid} is protected.`,

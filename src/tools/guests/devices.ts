@@ -1,5 +1,5 @@
-import { freeKey } from './config.ts';
-import { propertyString } from './property-string.ts';
+import { freeKey } from '../guest-config.ts';
+import { propertyString } from '../property-string.ts';
 
 export interface Devices {
   pci?: readonly string[] | undefined;

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import type { GuestRow } from '../../clusters/inventory.ts';
 import { CallError } from '../../proxmox/errors.ts';
-import { textParam } from '../params.ts';
+import { freeKey, isCdrom } from '../guest-config.ts';
+import { textParam, wordsParam } from '../params.ts';
+import { propertyString, readProperties } from '../property-string.ts';
+import { unfitting } from '../refusals.ts';
 import { sizeOf } from '../size.ts';
-import { freeKey, isCdrom } from './config.ts';
-import { propertyString, readProperties } from './property-string.ts';
-import { refuseWords, unfitting, wordsParam } from './words.ts';
+import { refuseWords } from './words.ts';
 
 const GIB = 1024 ** 3;
 /** `storage:volume`, never a path of the node. */

@@ -1,13 +1,14 @@
 import { z } from 'zod';
+import { isTrue } from '../../catalogue/json.ts';
 import { CallError, toCallError } from '../../proxmox/errors.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { defineTool, READS } from '../define.ts';
 import { someOf } from '../fleet.ts';
+import { CONFIG_CALLS, readConfig } from '../guest-config.ts';
+import { LIVE_CALLS, type LiveState, liveState } from '../guest-live.ts';
 import { type GuestTarget, guestFields, guestLabel, guestParams, guestTarget } from '../guest-target.ts';
 import { compact, count, isoTime } from '../results.ts';
-import { CONFIG_CALLS, isOn, readConfig } from './config.ts';
 import { shownAddresses, shownConfig, shownPending, shownSnapshots, shownState } from './guest-view.ts';
-import { LIVE_CALLS, type LiveState, liveState } from './live.ts';
 
 /** An agent that hangs must not keep the rest waiting. */
 const AGENT_MS = 8000;
@@ -109,7 +110,7 @@ function partsOf(target: GuestTarget): Record<string, Promise<Record<string, unk
 async function addressesOf(target: GuestTarget, { state, row }: LiveState): Promise<Record<string, unknown>> {
   const { cluster, guest, at } = target;
   if (state !== 'running') return {};
-  if (guest.type === 'qemu' && !isOn(row.agent)) {
+  if (guest.type === 'qemu' && !isTrue(row.agent)) {
     // `problems` shows no hint, so the message itself says what to do.
     throw new CallError(
       'UPSTREAM_ERROR',

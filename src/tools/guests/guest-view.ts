@@ -1,8 +1,8 @@
-import { isObject } from '../../catalogue/json.ts';
+import { isObject, isTrue } from '../../catalogue/json.ts';
+import { NIC_KEY, VOLUME_KEY } from '../guest-config.ts';
+import type { LiveState } from '../guest-live.ts';
+import { readProperties } from '../property-string.ts';
 import { compact, numberOf, percentOf, rowsOf, textOf } from '../results.ts';
-import { isOn, NIC_KEY, VOLUME_KEY } from './config.ts';
-import type { LiveState } from './live.ts';
-import { readProperties } from './property-string.ts';
 
 const MOST_ADDRESSES = 50;
 const MOST_SNAPSHOTS = 50;
@@ -106,7 +106,7 @@ export function shownSnapshots(data: unknown) {
       ...compact({
         created_at: isoSeconds(row.snaptime),
         description: textOf(row.description)?.trim(),
-        with_ram: isOn(row.vmstate) ? true : undefined,
+        with_ram: isTrue(row.vmstate) ? true : undefined,
       }),
     })),
   };
@@ -120,7 +120,7 @@ function isoSeconds(value: unknown): string | undefined {
 /** What waits for the next start. */
 export function shownPending(data: unknown) {
   return rowsOf(data)
-    .filter((row) => row.pending !== undefined || isOn(row.delete) || row.delete === 2)
+    .filter((row) => row.pending !== undefined || isTrue(row.delete) || row.delete === 2)
     .map((row) => ({
       key: textOf(row.key) ?? '',
       ...(row.key === 'cipassword'

@@ -1,14 +1,13 @@
 import type { GatedCluster, GateRequest } from '../../access/gate.ts';
-import { isObject } from '../../catalogue/json.ts';
+import { isObject, isTrue } from '../../catalogue/json.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { quoted } from '../../proxmox/text.ts';
 import type { ApiCall } from '../define.ts';
 import { someOf } from '../fleet.ts';
+import { LIVE_CALLS, type LiveState, liveState } from '../guest-live.ts';
 import type { GuestTarget } from '../guest-target.ts';
+import { notNow } from '../refusals.ts';
 import { compact, rowsOf, textOf } from '../results.ts';
-import { isOn } from './config.ts';
-import { LIVE_CALLS, type LiveState, liveState } from './live.ts';
-import { notNow } from './refusals.ts';
 
 export interface MigrationWish {
   target: string;
@@ -68,7 +67,7 @@ async function planVm(target: GuestTarget, wish: MigrationWish): Promise<Migrati
   const facts = isObject(data) ? data : {};
   checkFacts(target, facts, wish);
   const runs = live.state === 'running' || live.state === 'paused';
-  const local = rowsOf(facts.local_disks).filter((disk) => !isOn(disk.is_unused) && !isOn(disk.cdrom));
+  const local = rowsOf(facts.local_disks).filter((disk) => !isTrue(disk.is_unused) && !isTrue(disk.cdrom));
   const copies = local.flatMap(({ volid }) => textOf(volid) ?? []);
   const options = compact({
     target: wish.target,
@@ -90,7 +89,7 @@ function checkFacts(
     const why = `VM ${guest.vmid} uses devices of its node: ${someOf(devices)}.`;
     throw notNow(cluster, why, 'Take them off first, or pass them through by a mapping.');
   }
-  const discs = rowsOf(facts.local_disks).filter((disk) => isOn(disk.cdrom));
+  const discs = rowsOf(facts.local_disks).filter((disk) => isTrue(disk.cdrom));
   if (discs.length > 0) {
     const names = someOf(discs.flatMap(({ volid }) => textOf(volid) ?? []).map(quoted));
     throw notNow(

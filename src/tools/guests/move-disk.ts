@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { quoted } from '../../proxmox/text.ts';
 import { defineTool } from '../define.ts';
+import { CONFIG_CALLS, diskOf, readConfig } from '../guest-config.ts';
+import { LIVE_CALLS, liveState } from '../guest-live.ts';
 import { guestFields, guestLabel, guestParams, guestTarget } from '../guest-target.ts';
 import { textParam } from '../params.ts';
+import { notNow, unfitting } from '../refusals.ts';
 import { compact } from '../results.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
-import { CONFIG_CALLS, diskOf, readConfig } from './config.ts';
-import { LIVE_CALLS, liveState } from './live.ts';
-import { notNow } from './refusals.ts';
-import { refuseWords, unfitting } from './words.ts';
+import { refuseWords } from './words.ts';
 
 export const moveDisk = defineTool({
   name: 'move_disk',

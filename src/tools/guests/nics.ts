@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import type { GuestRow } from '../../clusters/inventory.ts';
-import { textParam } from '../params.ts';
-import { freeKey } from './config.ts';
-import { type Options, propertyString, readProperties } from './property-string.ts';
-import { refuseWords, unfitting, wordsParam } from './words.ts';
+import { freeKey } from '../guest-config.ts';
+import { textParam, wordsParam } from '../params.ts';
+import { type Options, propertyString, readProperties } from '../property-string.ts';
+import { unfitting } from '../refusals.ts';
+import { refuseWords } from './words.ts';
 
 const MODELS = ['virtio', 'e1000', 'e1000e', 'vmxnet3', 'rtl8139'] as const;
 /** All that Proxmox knows, each a key of its own with the MAC as value. */

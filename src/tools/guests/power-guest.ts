@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { defineTool } from '../define.ts';
+import { LIVE_CALLS, liveState } from '../guest-live.ts';
 import { guestFields, guestLabel, guestParams, guestTarget } from '../guest-target.ts';
+import { wholeParam } from '../params.ts';
 import { compact } from '../results.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
-import { LIVE_CALLS, liveState } from './live.ts';
 import { DONE, haNote, POWER_ACTIONS, POWER_CALLS, planPower } from './power.ts';
-import { wholeParam } from './words.ts';
 
 export const powerGuest = defineTool({
   name: 'power_guest',

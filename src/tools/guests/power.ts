@@ -2,10 +2,9 @@ import type { GateRequest } from '../../access/gate.ts';
 import type { GuestRow } from '../../clusters/inventory.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import type { ApiCall } from '../define.ts';
+import type { LiveState } from '../guest-live.ts';
 import type { GuestTarget } from '../guest-target.ts';
 import { compact } from '../results.ts';
-import { kindWord } from './config.ts';
-import type { LiveState } from './live.ts';
 
 export const POWER_ACTIONS = [
   'start',

@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { CallError } from '../../proxmox/errors.ts';
 import { defineTool } from '../define.ts';
+import { CONFIG_CALLS, diskOf, isCdrom, readConfig } from '../guest-config.ts';
 import { guestFields, guestLabel, guestParams, guestTarget } from '../guest-target.ts';
 import { textParam } from '../params.ts';
+import { readProperties } from '../property-string.ts';
+import { unfitting } from '../refusals.ts';
 import { compact } from '../results.ts';
 import { inWords, sizeOf } from '../size.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
-import { CONFIG_CALLS, diskOf, isCdrom, readConfig } from './config.ts';
-import { readProperties } from './property-string.ts';
-import { unfitting } from './words.ts';
 
 const NO_CHANGE = 'It has that size already; nothing was sent.';
 

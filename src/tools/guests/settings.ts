@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { GuestRow } from '../../clusters/inventory.ts';
-import { textParam } from '../params.ts';
+import { formParam, listOf, textParam, wholeParam } from '../params.ts';
+import { unfitting } from '../refusals.ts';
 import { compact } from '../results.ts';
 import { sizeParam } from '../size.ts';
-import { tagsText } from './config.ts';
 import { mebibytes } from './disks.ts';
-import { formParam, listOf, refuseWords, unfitting, wholeParam } from './words.ts';
+import { refuseWords } from './words.ts';
 
 /** What steers a call, overwrites a guest, or has a tool or an argument of its own. */
 const KEPT_BACK =

@@ -4,8 +4,8 @@ import { CallError, toCallError } from '../../proxmox/errors.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { defineTool, READS } from '../define.ts';
 import { someOf } from '../fleet.ts';
-import { unreadField, withoutUnread } from '../inventory/node-parts.ts';
 import { clusterParam, limitParam, selectedFields, selectionOf } from '../params.ts';
+import { unreadField, withoutUnread } from '../parts.ts';
 import { compact, count, isoTime, textOf } from '../results.ts';
 import {
   GENERATION_CALLS,

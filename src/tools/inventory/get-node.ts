@@ -2,9 +2,10 @@ import { z } from 'zod';
 import { quoted } from '../../proxmox/text.ts';
 import { nodeParam } from '../defaults.ts';
 import { defineTool, READS } from '../define.ts';
+import { knownNode } from '../nodes.ts';
 import { clusterParam, selectedFields, selectionOf } from '../params.ts';
+import { readParts, unreadField, withoutUnread } from '../parts.ts';
 import { count } from '../results.ts';
-import { knownNode, readParts, unreadField, withoutUnread } from './node-parts.ts';
 import { NODE_PARTS, nodeReaders } from './node-reads.ts';
 
 const part = z.looseObject({}).optional();

@@ -5,10 +5,11 @@ import { CallError } from '../../proxmox/errors.ts';
 import { quoted } from '../../proxmox/text.ts';
 import { nodeParam } from '../defaults.ts';
 import { defineTool, READS } from '../define.ts';
+import { knownNode } from '../nodes.ts';
 import { clusterParam, selectedFields, selectionOf } from '../params.ts';
+import { readParts, unreadField, withoutUnread } from '../parts.ts';
 import { count, noted, rowsOf } from '../results.ts';
 import { type Device, hostDevices, type MappingKind, mappingsOf } from './host-devices.ts';
-import { knownNode, readParts, unreadField, withoutUnread } from './node-parts.ts';
 
 /** Of each kind; a large host shows a hundred functions of its network cards. */
 const MOST_DEVICES = 150;

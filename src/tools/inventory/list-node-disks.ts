@@ -7,9 +7,9 @@ import { quoted } from '../../proxmox/text.ts';
 import { nodeParam } from '../defaults.ts';
 import { defineTool, READS } from '../define.ts';
 import { someOf } from '../fleet.ts';
+import { knownNode } from '../nodes.ts';
 import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
 import { compact, count, noted, numberOf, rowsOf, textOf } from '../results.ts';
-import { knownNode } from './node-parts.ts';
 
 /** A storage server has that many; each row is short. */
 const MOST_DISKS = 200;

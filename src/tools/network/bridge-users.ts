@@ -1,7 +1,7 @@
 import type { GatedCluster } from '../../access/gate.ts';
+import { NIC_KEY, readConfig } from '../guest-config.ts';
 import { targetOf } from '../guest-target.ts';
-import { NIC_KEY, readConfig } from '../guests/config.ts';
-import { readProperties } from '../guests/property-string.ts';
+import { readProperties } from '../property-string.ts';
 
 /** Each takes a question of its own. */
 const MOST_GUESTS = 300;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineTool, READS } from '../define.ts';
+import { NIC_KEY, readConfig } from '../guest-config.ts';
 import { guestFields, guestLabel, guestParams, guestTarget } from '../guest-target.ts';
-import { NIC_KEY, readConfig } from '../guests/config.ts';
 import { textParam } from '../params.ts';
 import { noted } from '../results.ts';
 import { INTERFACE_CALLS, refused } from './interfaces.ts';

@@ -4,7 +4,7 @@ import { isTrue, type Json, number } from '../../catalogue/json.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { toCallError } from '../../proxmox/errors.ts';
 import type { GuestTarget } from '../guest-target.ts';
-import { readProperties } from '../guests/property-string.ts';
+import { readProperties } from '../property-string.ts';
 import { compact, rowsOf, textOf } from '../results.ts';
 import { portsOf, readNetwork, vlanOf } from './interfaces.ts';
 import { configured } from './sdn-kinds.ts';

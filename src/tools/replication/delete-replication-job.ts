@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { quoted } from '../../proxmox/text.ts';
-import { scopeOf } from '../backups/scope.ts';
 import { defineTool } from '../define.ts';
+import { scopeOf } from '../guest-scope.ts';
 import { clusterParam, selectedFields, selectionOf } from '../params.ts';
 import { REPLICATION_CALLS, replicationIdParam, replicationRow, requireReplication } from './job.ts';
 

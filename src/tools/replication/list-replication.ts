@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { inQuotes, quoted } from '../../proxmox/text.ts';
-import { scopeOf } from '../backups/scope.ts';
 import { defineTool, READS } from '../define.ts';
 import { someOf } from '../fleet.ts';
+import { scopeOf } from '../guest-scope.ts';
 import { guestParams } from '../guest-target.ts';
 import { limitParam, selectedFields, selectionOf } from '../params.ts';
 import { count } from '../results.ts';

@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { isTrue } from '../../catalogue/json.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { inQuotes, quoted } from '../../proxmox/text.ts';
 import { defineTool } from '../define.ts';
+import { type LiveState, liveState } from '../guest-live.ts';
 import {
   type GuestTarget,
   guestFields,
@@ -17,11 +19,10 @@ import {
   descriptionParam,
   expecting,
   ifReadable,
-  type LiveState,
-  liveState,
   newSnapshotParam,
   readSnapshots,
   requireUnlocked,
+  snapshotCalls,
 } from './snapshots.ts';
 
 export const createSnapshot = defineTool({
@@ -32,14 +33,7 @@ export const createSnapshot = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   calls: [
     ['GET', '/cluster/resources'],
-    ...(['qemu', 'lxc'] as const).flatMap(
-      (type) =>
-        [
-          ['GET', `/nodes/{node}/${type}/{vmid}/status/current`],
-          ['GET', `/nodes/{node}/${type}/{vmid}/snapshot`],
-          ['GET', `/nodes/{node}/${type}/{vmid}/feature`, 'feature'],
-        ] as const,
-    ),
+    ...snapshotCalls(['GET', '/status/current'], ['GET', '/snapshot'], ['GET', '/feature', 'feature']),
     ['POST', '/nodes/{node}/qemu/{vmid}/snapshot', 'snapname', 'description', 'vmstate'],
     ['POST', '/nodes/{node}/lxc/{vmid}/snapshot', 'snapname', 'description'],
     ...TASK_CALLS,
@@ -64,7 +58,7 @@ export const createSnapshot = defineTool({
     const target = await guestTarget(context, args);
     if (args.with_ram === true) requireKind(target, 'qemu', 'taken with their RAM');
     const live = await checked(target, args.snapshot);
-    const withRam = args.with_ram === true && live?.status !== 'stopped';
+    const withRam = args.with_ram === true && live?.row.status !== 'stopped';
     const request = {
       method: 'POST',
       path: target.at('snapshot'),
@@ -136,10 +130,10 @@ function refusal({ cluster }: GuestTarget, message: string, hint: string): CallE
 /** What the one who rolls back has to know, and would not expect. */
 function noteOn(live: LiveState | undefined, { guest }: GuestTarget, withRam: boolean): string | undefined {
   if (live === undefined || guest.type === 'lxc') return undefined;
-  if (live.status === 'stopped')
+  if (live.row.status === 'stopped')
     return withRam ? 'It was not running, so there was no RAM to save.' : undefined;
   if (withRam) return undefined;
-  return live.hasAgent
+  return isTrue(live.row.agent)
     ? 'Without its RAM: the guest agent, where it runs, froze the file systems; rolling back leaves it stopped.'
     : 'It was running, without RAM and guest agent: rolling back finds its disks as after a power cut.';
 }

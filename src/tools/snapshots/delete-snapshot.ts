@@ -3,7 +3,14 @@ import { quoted } from '../../proxmox/text.ts';
 import { defineTool } from '../define.ts';
 import { guestFields, guestLabel, guestParams, guestTarget } from '../guest-target.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
-import { expecting, ifReadable, readSnapshots, requireSnapshot, snapshotParam } from './snapshots.ts';
+import {
+  expecting,
+  ifReadable,
+  readSnapshots,
+  requireSnapshot,
+  snapshotCalls,
+  snapshotParam,
+} from './snapshots.ts';
 
 export const deleteSnapshot = defineTool({
   name: 'delete_snapshot',
@@ -13,13 +20,7 @@ export const deleteSnapshot = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
   calls: [
     ['GET', '/cluster/resources'],
-    ...(['qemu', 'lxc'] as const).flatMap(
-      (type) =>
-        [
-          ['GET', `/nodes/{node}/${type}/{vmid}/snapshot`],
-          ['DELETE', `/nodes/{node}/${type}/{vmid}/snapshot/{snapname}`, 'force'],
-        ] as const,
-    ),
+    ...snapshotCalls(['GET', '/snapshot'], ['DELETE', '/snapshot/{snapname}', 'force']),
     ...TASK_CALLS,
   ],
   withoutCluster: 'lookup',

@@ -1,16 +1,17 @@
 import { z } from 'zod';
 import { quoted } from '../../proxmox/text.ts';
 import { defineTool } from '../define.ts';
+import { liveState } from '../guest-live.ts';
 import { guestFields, guestLabel, guestParams, guestTarget } from '../guest-target.ts';
-import { compact, isoTime } from '../results.ts';
+import { compact, isoTime, textOf } from '../results.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
 import {
   expecting,
   ifReadable,
-  liveState,
   readSnapshots,
   requireSnapshot,
   requireUnlocked,
+  snapshotCalls,
   snapshotParam,
 } from './snapshots.ts';
 
@@ -23,13 +24,10 @@ export const rollbackSnapshot = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   calls: [
     ['GET', '/cluster/resources'],
-    ...(['qemu', 'lxc'] as const).flatMap(
-      (type) =>
-        [
-          ['GET', `/nodes/{node}/${type}/{vmid}/status/current`],
-          ['GET', `/nodes/{node}/${type}/{vmid}/snapshot`],
-          ['POST', `/nodes/{node}/${type}/{vmid}/snapshot/{snapname}/rollback`, 'start'],
-        ] as const,
+    ...snapshotCalls(
+      ['GET', '/status/current'],
+      ['GET', '/snapshot'],
+      ['POST', '/snapshot/{snapname}/rollback', 'start'],
     ),
     ...TASK_CALLS,
   ],
@@ -75,7 +73,7 @@ export const rollbackSnapshot = defineTool({
         snapshot: args.snapshot,
         ...compact({
           lost_since: taken === undefined ? undefined : isoTime(taken * 1000),
-          status: after?.status,
+          status: after && (textOf(after.row.status) ?? 'unknown'),
         }),
       },
       ...outcome,

@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import type { GatedCluster, GateRequest } from '../../access/gate.ts';
 import { isObject } from '../../catalogue/json.ts';
+import type { HttpMethod } from '../../proxmox/call.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { cleanText, quoted } from '../../proxmox/text.ts';
+import type { ApiCall } from '../define.ts';
 import { someOf } from '../fleet.ts';
+import type { LiveState } from '../guest-live.ts';
 import type { GuestTarget } from '../guest-target.ts';
 import { textParam } from '../params.ts';
 import { compact, numberOf, rowsOf, textOf } from '../results.ts';
@@ -29,6 +32,17 @@ export const newSnapshotParam = textParam(LONGEST_NAME)
 export const descriptionParam = z
   .string()
   .refine((text) => text.length <= 4096, 'is longer than 4096 characters');
+
+/** The calls of VMs and containers alike: `snapshotCalls(['GET', '/snapshot'])`. */
+export function snapshotCalls(
+  ...calls: readonly (readonly [method: HttpMethod, below: string, ...names: string[]])[]
+): ApiCall[] {
+  return ['qemu', 'lxc'].flatMap((type) =>
+    calls.map(
+      ([method, below, ...names]): ApiCall => [method, `/nodes/{node}/${type}/{vmid}${below}`, ...names],
+    ),
+  );
+}
 
 export interface Snapshot {
   name: string;
@@ -88,27 +102,8 @@ export function requireSnapshot({ all }: Snapshots, name: string, { cluster, gue
   });
 }
 
-/** What a guest does now, from `status/current`: the inventory may lag. */
-export interface LiveState {
-  status: string;
-  lock?: string;
-  /** Whether the guest agent is switched on in its configuration; VMs alone have one. */
-  hasAgent: boolean;
-}
-
-/** @throws CallError */
-export async function liveState({ cluster, at }: GuestTarget): Promise<LiveState> {
-  const { data } = await cluster.request({ method: 'GET', path: at('status', 'current') });
-  const row = isObject(data) ? data : {};
-  return {
-    status: textOf(row.status) ?? 'unknown',
-    hasAgent: row.agent === 1 || row.agent === true,
-    ...compact({ lock: textOf(row.lock) }),
-  };
-}
-
 /** @throws CallError CONFLICT where the guest is locked: the task would end with no more than that */
-export function requireUnlocked({ lock }: LiveState, { cluster, guest }: GuestTarget): void {
+export function requireUnlocked({ lock }: Pick<LiveState, 'lock'>, { cluster, guest }: GuestTarget): void {
   if (lock === undefined) return;
   throw new CallError('CONFLICT', `Guest ${guest.vmid} is locked (${cleanText(lock)}).`, {
     cluster: cluster.name,

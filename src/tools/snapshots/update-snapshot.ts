@@ -8,6 +8,7 @@ import {
   ifReadable,
   readSnapshots,
   requireSnapshot,
+  snapshotCalls,
   snapshotParam,
 } from './snapshots.ts';
 
@@ -19,13 +20,7 @@ export const updateSnapshot = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   calls: [
     ['GET', '/cluster/resources'],
-    ...(['qemu', 'lxc'] as const).flatMap(
-      (type) =>
-        [
-          ['GET', `/nodes/{node}/${type}/{vmid}/snapshot`],
-          ['PUT', `/nodes/{node}/${type}/{vmid}/snapshot/{snapname}/config`, 'description'],
-        ] as const,
-    ),
+    ...snapshotCalls(['GET', '/snapshot'], ['PUT', '/snapshot/{snapname}/config', 'description']),
   ],
   withoutCluster: 'lookup',
   input: z.strictObject({ ...guestParams, snapshot: snapshotParam, description: descriptionParam }),

@@ -6,8 +6,8 @@ import type { Inventory, StorageRow } from '../../clusters/inventory.ts';
 import { ApiPath, apiPath } from '../../proxmox/api-path.ts';
 import { toCallError } from '../../proxmox/errors.ts';
 import { inQuotes } from '../../proxmox/text.ts';
-import { refuser } from '../backups/refuser.ts';
 import { someOf } from '../fleet.ts';
+import { refuser } from '../refusals.ts';
 import { rowsOf, textOf } from '../results.ts';
 
 /** One slow storage must not cost the answer. */

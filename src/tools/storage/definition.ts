@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import type { GatedCluster } from '../../access/gate.ts';
+import { isTrue } from '../../catalogue/json.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { inQuotes } from '../../proxmox/text.ts';
-import { retentionText } from '../backups/keep.ts';
 import { someOf } from '../fleet.ts';
-import { isOn } from '../guests/config.ts';
 import { textParam } from '../params.ts';
 import { compact, rowsOf, textOf } from '../results.ts';
+import { retentionText } from '../retention.ts';
 import { withoutSecrets } from './kinds.ts';
 
 /** `GET /storage/{storage}` would need Datastore.Allocate; the list shows whatever may be seen at all. */
@@ -69,8 +69,8 @@ export async function readDefinitions(cluster: GatedCluster): Promise<Definition
       type: String(type),
       content: listOf(content),
       nodes: textOf(nodes) === undefined ? undefined : listOf(nodes),
-      enabled: !isOn(disable),
-      shared: isOn(shared),
+      enabled: !isTrue(disable),
+      shared: isTrue(shared),
       pruneBackups: retentionText(prune),
       options,
       digest: textOf(digest),

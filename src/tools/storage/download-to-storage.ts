@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { GatedCluster } from '../../access/gate.ts';
 import { quoted } from '../../proxmox/text.ts';
-import { refuser } from '../backups/refuser.ts';
 import { nodeParam, storageParam } from '../defaults.ts';
 import { defineTool } from '../define.ts';
 import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
+import { refuser } from '../refusals.ts';
 import { compact, noted } from '../results.ts';
 import { inWords } from '../size.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';

@@ -2,7 +2,7 @@ import type { GatedCluster, GateRequest } from '../../access/gate.ts';
 import { isObject } from '../../catalogue/json.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
-import { refuser } from '../backups/refuser.ts';
+import { refuser } from '../refusals.ts';
 import { numberOf, textOf } from '../results.ts';
 import { checksumData, contentOfName, type FileContent, normalised } from './files.ts';
 import type { Place } from './place.ts';

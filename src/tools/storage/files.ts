@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { GatedCluster } from '../../access/gate.ts';
 import { quoted } from '../../proxmox/text.ts';
-import { refuser } from '../backups/refuser.ts';
 import { textParam } from '../params.ts';
+import { refuser } from '../refusals.ts';
 import { CONTENT_CALLS, readContents, type Volume } from './content.ts';
 import type { Place } from './place.ts';
 

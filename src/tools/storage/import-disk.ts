@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { GateRequest } from '../../access/gate.ts';
 import { quoted } from '../../proxmox/text.ts';
-import { refuser } from '../backups/refuser.ts';
 import { storageFor, storageParam } from '../defaults.ts';
 import { defineTool } from '../define.ts';
+import { CONFIG_CALLS, freeKey, readConfig } from '../guest-config.ts';
 import {
   type GuestTarget,
   guestFields,
@@ -12,9 +12,9 @@ import {
   guestTarget,
   requireKind,
 } from '../guest-target.ts';
-import { CONFIG_CALLS, freeKey, readConfig } from '../guests/config.ts';
-import { propertyString } from '../guests/property-string.ts';
 import { textParam } from '../params.ts';
+import { propertyString } from '../property-string.ts';
+import { refuser } from '../refusals.ts';
 import { compact, textOf } from '../results.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
 import { CONTENT_CALLS, findVolume } from './content.ts';

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { matchesWildcard } from '../../config/wildcard.ts';
-import { ageDays, namesOf } from '../backups/archive-row.ts';
 import { defineTool, READS } from '../define.ts';
 import { remarks } from '../fleet.ts';
 import { vmidParam } from '../guest-target.ts';
+import { guestNames } from '../inventories.ts';
 import { checkCursor, listParams, type Order, pageOf, pagingFields, showing } from '../paging.ts';
 import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
-import { compact, count, isoTime, noted } from '../results.ts';
+import { ageDays, compact, count, isoTime, noted } from '../results.ts';
 import { inWords } from '../size.ts';
 import { CONTENT_CALLS, readContents, unreadParts, type Volume } from './content.ts';
 
@@ -72,7 +72,7 @@ export const listStorageContent = defineTool({
       vmid,
     });
     context.signal.throwIfAborted();
-    const names = namesOf(inventory);
+    const names = guestNames(inventory);
     const fitting = volumes.filter(
       (volume) =>
         isNamed(volume, args.name) &&

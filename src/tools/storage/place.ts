@@ -1,12 +1,11 @@
 import type { GatedCluster } from '../../access/gate.ts';
-import { isObject } from '../../catalogue/json.ts';
+import { isObject, isTrue } from '../../catalogue/json.ts';
 import type { Inventory } from '../../clusters/inventory.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { inQuotes, quoted } from '../../proxmox/text.ts';
-import { refuser } from '../backups/refuser.ts';
 import { nodeFor, storageFor } from '../defaults.ts';
 import { someOf } from '../fleet.ts';
-import { isOn } from '../guests/config.ts';
+import { refuser } from '../refusals.ts';
 import { numberOf, textOf } from '../results.ts';
 import { inWords } from '../size.ts';
 
@@ -34,8 +33,8 @@ export async function statusOf(cluster: GatedCluster, node: string, storage: str
   return {
     type: textOf(row.type),
     content: (textOf(row.content) ?? '').split(',').filter(Boolean),
-    enabled: row.enabled === undefined || isOn(row.enabled),
-    active: isOn(row.active),
+    enabled: row.enabled === undefined || isTrue(row.enabled),
+    active: isTrue(row.active),
     totalBytes: numberOf(row.total),
     usedBytes: numberOf(row.used),
     freeBytes: numberOf(row.avail),

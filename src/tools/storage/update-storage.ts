@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
-import { keepParam } from '../backups/keep.ts';
-import { refuser } from '../backups/refuser.ts';
 import { defineTool } from '../define.ts';
 import { someOf } from '../fleet.ts';
 import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
+import { refuser } from '../refusals.ts';
+import { keepParam } from '../retention.ts';
 import {
   contentsParam,
   DEFINITION_CALLS,

@@ -4,7 +4,7 @@ import type { GuestRow } from '../../clusters/inventory.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { toCallError } from '../../proxmox/errors.ts';
 import { quoted } from '../../proxmox/text.ts';
-import { VOLUME_KEY } from '../guests/config.ts';
+import { VOLUME_KEY } from '../guest-config.ts';
 import { rowsOf, textOf } from '../results.ts';
 
 export const USER_CALLS = (['qemu', 'lxc'] as const).flatMap(

@@ -6,9 +6,9 @@ import { toCallError } from '../../proxmox/errors.ts';
 import { nodeParam } from '../defaults.ts';
 import { defineTool, READS } from '../define.ts';
 import { remarks } from '../fleet.ts';
-import { checkCursor, listParams, type Order, pageOf, pagingFields, showing } from '../paging.ts';
-import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
-import { compact, noted, rowsOf } from '../results.ts';
+import { kindFields, kindPage, kindParams } from '../kind-list.ts';
+import { checkCursor, listParams, showing } from '../paging.ts';
+import { compact, rowsOf } from '../results.ts';
 import { KINDS, LIST_CALLS, SETTING_KINDS, type SettingKind } from './setting-kinds.ts';
 import { itemPath, readSettings, requireSetting, type Setting, shownSetting } from './settings.ts';
 
@@ -16,12 +16,6 @@ const READ_KINDS = [...SETTING_KINDS, 'notification_target', 'acme_directory'] a
 type ReadKind = (typeof READ_KINDS)[number];
 
 type Row = Record<string, unknown>;
-
-const BY_NAME: Order<Row> = {
-  value: ({ name }) => String(name),
-  id: ({ name }) => String(name),
-  descending: false,
-};
 
 /** The lists of these tell the least. */
 const DETAILED: ReadonlySet<ReadKind> = new Set(['acme_account', 'metric_server']);
@@ -45,38 +39,16 @@ export const listSettings = defineTool({
     ['GET', '/cluster/acme/directories'],
   ],
   input: z.strictObject({
-    cluster: clusterParam,
-    kind: z.enum(READ_KINDS),
-    name: textParam().optional(),
+    ...kindParams(READ_KINDS),
     check_node: nodeParam.describe('Checks mappings there.'),
     ...listParams(50, 500),
   }),
-  output: z.object({
-    ...selectedFields,
-    kind: z.enum(READ_KINDS),
-    rows: z.array(z.record(z.string(), z.unknown())),
-    total: z.int(),
-    ...pagingFields,
-  }),
+  output: z.object(kindFields(READ_KINDS)),
   async run(args, context) {
     checkCursor(args);
-    const { kind } = args;
     const cluster = context.cluster(args.cluster);
-    const { rows: all, problem } = await rowsFor(cluster, args);
-    const { rows, next_cursor, note } = pageOf(
-      [{ cluster: cluster.name, rows: all }],
-      BY_NAME,
-      { args, isAll: false, beside: {} },
-      (row) => row,
-    );
-    return {
-      ...selectionOf(cluster),
-      kind,
-      rows,
-      total: all.length,
-      ...(next_cursor === undefined ? {} : { next_cursor }),
-      ...noted(note, problem),
-    };
+    const { rows, problem } = await rowsFor(cluster, args);
+    return kindPage(cluster, args, rows, problem);
   },
   summary(answer) {
     const { cluster, kind, rows, total } = answer;

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { didYouMean } from '../../config/nearest.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
-import { refuser } from '../backups/refuser.ts';
 import { nodeFor, nodeParam } from '../defaults.ts';
 import { defineTool } from '../define.ts';
 import { someOf } from '../fleet.ts';
 import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
+import { refuser } from '../refusals.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
 import { readServices, SERVICE_CALLS } from './services.ts';
 

@@ -2,7 +2,7 @@ import type { GatedCluster, GateRequest } from '../../access/gate.ts';
 import { isObject, type Json } from '../../catalogue/json.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { toCallError } from '../../proxmox/errors.ts';
-import { refuser } from '../backups/refuser.ts';
+import { refuser } from '../refusals.ts';
 import { isoTime, numberOf, textOf } from '../results.ts';
 
 /** Options of the datacenter; not all of all versions. */

@@ -3,10 +3,10 @@ import type { GatedCluster } from '../../access/gate.ts';
 import { isObject, type Json } from '../../catalogue/json.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
-import { refuser } from '../backups/refuser.ts';
 import { nodeFor, nodeParam } from '../defaults.ts';
 import { defineTool } from '../define.ts';
 import { clusterParam, selectedFields, selectionOf } from '../params.ts';
+import { refuser } from '../refusals.ts';
 import { textOf } from '../results.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence, waitParam } from '../task.ts';
 

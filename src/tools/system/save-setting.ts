@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { GatedCluster, GateRequest } from '../../access/gate.ts';
 import { quoted } from '../../proxmox/text.ts';
-import { refuser } from '../backups/refuser.ts';
 import { defineTool } from '../define.ts';
 import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
+import { refuser } from '../refusals.ts';
 import { runTask, TASK_CALLS, taskDeadline, taskField, taskSentence } from '../task.ts';
 import { KINDS, LIST_CALLS, SAVE_CALLS, SETTING_KINDS } from './setting-kinds.ts';
 import { collectionPath, itemPath, readSettings, type Setting, shownSetting } from './settings.ts';

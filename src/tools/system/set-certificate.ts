@@ -3,10 +3,10 @@ import type { GatedCluster, GateRequest } from '../../access/gate.ts';
 import { isObject } from '../../catalogue/json.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
-import { refuser } from '../backups/refuser.ts';
 import { nodeFor, nodeParam } from '../defaults.ts';
 import { defineTool } from '../define.ts';
 import { clusterParam, selectedFields, selectionOf, textParam } from '../params.ts';
+import { refuser } from '../refusals.ts';
 import { noted } from '../results.ts';
 import {
   CERTIFICATE_CALLS,

@@ -2,11 +2,10 @@ import type { GatedCluster } from '../../access/gate.ts';
 import { isObject, type Json } from '../../catalogue/json.ts';
 import { ApiPath } from '../../proxmox/api-path.ts';
 import { quoted } from '../../proxmox/text.ts';
-import { withoutSecrets } from '../access/access-lists.ts';
-import { requireSupport } from '../access/supports.ts';
-import { refuser } from '../backups/refuser.ts';
 import { someOf } from '../fleet.ts';
-import { textOf } from '../results.ts';
+import { refuser } from '../refusals.ts';
+import { textOf, withoutSecrets } from '../results.ts';
+import { requireVersion } from '../versions.ts';
 import { KINDS, type SettingKind } from './setting-kinds.ts';
 
 /** One of a kind, with what Proxmox tells of it. */
@@ -30,7 +29,8 @@ export async function readSettings(
   data?: Readonly<Record<string, unknown>>,
 ): Promise<Setting[]> {
   const { collection, since, noun } = KINDS[kind];
-  if (since !== undefined) await requireSupport(cluster, ['GET', collection], { what: `A ${noun}`, since });
+  if (since !== undefined)
+    await requireVersion(cluster, 'GET', collection, { what: `A ${noun}`, isOne: true, since });
   const reply = await cluster.request({ method: 'GET', path: collectionPath(kind), data });
   return (Array.isArray(reply.data) ? reply.data : []).map((row) => {
     // Some lists are of names alone.

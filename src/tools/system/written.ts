@@ -1,5 +1,5 @@
 import { isObject } from '../../catalogue/json.ts';
-import { propertyString } from '../guests/property-string.ts';
+import { propertyString } from '../property-string.ts';
 
 type Options = Readonly<Record<string, unknown>>;
 

@@ -1,24 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ClusterSpec } from '../../../src/simulator/estate.ts';
-import { type ToolClient, type ToolClientOptions, toolClient } from '../../support/tool-client.ts';
-
-const ESTATE: ClusterSpec[] = [
-  {
-    name: 'production',
-    nodes: [{ name: 'a1' }, { name: 'a2' }],
-    pools: [{ poolid: 'old' }],
-    guests: [
-      { vmid: 100, type: 'qemu', node: 'a1', name: 'web', pool: 'old' },
-      { vmid: 101, type: 'qemu', node: 'a1', name: 'db' },
-      { vmid: 110, type: 'lxc', node: 'a2', name: 'dns' },
-    ],
-  },
-];
-
-const client = (options: ToolClientOptions = {}): Promise<ToolClient> =>
-  toolClient({ ...options, simulator: { clusters: ESTATE, ...options.simulator } });
-
-const accessOf = ({ production }: ToolClient) => production.state.access;
+import { accessOf, accessClient as client } from '../../support/access-client.ts';
 
 describe('save_group and save_role', () => {
   it('make them, change them, and tell which privileges came and went', async () => {

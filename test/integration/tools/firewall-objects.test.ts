@@ -1,19 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { firewallOf } from '../../../src/simulator/state/firewall.ts';
-import { type Answer, toolClient } from '../../support/tool-client.ts';
-
-async function client(options: Parameters<typeof toolClient>[0] = {}) {
-  const tools = await toolClient({ clusters: ['production'], ...options });
-  const { state } = tools.production;
-  const { firewalls } = state.datacenter;
-  return {
-    ...tools,
-    firewalls,
-    datacenter: firewallOf(firewalls, 'cluster'),
-    guest: (vmid: number) => firewallOf(firewalls, `guest/${vmid}`),
-    comments: (list: Answer[]) => list.map(({ comment }) => comment),
-  };
-}
+import { firewallClient as client } from '../../support/firewall-client.ts';
+import type { Answer } from '../../support/tool-client.ts';
 
 describe('firewall objects', () => {
   it('aliases are made, changed, renamed and deleted', async () => {

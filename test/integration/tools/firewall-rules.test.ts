@@ -1,21 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { firewallOf } from '../../../src/simulator/state/firewall.ts';
 import { sectionOf } from '../../../src/simulator/state/sdn.ts';
+import { firewallClient as client } from '../../support/firewall-client.ts';
 import { policyWith } from '../../support/gate.ts';
-import { type Answer, toolClient } from '../../support/tool-client.ts';
-
-async function client(options: Parameters<typeof toolClient>[0] = {}) {
-  const tools = await toolClient({ clusters: ['production'], ...options });
-  const { state } = tools.production;
-  const { firewalls } = state.datacenter;
-  return {
-    ...tools,
-    firewalls,
-    datacenter: firewallOf(firewalls, 'cluster'),
-    guest: (vmid: number) => firewallOf(firewalls, `guest/${vmid}`),
-    comments: (list: Answer[]) => list.map(({ comment }) => comment),
-  };
-}
+import type { Answer } from '../../support/tool-client.ts';
 
 /** Three rules: first, second, third. */
 function seed({ datacenter }: Awaited<ReturnType<typeof client>>): void {

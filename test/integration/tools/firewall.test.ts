@@ -1,20 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { firewallOf } from '../../../src/simulator/state/firewall.ts';
 import { sectionOf } from '../../../src/simulator/state/sdn.ts';
-import { type Answer, toolClient } from '../../support/tool-client.ts';
-
-async function client(options: Parameters<typeof toolClient>[0] = {}) {
-  const tools = await toolClient({ clusters: ['production'], ...options });
-  const { state } = tools.production;
-  const { firewalls } = state.datacenter;
-  return {
-    ...tools,
-    firewalls,
-    datacenter: firewallOf(firewalls, 'cluster'),
-    guest: (vmid: number) => firewallOf(firewalls, `guest/${vmid}`),
-    comments: (list: Answer[]) => list.map(({ comment }) => comment),
-  };
-}
+import { firewallClient as client } from '../../support/firewall-client.ts';
 
 describe('get_firewall', () => {
   it('says that nothing is filtered while the datacenter is off, and why', async () => {

@@ -78,6 +78,15 @@ describe('power_guest', () => {
     expect(writes()).toEqual([]);
   });
 
+  it('says that an argument is missing, and what it may be', async () => {
+    const client = await toolClient({ clusters: ['production'] });
+    const { message } = await client.refused('power_guest', { vmid: 103 });
+    expect(message).toMatch(/^The arguments do not fit: action is required: expected one of "start"\|/);
+    const wrong = await client.refused('power_guest', { vmid: 103, action: 'explode' });
+    expect(wrong.message).toMatch(/: action: Invalid option/);
+    expect(client.writes()).toEqual([]);
+  });
+
   it('the state decides, not the inventory that lags', async () => {
     const client = await toolClient({ clusters: ['production'], simulator: { resourcesLagSeconds: 3600 } });
     await client.call('find_guests', { name: 'build-01' });

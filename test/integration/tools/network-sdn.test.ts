@@ -1,25 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { loadBuiltInCatalogue } from '../../../src/catalogue/builtin.ts';
 import { Catalogue } from '../../../src/catalogue/catalogue.ts';
-import { settingsOf } from '../../../src/simulator/state/node-settings.ts';
 import { sectionOf } from '../../../src/simulator/state/sdn.ts';
-import { type Answer, toolClient } from '../../support/tool-client.ts';
-
-async function client(options: Parameters<typeof toolClient>[0] = {}) {
-  const tools = await toolClient({ clusters: ['production'], ...options });
-  const { state } = tools.production;
-  const settings = (name: string) => {
-    const node = state.nodes.find((one) => one.name === name);
-    if (!node) throw new Error(`there is no node ${name}`);
-    return settingsOf(state, node);
-  };
-  const guest = (vmid: number) => {
-    const found = state.guests.get(vmid);
-    if (!found) throw new Error(`there is no guest ${vmid}`);
-    return found;
-  };
-  return { ...tools, settings, guest };
-}
+import { networkClient as client } from '../../support/network-client.ts';
+import type { Answer } from '../../support/tool-client.ts';
 
 describe('SDN', () => {
   it('is prepared, listed as pending, applied as a task, and then runs', async () => {

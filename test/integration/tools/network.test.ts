@@ -1,24 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { defaultPolicy } from '../../../src/access/policy/policy.ts';
-import { settingsOf } from '../../../src/simulator/state/node-settings.ts';
 import { sectionOf } from '../../../src/simulator/state/sdn.ts';
-import { toolClient } from '../../support/tool-client.ts';
-
-async function client(options: Parameters<typeof toolClient>[0] = {}) {
-  const tools = await toolClient({ clusters: ['production'], ...options });
-  const { state } = tools.production;
-  const settings = (name: string) => {
-    const node = state.nodes.find((one) => one.name === name);
-    if (!node) throw new Error(`there is no node ${name}`);
-    return settingsOf(state, node);
-  };
-  const guest = (vmid: number) => {
-    const found = state.guests.get(vmid);
-    if (!found) throw new Error(`there is no guest ${vmid}`);
-    return found;
-  };
-  return { ...tools, settings, guest };
-}
+import { networkClient as client } from '../../support/network-client.ts';
 
 describe('list_networks', () => {
   it('lists the interfaces of all nodes, and what waits to be applied', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ApiPath } from '../../../../src/proxmox/api-path.ts';
+import type { LiveState } from '../../../../src/tools/guest-live.ts';
 import type { GuestTarget } from '../../../../src/tools/guest-target.ts';
-import type { LiveState } from '../../../../src/tools/guests/live.ts';
 import { type POWER_ACTIONS, planPower } from '../../../../src/tools/guests/power.ts';
 
 const target = (type: 'qemu' | 'lxc') =>

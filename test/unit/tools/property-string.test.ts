@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { propertyString, readProperties } from '../../../../src/tools/guests/property-string.ts';
+import { propertyString, readProperties } from '../../../src/tools/property-string.ts';
 
 describe('propertyString', () => {
   it('puts the lead first, flags as 1 and 0, and leaves out what is undefined', () => {

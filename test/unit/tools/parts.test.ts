@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { CallError } from '../../../../src/proxmox/errors.ts';
-import { readParts, withoutUnread } from '../../../../src/tools/inventory/node-parts.ts';
+import { CallError } from '../../../src/proxmox/errors.ts';
+import { readParts, withoutUnread } from '../../../src/tools/parts.ts';
 
 const denied = new CallError('PERMISSION_DENIED', 'No right.', { hint: 'pveum acl modify / …' });
 const signal = new AbortController().signal;

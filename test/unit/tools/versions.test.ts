@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { GatedCluster } from '../../../../src/access/gate.ts';
-import { Catalogue } from '../../../../src/catalogue/catalogue.ts';
-import type { ApiMethod, CatalogueSource } from '../../../../src/catalogue/types.ts';
-import { requireSupport } from '../../../../src/tools/access/supports.ts';
+import type { GatedCluster } from '../../../src/access/gate.ts';
+import { Catalogue } from '../../../src/catalogue/catalogue.ts';
+import type { ApiMethod, CatalogueSource } from '../../../src/catalogue/types.ts';
+import { requireVersion } from '../../../src/tools/versions.ts';
 
 const METHOD: ApiMethod = {
   method: 'PUT',
@@ -20,8 +20,13 @@ function clusterWith(source: CatalogueSource, version?: string) {
   return { name: 'staging', catalogue: async () => catalogue } as unknown as GatedCluster;
 }
 
-const asked = (cluster: GatedCluster, path = METHOD.path, ...parameters: string[]) =>
-  requireSupport(cluster, ['PUT', path, ...parameters], { what: '`regenerate`', since: '9' });
+const asked = (cluster: GatedCluster, path = METHOD.path, parameter?: string) =>
+  requireVersion(cluster, 'PUT', path, {
+    what: '`regenerate`',
+    isOne: true,
+    since: '9',
+    ...(parameter === undefined ? {} : { parameter }),
+  });
 
 describe('what a version lacks', () => {
   it('is refused by name and version', async () => {
@@ -30,7 +35,7 @@ describe('what a version lacks', () => {
       code: 'INVALID_ARGUMENTS',
       message: '`regenerate` needs Proxmox VE 9; staging has 8.4.',
     });
-    await expect(asked(clusterWith('cluster'), '/access/new')).rejects.toThrow('has an older one');
+    await expect(asked(clusterWith('cluster'), '/access/new')).rejects.toThrow('has an older version');
     await expect(asked(cluster, METHOD.path, 'comment')).resolves.toBeUndefined();
   });
 
