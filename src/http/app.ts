@@ -3,7 +3,7 @@ import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { openResponses } from './open-responses.ts';
-import type { AppParts } from './parts.ts';
+import type { AppParts, Ending } from './parts.ts';
 import { allowlist } from './plugins/allowlist.ts';
 import { bearer } from './plugins/bearer.ts';
 import { errors } from './plugins/errors.ts';
@@ -25,10 +25,7 @@ const CONNECTION_TIMEOUT_MS = 16 * 60_000;
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
 /** How long calls in flight may take to end once the process has been told to stop. */
 const DRAIN_MS = 10_000;
-/** A call has ended before its answer is written; the streams stay open for that long. */
-const FLUSH_MS = 100;
-/** For requests that are no calls: health, metadata. */
-const LINGER_MS = 500;
+const ENDING: Ending = { flushMs: 100, lingerMs: 500 };
 
 /** Builds the service without listening, so that a test can `inject`. */
 export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
@@ -110,14 +107,14 @@ function jsonBodies(app: FastifyInstance): void {
 }
 
 /** Lets the calls in flight end, then ends the streams, then the connections. */
-function drain(app: FastifyInstance, { dispatcher, streamable, sse }: AppParts): void {
+function drain(app: FastifyInstance, { dispatcher, streamable, sse, ending = ENDING }: AppParts): void {
   app.addHook('preClose', async () => {
     await dispatcher.settled(DRAIN_MS);
-    await sleep(FLUSH_MS);
+    await sleep(ending.flushMs);
     await Promise.allSettled([streamable.close(), sse.close()]);
     // What is left by now is keep-alive connections, and ones that were opened and never used: Node counts those as
     // busy, so closing the idle ones would not end them.
-    const end = setTimeout(() => app.server.closeAllConnections(), LINGER_MS);
+    const end = setTimeout(() => app.server.closeAllConnections(), ending.lingerMs);
     app.server.once('close', () => clearTimeout(end));
   });
 }

@@ -27,4 +27,14 @@ export interface AppParts {
   streamable: StreamableHttpDoor;
   sse: SseDoor;
   logger: Logger;
+  /** Shorter where nobody is at the other end, as in tests. */
+  ending?: Ending;
+}
+
+/** What the end of the service waits for once the calls have ended, in milliseconds. */
+export interface Ending {
+  /** A call has ended before its answer is written; the streams stay open for that long. */
+  flushMs: number;
+  /** For requests that are no calls: health, metadata. */
+  lingerMs: number;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isObject } from '../catalogue/json.ts';
 import { ACCESS_TOOLS } from './access/tools.ts';
 import { AGENT_TOOLS } from './agent/tools.ts';
 import { API_TOOLS } from './api/tools.ts';
@@ -68,21 +69,43 @@ export function listingOf(tool: Tool, estate: EstateShape): ToolListing {
     title,
     description,
     inputSchema: inputSchemaOf(tool, estate),
-    outputSchema: outputSchemaOf(tool),
+    outputSchema: schemasOf(tool).output,
     annotations,
   };
 }
 
 function inputSchemaOf(tool: Tool, estate: EstateShape): ToolListing['inputSchema'] {
-  if (!('cluster' in tool.input.shape)) return jsonSchema(tool.input, 'input');
-  const rest = tool.input.omit({ cluster: true });
-  if (estate.clusters.length < 2) return jsonSchema(rest, 'input');
+  const { input } = schemasOf(tool);
+  if (!('cluster' in tool.input.shape) || estate.clusters.length < 2) return input;
   const description = clusterDescription(tool, estate);
-  const cluster = description === undefined ? z.string() : z.string().describe(description);
-  return jsonSchema(
-    z.strictObject({ cluster: isRequired(tool, estate) ? cluster : cluster.optional(), ...rest.shape }),
-    'input',
-  );
+  const cluster = { type: 'string', ...(description === undefined ? {} : { description }) };
+  const { properties, required, ...rest } = input;
+  const others = Array.isArray(required) ? required : [];
+  const needed = isRequired(tool, estate) ? ['cluster', ...others] : others;
+  return {
+    ...rest,
+    type: 'object',
+    properties: { cluster, ...(isObject(properties) ? properties : {}) },
+    ...(needed.length === 0 ? {} : { required: needed }),
+  };
+}
+
+interface Schemas {
+  /** Without `cluster`, the one that depends on the clusters there are. */
+  input: ToolListing['inputSchema'];
+  output: ToolListing['outputSchema'];
+}
+
+/** Made once for each tool: making them is most of the work of a list. */
+const SCHEMAS = new WeakMap<Tool, Schemas>();
+
+function schemasOf(tool: Tool): Schemas {
+  const known = SCHEMAS.get(tool);
+  if (known !== undefined) return known;
+  const own = 'cluster' in tool.input.shape ? tool.input.omit({ cluster: true }) : tool.input;
+  const made = { input: jsonSchema(own, 'input'), output: outputSchemaOf(tool) };
+  SCHEMAS.set(tool, made);
+  return made;
 }
 
 function isRequired({ withoutCluster }: Tool, { defaultCluster, isMapped }: EstateShape): boolean {

@@ -115,6 +115,8 @@ export async function buildService(options: ServiceOptions): Promise<TestService
     streamable,
     sse,
     logger,
+    // A thousand tests end one each.
+    ending: { flushMs: 20, lingerMs: 30 },
   });
   return {
     app,
