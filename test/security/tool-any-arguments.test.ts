@@ -16,7 +16,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => site.close());
 
-const CASES = 1000;
+const CASES = 400;
 const casesOf = (seed: number) =>
   fc.sample(
     fc

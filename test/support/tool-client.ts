@@ -47,8 +47,9 @@ export interface ToolClientOptions {
 }
 
 /**
- * The whole service over simulated clusters, with a real MCP client that holds each answer against the tool's output
- * schema. All is closed after the test.
+ * The whole service over simulated clusters, with a real MCP client. All is closed after the test. It does not list the
+ * tools, which would cost each test a tenth of a second: test/integration/every-tool.test.ts holds the answer of each tool
+ * against its own schema.
  */
 export async function toolClient(options: ToolClientOptions = {}): Promise<ToolClient> {
   const quick = { taskSeconds: 0, authDelaySeconds: 0, resourcesLagSeconds: 0 };
@@ -77,7 +78,6 @@ export async function toolClient(options: ToolClientOptions = {}): Promise<ToolC
   const transport = new StreamableHTTPClientTransport(new URL('/mcp', url), { requestInit: { headers } });
   await client.connect(transport as Parameters<Client['connect']>[0]);
   onTestFinished(() => client.close());
-  await client.listTools();
   const ask = (name: string, args: Structured = {}) =>
     client.callTool({ name, arguments: args }, undefined, { timeout: 15_000 });
   const production = simulator.cluster(wanted[0] ?? 'production');
