@@ -1,21 +1,22 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import { z } from 'zod';
 import type { AskPerson } from '../access/approvals/approvals.ts';
 import { CallRate } from '../access/call-rate.ts';
-import type { Gate, GatedCluster } from '../access/gate.ts';
-import { hasScope, type Principal } from '../access/principal.ts';
+import type { GatedCluster } from '../access/gate.ts';
+import type { Principal } from '../access/principal.ts';
 import type { ClusterDirectory, Selection, Target } from '../clusters/cluster.ts';
 import type { Toolset } from '../config/toolsets.ts';
 import { Redaction } from '../observability/redaction.ts';
 import { CallError, toCallError } from '../proxmox/errors.ts';
 import { visible } from '../proxmox/text.ts';
 import type { Progress, Tool, ToolContext } from '../tools/define.ts';
-import { listingOf, type ToolListing } from '../tools/registry.ts';
+import type { ToolListing } from '../tools/registry.ts';
+import { prepare } from './arguments.ts';
 import { BesideTools } from './beside-tools.ts';
 import { Deadline } from './deadline.ts';
 import { HeldClusters } from './held-clusters.ts';
 import { ListChanges } from './list-changes.ts';
+import { OfferedTools, type OfferedToolsOptions } from './offered-tools.ts';
 import { failureOf, resultOf } from './result.ts';
 import { type CallLimits, type EnterCluster, RunningCalls } from './running-calls.ts';
 import { asData } from './untrusted.ts';
@@ -57,11 +58,7 @@ export interface ToolResult {
   isError?: boolean;
 }
 
-export interface DispatcherOptions {
-  tools: readonly Tool[];
-  /** What is switched on, read anew for each call; everything where absent. */
-  toolsets?: () => ReadonlySet<Toolset>;
-  gate: Gate;
+export interface DispatcherOptions extends OfferedToolsOptions {
   logger: Logger;
   /** That of the process; one that knows only what secrets look like where absent. */
   redaction?: Redaction | undefined;
@@ -98,23 +95,10 @@ interface RunOptions extends CallOptions {
 /** What is known of a call while it runs. */
 interface CallState {
   readonly requestId: string;
-  readonly tool: string;
+  readonly tool: Tool;
   /** Says of each line whose call it belongs to. */
   readonly log: Logger;
   cluster: string | undefined;
-}
-
-interface Listings {
-  revision: number;
-  tools: readonly ToolListing[];
-}
-
-/** No tool takes as many; more of them are not worth naming one by one. */
-const MOST_ARGUMENTS = 64;
-
-/** The JSON-RPC error of a call to a tool that does not exist (MCP, "Tools", error handling). */
-export class UnknownToolError extends Error {
-  override readonly name = 'UnknownToolError';
 }
 
 /**
@@ -123,11 +107,10 @@ export class UnknownToolError extends Error {
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
-  readonly #tools: ReadonlyMap<string, Tool>;
-  readonly #listings = new WeakMap<ClusterDirectory, Listings>();
+  readonly #offered: OfferedTools;
   /** Who is told when a list of tools becomes another one. */
   readonly listChanges = new ListChanges((directory) => ({
-    tools: this.#allTools(directory),
+    tools: this.#offered.all(directory),
     clusters: directory.list().map(({ name }) => name),
   }));
   /** Resources, prompts and completions; they reach the clusters through this. */
@@ -146,48 +129,21 @@ export class Dispatcher {
     this.#redaction = options.redaction ?? new Redaction();
     this.#running = new RunningCalls(options.callLimits);
     this.#rate = options.callRate ?? new CallRate();
-    this.#tools = new Map(options.tools.map((tool) => [tool.name, tool]));
+    this.#offered = new OfferedTools(options);
   }
 
   /** The tools as this caller sees them: those that are of no use to the principal are not among them. */
   listTools(caller: Omit<Caller, 'door'>): readonly ToolListing[] {
-    const { directory, principal } = caller;
-    const { gate, tools } = this.#options;
-    const usable = new Set(
-      tools.flatMap((tool) =>
-        this.#isOffered(tool, caller) && mayUse(gate, principal, tool) ? [tool.name] : [],
-      ),
-    );
-    return this.#allTools(directory).filter(({ name }) => usable.has(name));
-  }
-
-  /** All tools for a set of clusters; made once per revision of the configuration. */
-  #allTools(directory: ClusterDirectory): readonly ToolListing[] {
-    const known = this.#listings.get(directory);
-    if (known?.revision === directory.revision) return known.tools;
-    const clusters = directory.list();
-    const estate = {
-      clusters: clusters.map((cluster) => cluster.name),
-      defaultCluster: directory.defaultCluster,
-      isMapped: clusters.some(({ config }) => config.patterns.length > 0 || config.vmids.length > 0),
-    };
-    const tools = this.#options.tools.map((tool) => listingOf(tool, estate));
-    this.#listings.set(directory, { revision: directory.revision, tools });
-    return tools;
+    return this.#offered.list(caller);
   }
 
   /** @throws UnknownToolError */
   async callTool(name: string, args: unknown, caller: Caller, options: CallOptions): Promise<ToolResult> {
-    const tool = this.#tools.get(name);
-    if (!tool || !this.#isOffered(tool, caller)) throw this.#unknownTool(name, tool, caller);
-    const requestId = this.#options.newId();
+    const tool = this.#offered.find(name, caller);
     const startedAt = this.#now();
-    const { principal, door } = caller;
-    const log = this.#options.logger.child(
-      { request_id: requestId, subject: principal.subject, tool: name, door },
-      options.isRoutine ? { level: 'error' } : {},
-    );
-    const state: CallState = { requestId, tool: tool.name, log, cluster: undefined };
+    const { principal } = caller;
+    const state = this.#begin(tool, caller, options.isRoutine ? { level: 'error' } : {});
+    const { log } = state;
     const ending = new AbortController();
     this.#endings.set(ending, principal);
     const signal = AbortSignal.any([options.signal, ending.signal]);
@@ -212,9 +168,7 @@ export class Dispatcher {
 
   /** Whether a caller is shown this tool. */
   offers(name: string, caller: Caller): boolean {
-    const tool = this.#tools.get(name);
-    if (tool === undefined || !this.#isOffered(tool, caller)) return false;
-    return mayUse(this.#options.gate, caller.principal, tool);
+    return this.#offered.offers(name, caller);
   }
 
   /** The clusters this caller sees, in the order of the configuration. */
@@ -230,50 +184,30 @@ export class Dispatcher {
    * suggestions with each key.
    *
    * @returns what `work` gives, with nothing hidden and no secret in it
-   * @throws CallError
+   * @throws CallError; UnknownToolError where that tool is not switched on
    */
   async look<T extends Record<string, unknown>>(
     caller: Caller,
     { tool, seconds, signal }: Look,
     work: (context: ToolContext) => Promise<T>,
   ): Promise<T> {
-    const { principal, door } = caller;
-    const known = this.#tools.get(tool);
-    if (known === undefined) throw this.#unknownTool(tool, known, caller);
-    if (!this.offers(tool, caller)) throw unusable(known, principal);
-    const requestId = this.#options.newId();
-    const log = this.#options.logger.child(
-      { request_id: requestId, subject: principal.subject, tool, door },
-      { level: 'warn' },
-    );
+    const { principal } = caller;
+    const known = this.#offered.find(tool, caller);
+    this.#offered.requireUse(known, principal);
+    const state = this.#begin(known, caller, { level: 'warn' });
     return this.#running.run(principal.id, async (enter) => {
       using deadline = new Deadline(signal, seconds);
       using leases = new DisposableStack();
       const options = { signal, enter, planHandle: undefined };
-      const state = { requestId, tool, log, cluster: undefined };
       const context = this.#context(caller, options, state, { deadline, leases });
       return asData(await deadline.race(work(context)), this.#redaction).structured as T;
     });
   }
 
-  #isOffered({ toolset, isAlwaysOn }: Tool, { toolsets }: Pick<Caller, 'toolsets'>): boolean {
-    if (isAlwaysOn) return true;
-    return (this.#options.toolsets?.().has(toolset) ?? true) && (toolsets?.has(toolset) ?? true);
-  }
-
-  #unknownTool(name: string, tool: Tool | undefined, caller: Caller): UnknownToolError {
-    if (tool !== undefined) {
-      const why = this.#isOffered(tool, {})
-        ? "this client's X-MCP-Toolsets does not name it"
-        : 'MCP_TOOLSETS does not name it; the operator can add it';
-      return new UnknownToolError(
-        `${tool.name} belongs to the toolset ${tool.toolset}, which is not switched on: ${why}.`,
-      );
-    }
-    const known = this.#options.tools.flatMap((other) =>
-      this.#isOffered(other, caller) ? [other.name] : [],
-    );
-    return new UnknownToolError(`Unknown tool: ${printable(name)}. The tools are: ${known.join(', ')}.`);
+  #begin(tool: Tool, { principal: { subject }, door }: Caller, logging: { level?: string }): CallState {
+    const requestId = this.#options.newId();
+    const about = { request_id: requestId, subject, tool: tool.name, door };
+    return { requestId, tool, log: this.#options.logger.child(about, logging), cluster: undefined };
   }
 
   /** Cancels the calls under way of such callers: a door may go on with a call whose request was cut. */
@@ -293,7 +227,7 @@ export class Dispatcher {
     options: RunOptions,
     state: CallState,
   ): Promise<ToolResult> {
-    if (!mayUse(this.#options.gate, caller.principal, tool)) throw unusable(tool, caller.principal);
+    this.#offered.requireUse(tool, caller.principal);
     const call = prepare(tool, args);
     const seconds = call.deadlineSeconds ?? this.#options.deadlineSeconds ?? 60;
     using deadline = new Deadline(options.signal, seconds);
@@ -318,7 +252,7 @@ export class Dispatcher {
     const origin = {
       principal,
       requestId,
-      tool,
+      tool: tool.name,
       door,
       session,
       readOnly,
@@ -339,8 +273,7 @@ export class Dispatcher {
     return {
       cluster: (wanted) => {
         const target = typeof wanted === 'object' ? wanted : { cluster: wanted };
-        const anyCluster = this.#tools.get(tool)?.withoutCluster === 'any';
-        return decided(judged(log, () => select(directory, target, anyCluster)));
+        return decided(judged(log, () => select(directory, target, tool.withoutCluster === 'any')));
       },
       claimant: (target) => {
         const selection = judged(log, () => directory.claim(target));
@@ -400,64 +333,4 @@ function judged<T>(log: Logger, choose: () => T): T {
     }
     throw error;
   }
-}
-
-/** Some clients send `null` for arguments they leave out, so `null` counts as absent. */
-function prepare(tool: Tool, args: unknown) {
-  const given = typeof args === 'object' && args !== null && !Array.isArray(args) ? args : {};
-  if (Object.keys(given).length > MOST_ARGUMENTS) {
-    throw new CallError('INVALID_ARGUMENTS', `A call takes at most ${MOST_ARGUMENTS} arguments.`, {
-      hint: 'Parameters of an API method belong into `data`. Nothing was sent.',
-    });
-  }
-  const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
-  try {
-    return tool.prepare(present);
-  } catch (error) {
-    if (!(error instanceof z.ZodError)) throw error;
-    throw new CallError('INVALID_ARGUMENTS', `The arguments do not fit: ${problemsOf(error, present)}.`, {
-      hint: `${tool.name} takes: ${Object.keys(tool.input.shape).join(', ') || 'no arguments'}. Nothing was sent.`,
-      cause: error,
-    });
-  }
-}
-
-function problemsOf({ issues }: z.ZodError, given: unknown): string {
-  return issues
-    .map((issue) => {
-      const { path, message } = issue;
-      if (path.length === 0) return message;
-      const name = path.join('.');
-      if (!isMissing(issue, given)) return `${name}: ${message}`;
-      const wanted = issue.code === 'invalid_type' ? '' : `: ${message.replace(/^Invalid \w+: /, '')}`;
-      return `${name} is required${wanted}`;
-    })
-    .join('; ');
-}
-
-/** Zod says of what is absent that it is of the wrong type. A check of the tool's own may name it for another reason. */
-function isMissing({ code, path }: z.core.$ZodIssue, given: unknown): boolean {
-  if (code !== 'invalid_type' && code !== 'invalid_value' && code !== 'invalid_union') return false;
-  const inside = (value: unknown, key: PropertyKey): unknown =>
-    typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
-  return path.reduce<unknown>(inside, given) === undefined;
-}
-
-function mayUse(gate: Gate, principal: Principal, { name, annotations, calls }: Tool): boolean {
-  return gate.mayUse(principal, { name, readOnlyHint: annotations.readOnlyHint, calls });
-}
-
-/** One that is not listed is not run either, also where it would ask no cluster. */
-function unusable({ name, annotations }: Tool, principal: Principal): CallError {
-  const isHeld = !annotations.readOnlyHint || hasScope(principal, 'proxmox:read');
-  const lack = isHeld
-    ? 'nothing that it does is granted to this token'
-    : 'this token does not hold proxmox:read';
-  return new CallError('POLICY_DENIED', `${name} can't be used: ${lack}; nothing was sent.`, {
-    hint: 'Use the tools that tools/list gives, or ask the operator for the right.',
-  });
-}
-
-function printable(name: string): string {
-  return JSON.stringify(name.slice(0, 100));
 }

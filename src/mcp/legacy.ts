@@ -8,11 +8,12 @@ import {
 } from '@modelcontextprotocol/sdk/types.js';
 import type { Plan } from '../access/approvals/plan.ts';
 import { CAPABILITIES } from './beside-tools.ts';
-import { type Caller, type CallOptions, type Dispatcher, UnknownToolError } from './dispatcher.ts';
+import type { Caller, CallOptions, Dispatcher } from './dispatcher.ts';
 import { approvalForm, awaitPerson, canAskPerson, PERSON_MS, withPerson } from './elicitation.ts';
 import { IDENTITY } from './identity.ts';
 import { serveBesideTools } from './legacy-beside.ts';
 import type { ChangedLists } from './list-changes.ts';
+import { UnknownToolError } from './offered-tools.ts';
 
 /**
  * One server of the legacy era (revisions 2024-11-05 to 2025-11-25) for one session. The low-level `Server` is used

@@ -12,7 +12,7 @@ import {
 } from '@modelcontextprotocol/server';
 import type { AskPerson } from '../access/approvals/approvals.ts';
 import { CAPABILITIES } from './beside-tools.ts';
-import { type Caller, type CallOptions, type Dispatcher, UnknownToolError } from './dispatcher.ts';
+import type { Caller, CallOptions, Dispatcher } from './dispatcher.ts';
 import {
   answerOf,
   approvalForm,
@@ -25,6 +25,7 @@ import {
 } from './elicitation.ts';
 import { IDENTITY } from './identity.ts';
 import { serveBesideTools } from './modern-beside.ts';
+import { UnknownToolError } from './offered-tools.ts';
 import type { SessionWatches } from './session-watches.ts';
 
 /** What a client brings back with a person's answer: which plan the question was about. */

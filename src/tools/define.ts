@@ -110,7 +110,7 @@ export interface Tool {
   prepare(args: unknown): PreparedCall;
 }
 
-interface PreparedCall {
+export interface PreparedCall {
   deadlineSeconds: number | undefined;
   /** Of the plan that the caller applies with this call. */
   planHandle: string | undefined;

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { CallError } from '../proxmox/errors.ts';
+import type { PreparedCall, Tool } from '../tools/define.ts';
+
+/** No tool takes as many; more of them are not worth naming one by one. */
+const MOST_ARGUMENTS = 64;
+
+/**
+ * Holds the arguments of a call against what its tool takes. Some clients send `null` for arguments they leave out, so
+ * `null` counts as absent.
+ *
+ * @throws CallError INVALID_ARGUMENTS with everything that is wrong at once
+ */
+export function prepare(tool: Tool, args: unknown): PreparedCall {
+  const given = typeof args === 'object' && args !== null && !Array.isArray(args) ? args : {};
+  if (Object.keys(given).length > MOST_ARGUMENTS) {
+    throw new CallError('INVALID_ARGUMENTS', `A call takes at most ${MOST_ARGUMENTS} arguments.`, {
+      hint: 'Parameters of an API method belong into `data`. Nothing was sent.',
+    });
+  }
+  const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
+  try {
+    return tool.prepare(present);
+  } catch (error) {
+    if (!(error instanceof z.ZodError)) throw error;
+    throw new CallError('INVALID_ARGUMENTS', `The arguments do not fit: ${problemsOf(error, present)}.`, {
+      hint: `${tool.name} takes: ${Object.keys(tool.input.shape).join(', ') || 'no arguments'}. Nothing was sent.`,
+      cause: error,
+    });
+  }
+}
+
+function problemsOf({ issues }: z.ZodError, given: unknown): string {
+  return issues
+    .map((issue) => {
+      const { path, message } = issue;
+      if (path.length === 0) return message;
+      const name = path.join('.');
+      if (!isMissing(issue, given)) return `${name}: ${message}`;
+      const wanted = issue.code === 'invalid_type' ? '' : `: ${message.replace(/^Invalid \w+: /, '')}`;
+      return `${name} is required${wanted}`;
+    })
+    .join('; ');
+}
+
+/** Zod says of what is absent that it is of the wrong type. A check of the tool's own may name it for another reason. */
+function isMissing({ code, path }: z.core.$ZodIssue, given: unknown): boolean {
+  if (code !== 'invalid_type' && code !== 'invalid_value' && code !== 'invalid_union') return false;
+  const inside = (value: unknown, key: PropertyKey): unknown =>
+    typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+  return path.reduce<unknown>(inside, given) === undefined;
+}
