@@ -9,13 +9,15 @@ import type { ClusterConfig } from '../config/config.ts';
 import type { ApiPath } from '../proxmox/api-path.ts';
 import type { HttpMethod, ProxmoxReply } from '../proxmox/call.ts';
 import type { EndpointState } from '../proxmox/endpoint-state.ts';
+import type { NodeAddress } from '../proxmox/node-link.ts';
 import type { AskPerson } from './approvals/approvals.ts';
 import { JudgedCluster } from './gated-cluster.ts';
 import { type VisibleJobs, visibleJobs } from './jobs/sight.ts';
 import { type Asking, judgeRead, requireRead, SERVICE_READS } from './judge.ts';
-import { Passage, type PassageOptions } from './passage.ts';
+import { type ApproveOptions, Passage, type PassageOptions, type StandingApproval } from './passage.ts';
 import type { UsableTool } from './policy/policy.ts';
 import type { Principal } from './principal.ts';
+import type { RunBook, Runs } from './runs/runs.ts';
 
 /** Who calls, through what, and with which limits: made once per tool call by the dispatcher. */
 export interface CallOrigin {
@@ -37,6 +39,8 @@ export interface CallOrigin {
   ask?: AskPerson | undefined;
   /** The handle of a plan that this caller may apply itself. */
   planHandle?: string | undefined;
+  /** What was approved for a call that the service itself starts; no door sets it. */
+  standing?: StandingApproval | undefined;
 }
 
 export interface GateRequest {
@@ -50,6 +54,8 @@ export interface GateRequest {
   signal?: AbortSignal | undefined;
   /** The name that the guest of the call must have: a VMID may belong to another guest by now. */
   expectName?: string | undefined;
+  /** Where the guest goes that leaves its cluster with this call: the gate adds the endpoint, which holds a secret. */
+  remote?: RemoteTarget | undefined;
   /** Name of a snapshot of the guest that has to be there before the call is sent. */
   snapshotFirst?: string | undefined;
   /**
@@ -57,6 +63,12 @@ export interface GateRequest {
    * that what was judged and approved is what arrives.
    */
   file?: Uint8Array | undefined;
+}
+
+/** The node of another cluster that a guest goes to, judged there as one that is made. */
+export interface RemoteTarget {
+  to: GatedCluster;
+  node: string;
 }
 
 /** A cluster as a tool holds it. Every request through it, typed or raw, is judged and recorded. */
@@ -94,7 +106,20 @@ export interface GatedCluster {
    *
    * @throws CallError as `request` does before anything is sent
    */
-  approve(requests: readonly GateRequest[]): Promise<void>;
+  approve(requests: readonly GateRequest[], options?: ApproveOptions): Promise<void>;
+  /**
+   * Takes one approval for calls that the service will make by itself, again and again. A guest that is not there yet
+   * has to be made by an earlier one of them.
+   *
+   * @returns what `CallOrigin.standing` takes; undefined where no approval is needed
+   * @throws CallError as `approve` does
+   */
+  approveStanding(
+    requests: readonly GateRequest[],
+    options?: ApproveOptions,
+  ): Promise<StandingApproval | undefined>;
+  /** Where one node itself is reached, and the certificate it has just shown there. @throws CallError */
+  addressOf(node: string): Promise<NodeAddress>;
   /** @throws CallError POLICY_DENIED before anything is sent, or what the cluster answered. */
   request(request: GateRequest): Promise<ProxmoxReply>;
 }
@@ -104,7 +129,9 @@ export type ClusterSettings = Pick<
   'defaultNode' | 'defaultStorage' | 'defaultBridge' | 'region' | 'tier' | 'readOnly' | 'fallback'
 >;
 
-export type GateOptions = PassageOptions;
+export interface GateOptions extends PassageOptions {
+  runs: RunBook;
+}
 
 /**
  * The one way from a tool to a cluster. Curated tools and `proxmox_api_call` both stand above it, so that no tool can
@@ -137,6 +164,11 @@ export class Gate {
   /** What this service started, as far as a caller may know of it. @param clusters those of its door */
   jobs(clusters: readonly Cluster[], asking: Asking): VisibleJobs {
     return visibleJobs(this.#options, asking, clusters);
+  }
+
+  /** The work of several writes that a principal has begun. */
+  runs(principal: Principal): Runs {
+    return this.#options.runs.of(principal.id);
   }
 
   open(selection: Selection, origin: CallOrigin): GatedCluster {

@@ -8,13 +8,15 @@ import { facadePath } from '../proxmox/api-path.ts';
 import { HTTP_METHODS, type ProxmoxReply } from '../proxmox/call.ts';
 import type { EndpointState } from '../proxmox/endpoint-state.ts';
 import { CallError, toCallError } from '../proxmox/errors.ts';
+import type { NodeAddress } from '../proxmox/node-link.ts';
 import { ConnectFailure } from '../proxmox/tls.ts';
 import type { CallOrigin, ClusterSettings, GatedCluster, GateRequest } from './gate.ts';
-import type { Grant } from './grant.ts';
+import { Grant } from './grant.ts';
 import { requireRead, SERVICE_READS } from './judge.ts';
-import type { Passage, PassageOptions } from './passage.ts';
+import type { ApproveOptions, Passage, PassageOptions, StandingApproval } from './passage.ts';
 import type { GuestFacts } from './policy/policy.ts';
 import { tenantBackups, tenantInventory, visibleVmids } from './policy/tenant-view.ts';
+import type { Arriving, Passing } from './steps.ts';
 import { riskOfRequest } from './verification.ts';
 
 type ReadOptions = Parameters<GatedCluster['inventory']>[0];
@@ -46,6 +48,8 @@ export class JudgedCluster implements GatedCluster {
     this.#origin = origin;
     this.#options = options;
     this.#passage = passage;
+    const { standing } = origin;
+    if (standing !== undefined) this.#grants.push(new Grant(standing, standing.bindings, standing.kind));
   }
 
   get api(): Proxmox.Api {
@@ -102,11 +106,31 @@ export class JudgedCluster implements GatedCluster {
     });
   }
 
-  async approve(requests: readonly GateRequest[]): Promise<void> {
+  async approve(requests: readonly GateRequest[], options?: ApproveOptions): Promise<void> {
+    const grant = await this.#passage.approve(this.#passings(requests), options);
+    if (grant !== undefined) this.#grants.push(grant);
+  }
+
+  approveStanding(
+    requests: readonly GateRequest[],
+    options?: ApproveOptions,
+  ): Promise<StandingApproval | undefined> {
+    return this.#passage.approveStanding(this.#passings(requests), options);
+  }
+
+  async addressOf(node: string): Promise<NodeAddress> {
+    const cluster = this.#cluster;
+    return this.#shown(cluster, SERVICE_READS.status, () => cluster.addressOf(node, this.#origin.signal));
+  }
+
+  #passings(requests: readonly GateRequest[]): Passing[] {
     const { selectedBy, matched } = this;
     const passing = { cluster: this.#cluster, selectedBy, matched, origin: this.#origin, made: this.#made };
-    const grant = await this.#passage.approve(requests.map((request) => ({ ...passing, request })));
-    if (grant !== undefined) this.#grants.push(grant);
+    return requests.map((request) => ({ ...passing, request, remote: this.#arriving(request) }));
+  }
+
+  #arriving({ remote }: GateRequest): Arriving | undefined {
+    return remote && { target: (remote.to as JudgedCluster).#cluster, node: remote.node };
   }
 
   /** Sends a request; where it only reads and the cluster can't be reached, to the fallback. */
@@ -114,7 +138,8 @@ export class JudgedCluster implements GatedCluster {
     const { selectedBy, matched } = this;
     const origin = this.#origin;
     const fallback = this.#fallback;
-    const passing = { selectedBy, matched, origin, request, grants: this.#grants };
+    const remote = this.#arriving(request);
+    const passing = { selectedBy, matched, origin, request, remote, grants: this.#grants };
     try {
       return await this.#passage.pass({ ...passing, cluster: this.#cluster, made: this.#made });
     } catch (error) {

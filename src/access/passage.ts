@@ -1,20 +1,19 @@
 import type { Logger } from 'pino';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
-import type { Risk } from '../catalogue/types.ts';
 import type { Cluster } from '../clusters/cluster.ts';
+import type { Approval } from '../config/policy-schema.ts';
 import type { Redaction } from '../observability/redaction.ts';
 import type { Parameters, ProxmoxReply } from '../proxmox/call.ts';
 import { toCallError } from '../proxmox/errors.ts';
 import { exitStatusOf } from '../proxmox/task.ts';
 import type { Approvals, Approved } from './approvals/approvals.ts';
 import { recordDecision } from './approvals/decision-record.ts';
-import type { DescribedCall } from './approvals/describe.ts';
 import { aboutOf, bindingOf, guestInPath } from './approvals/plan.ts';
 import { followUpOf } from './follow-up.ts';
-import type { CallOrigin, GateRequest } from './gate.ts';
+import type { CallOrigin } from './gate.ts';
 import { Grant } from './grant.ts';
-import { type Companions, guestFacts, knownGuests } from './guest-facts.ts';
+import { guestFacts, knownGuests } from './guest-facts.ts';
 import { startedJobs } from './jobs/job.ts';
 import type { Jobs } from './jobs/jobs.ts';
 import { judge, refusal } from './judge.ts';
@@ -22,14 +21,32 @@ import { checkGuest, checkName, lateRefusal } from './late-checks.ts';
 import { toParameters } from './parameters.ts';
 import { describeFor, guestDigestOf } from './plan-reads.ts';
 import { strictest } from './policy/decision.ts';
-import { guestsOf, type TouchedGuests } from './policy/guests.ts';
-import type { Decision, GuestFacts, Policy } from './policy/policy.ts';
+import type { Decision, Policy } from './policy/policy.ts';
 import { tenantAnswer, visibleVmids } from './policy/tenant-view.ts';
 import { CallRecord, type RecordedCall } from './record.ts';
+import {
+  arrivalOf,
+  ENDPOINT_PARAMETER,
+  refuseGivenEndpoint,
+  remoteEndpoint,
+  withoutEndpoint,
+} from './remote-endpoint.ts';
 import { plannedParameters, shownParameters, withoutGiven } from './shown-parameters.ts';
 import { snapshotBefore, stepEnded } from './snapshot-first.ts';
+import {
+  type Among,
+  type Arriving,
+  bindingOfSteps,
+  bulkGuests,
+  describedCalls,
+  type Judged,
+  madeBy,
+  type Passing,
+  type Step,
+  singleBinding,
+} from './steps.ts';
 import { uploadOf } from './upload.ts';
-import { riskOfRequest, verified } from './verification.ts';
+import { type AskedCall, riskOfRequest, verified } from './verification.ts';
 
 export interface PassageOptions {
   /** MCP_READ_ONLY; read anew for each call, as a reload may change it. */
@@ -47,39 +64,19 @@ export interface PassageOptions {
   clock: () => number;
 }
 
-/** A call on its way to a cluster, and why it goes to that one. */
-export interface Passing {
-  cluster: Cluster;
-  selectedBy: string;
-  matched?: string | undefined;
-  origin: CallOrigin;
-  request: GateRequest;
-  /** Approvals that this tool call has for several of its calls, and for what follows from one. */
-  grants?: Grant[];
-  /** Guests that this tool call made, as they were judged. */
-  made?: Map<number, GuestFacts> | undefined;
+/** What a tool says of the calls that it has approved together. */
+export interface ApproveOptions {
+  /** What a person has to know that the calls don't say; stands among the plan's warnings. */
+  notes?: readonly string[];
+  /** Asks for the caller's own second call also where the policy asks for nothing: the plan is to be seen. */
+  atLeast?: 'self';
 }
 
-/** What is known of a call once it has been judged. */
-interface Judged {
-  decision: Decision;
-  guests: TouchedGuests;
-  risks: readonly Risk[];
-  reasons: readonly string[];
-  recorded: RecordedCall;
-}
-
-/** A request that is ready to be sent: the call itself, or a snapshot before it. */
-interface Step extends Passing, Judged {
-  parameters: Parameters;
-  /** The snapshot that another call asks for. */
-  isBefore: boolean;
-}
-
-/** What calls that are approved together know of each other. */
-interface Among extends Companions {
-  /** How many guests they are about. */
-  bulk?: number;
+/** An approval for calls that are made again and again; only what the service itself starts carries one. */
+export interface StandingApproval extends Approved {
+  kind: Approval;
+  /** `bindingOf` each of the calls. */
+  bindings: readonly string[];
 }
 
 const TASK_STATUS = /^\/nodes\/[^/]+\/tasks\/([^/]+)\/status$/;
@@ -104,6 +101,7 @@ export class Passage {
     let catalogue: Catalogue | undefined;
     try {
       catalogue = await cluster.catalogue(origin.signal);
+      refuseGivenEndpoint(request);
       const { before, main } = await this.#steps(passing, catalogue);
       // Before the approval: that reads the guest, and one that is used up for a call without a place would be lost.
       origin.enter?.(cluster.name);
@@ -130,25 +128,50 @@ export class Passage {
    * @returns undefined where none of them needs an approval
    * @throws CallError as `pass` does before anything is sent
    */
-  async approve(passings: readonly Passing[]): Promise<Grant | undefined> {
+  async approve(passings: readonly Passing[], options: ApproveOptions = {}): Promise<Grant | undefined> {
+    const steps = await this.#together(passings);
+    const approved = await this.#approve(steps, [], options);
+    return approved && new Grant(approved, steps.map(singleBinding));
+  }
+
+  /**
+   * Takes one approval for calls that are made again and again, whenever their time comes.
+   *
+   * @returns undefined where none of them needs an approval
+   * @throws CallError as `approve` does
+   */
+  async approveStanding(
+    passings: readonly Passing[],
+    options: ApproveOptions = {},
+  ): Promise<StandingApproval | undefined> {
+    const steps = await this.#together(passings);
+    const approved = await this.#approve(steps, [], options);
+    const kind = kindOf(steps, options);
+    return approved && { ...approved, kind, bindings: steps.map(singleBinding) };
+  }
+
+  async #together(passings: readonly Passing[]): Promise<Step[]> {
     const [first] = passings;
-    if (first === undefined) return undefined;
+    if (first === undefined) return [];
     const { cluster, origin } = first;
     const catalogue = await cluster.catalogue(origin.signal);
     const bulk = Math.max(1, new Set(passings.flatMap(({ request }) => bulkGuests(request))).size);
     let asked: ReturnType<typeof knownGuests> | undefined;
     const known = () => (asked ??= knownGuests(cluster, true, origin.signal));
+    const made = new Map(first.made);
     const steps: Step[] = [];
     for (const passing of passings) {
-      const among = { bulk, made: new Map([...(first.made ?? []), ...madeBy(steps)]), known };
-      const { before, main } = await this.#steps(passing, catalogue, among).catch((error: unknown) => {
-        throw withoutGiven(error, catalogue, passing.request);
-      });
+      refuseGivenEndpoint(passing.request);
+      const { before, main } = await this.#steps(passing, catalogue, { bulk, made, known }).catch(
+        (error: unknown) => {
+          throw withoutGiven(error, catalogue, passing.request);
+        },
+      );
+      for (const [vmid, guest] of madeBy([main])) made.set(vmid, guest);
       steps.push(...(before === undefined ? [main] : [before, main]));
     }
     origin.enter?.(cluster.name);
-    const approved = await this.#approve(steps);
-    return approved && new Grant(approved, steps.map(singleBinding));
+    return steps;
   }
 
   /**
@@ -188,10 +211,42 @@ export class Passage {
   }
 
   async #step(passing: Passing, catalogue: Catalogue, among?: Among): Promise<Step> {
-    const { cluster, request } = passing;
+    const { cluster, request, remote } = passing;
+    if (remote === undefined) {
+      const judged = await this.#judge(passing, catalogue, among);
+      return { ...passing, ...judged, parameters: encoded(cluster, catalogue, request), isBefore: false };
+    }
+    return this.#remoteStep(passing, remote, catalogue, among);
+  }
+
+  /** A guest that leaves its cluster is judged twice: here, and as one that is made where it goes. */
+  async #remoteStep(
+    passing: Passing,
+    { target, node }: Arriving,
+    catalogue: Catalogue,
+    among?: Among,
+  ): Promise<Step> {
+    const { cluster, origin, request } = passing;
+    const { signal } = origin;
     const judged = await this.#judge(passing, catalogue, among);
-    const parameters = cluster.config.validate ? verified(catalogue, request) : toParameters(request.data);
-    return { ...passing, ...judged, parameters, isBefore: false };
+    const { guests } = await cluster.inventory({ fresh: true, signal });
+    const vmid = guestInPath(request.path.toString());
+    const arrival = arrivalOf(
+      request,
+      node,
+      guests.find((guest) => guest.vmid === vmid),
+    );
+    const arriving = { cluster: target, selectedBy: 'explicit', origin, request: arrival };
+    const arrived = await this.#judge(arriving, await target.catalogue(signal));
+    const endpoint = await remoteEndpoint(target, node, signal);
+    const asked = { ...request, data: { ...request.data, [ENDPOINT_PARAMETER]: endpoint.shown } };
+    const decision = { ...judged.decision, ...stricterOf(judged.decision, arrived.decision) };
+    const recorded = {
+      ...judged.recorded,
+      parameters: { ...judged.recorded.parameters, target: endpoint.words },
+    };
+    const parameters = encoded(cluster, catalogue, asked);
+    return { ...passing, ...judged, decision, recorded, parameters, endpoint, isBefore: false };
   }
 
   async #judge(passing: Passing, catalogue: Catalogue, among: Among = {}): Promise<Judged> {
@@ -266,8 +321,12 @@ export class Passage {
   }
 
   /** One approval for all steps, before the first of them leaves. */
-  async #approve(steps: readonly Step[], grants: readonly Grant[] = []): Promise<Approved | undefined> {
-    const kind = strictest(steps.map(({ decision }) => decision.approval));
+  async #approve(
+    steps: readonly Step[],
+    grants: readonly Grant[] = [],
+    options: ApproveOptions = {},
+  ): Promise<Approved | undefined> {
+    const kind = kindOf(steps, options);
     const grant = grants.find((one) => one.take(steps.map(singleBinding), kind));
     if (grant !== undefined) return grant.approved;
     const main = steps.at(-1);
@@ -294,20 +353,25 @@ export class Passage {
           tool,
           cluster: cluster.name,
           kind,
-          calls: steps.map((step) => ({
-            method: step.request.method,
-            path: step.request.path.toString(),
-            parameters: plannedParameters(catalogue, step.request, redaction),
+          calls: steps.map(({ request, endpoint }) => ({
+            method: request.method,
+            path: request.path.toString(),
+            parameters: {
+              ...plannedParameters(catalogue, request, redaction),
+              ...(endpoint === undefined ? {} : { target: endpoint.words }),
+            },
           })),
           about: calls.map(({ method, path }) => aboutOf(method, path.toString())).join('\n'),
-          binding: bindingOf(cluster.name, steps.map(exactCall)),
+          binding: bindingOfSteps(cluster, steps),
           guestDigest,
           handle: origin.planHandle,
-          describe: () =>
-            describeFor(policy.tenantOf(principal), cluster, calls, {
-              ...{ signal, tool, now: clock() },
-              hasSnapshot: steps.some(({ isBefore }) => isBefore),
-            }),
+          describe: async () => {
+            const hasSnapshot = steps.some(({ isBefore }) => isBefore);
+            const tenant = policy.tenantOf(principal);
+            const about = { signal, tool, now: clock(), hasSnapshot };
+            const facts = await describeFor(tenant, cluster, calls, about);
+            return { ...facts, warnings: [...(options.notes ?? []), ...facts.warnings] };
+          },
           onDecision: audit && ((plan) => recordDecision(audit, plan, { ...origin, isAtClient: true })),
           signal,
         },
@@ -323,18 +387,24 @@ export class Passage {
     const next = grants && followUpOf(request, data);
     if (next === undefined) return;
     const { method, path } = next;
-    const { validate } = cluster.config;
-    const parameters = validate ? encoded(catalogue, next) : toParameters(next.data);
-    if (parameters === undefined) return;
+    let parameters: Parameters;
+    try {
+      parameters = encoded(cluster, catalogue, next);
+    } catch {
+      // It is refused when it is asked: the call before it was made, and its answer has to come.
+      return;
+    }
     const binding = bindingOf(cluster.name, [{ method, path: path.wire, parameters }]);
     grants?.push(new Grant(approved, [binding], decision.approval));
   }
 
   async #send(
-    { cluster, origin, request, recorded, parameters }: Step,
+    { cluster, origin, request, recorded, parameters: open, endpoint }: Step,
     approved: Approved | undefined,
   ): Promise<ProxmoxReply> {
     const { method, path, deadlineMs } = request;
+    const parameters =
+      endpoint === undefined ? open : { ...open, [ENDPOINT_PARAMETER]: endpoint.whole.reveal() };
     const log = this.#log(origin).child({
       cluster: cluster.name,
       method,
@@ -355,7 +425,8 @@ export class Passage {
       await entry.end({ endpoint: reply.endpoint, data: reply.data });
       await this.#noteTask(recorded, reply);
       return reply;
-    } catch (error) {
+    } catch (thrown) {
+      const error = endpoint === undefined ? thrown : withoutEndpoint(thrown, endpoint);
       await entry.end({ failure: error, isCancelled: origin.signal.aborted });
       throw error;
     } finally {
@@ -381,43 +452,20 @@ export class Passage {
   }
 }
 
-/** What can't be encoded is refused when it is asked: the call before it was made, and its answer has to come. */
-function encoded(catalogue: Catalogue, request: GateRequest): Parameters | undefined {
-  try {
-    return verified(catalogue, request);
-  } catch {
-    return undefined;
-  }
+/** The parameters as Proxmox takes them. @throws CallError as `verified` does */
+function encoded(cluster: Cluster, catalogue: Catalogue, request: AskedCall): Parameters {
+  return cluster.config.validate ? verified(catalogue, request) : toParameters(request.data);
 }
 
-/** The guests that a call counts for in a bulk: those that its parameters list, as in one call alone, or its path's. */
-function bulkGuests({ method, path, data }: GateRequest): readonly number[] {
-  const { vmids, listed } = guestsOf({ method, path: path.toString(), data });
-  if (method !== 'GET' && listed !== undefined) return vmids;
-  const vmid = guestInPath(path.toString());
-  return vmid === undefined ? [] : [vmid];
+/** What calls need together, and at least what their tool asks for. */
+function kindOf(steps: readonly Step[], { atLeast }: ApproveOptions): Approval {
+  return strictest([atLeast ?? 'none', ...steps.map(({ decision }) => decision.approval)]);
 }
 
-/** The guests that calls make: for those behind them they are there. */
-function madeBy(steps: readonly Step[]): ReadonlyMap<number, GuestFacts> {
-  return new Map(
-    steps.flatMap(({ guests: { creates } }) => (creates === undefined ? [] : [[creates.vmid, creates]])),
-  );
-}
-
-/** What a plan tells of: a snapshot that is taken first loses nothing, and is seen among the calls. */
-function describedCalls(steps: readonly Step[]): DescribedCall[] {
-  return steps
-    .filter(({ isBefore }) => !isBefore)
-    .map(({ request: { method, path }, parameters, risks, reasons }) => ({
-      ...{ method, path, parameters, risks, reasons },
-    }));
-}
-
-function exactCall({ request: { method, path }, parameters }: Step) {
-  return { method, path: path.wire, parameters };
-}
-
-function singleBinding(step: Step): string {
-  return bindingOf(step.cluster.name, [exactCall(step)]);
+/** What holds of a call that two clusters judge. */
+function stricterOf(one: Decision, other: Decision): Pick<Decision, 'approval' | 'atClient'> {
+  return {
+    approval: strictest([one.approval, other.approval]),
+    atClient: one.atClient && other.atClient,
+  };
 }

@@ -7,6 +7,7 @@ import { openCredentials } from '../access/credentials.ts';
 import { Gate } from '../access/gate.ts';
 import { Jobs } from '../access/jobs/jobs.ts';
 import { createPolicy } from '../access/policy/policy.ts';
+import { RunBook } from '../access/runs/runs.ts';
 import { openState, type State } from '../access/state.ts';
 import { createTokenVerifier } from '../access/tokens.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
@@ -83,6 +84,7 @@ export function composeCore(
     },
     approvals,
     jobs,
+    runs: new RunBook(state.database),
     audit,
     redaction,
     logger,

@@ -3,6 +3,7 @@ import type { EffectivePermissions } from '../catalogue/permissions.ts';
 import type { ClusterConfig } from '../config/config.ts';
 import type { ProxmoxCall, ProxmoxReply } from '../proxmox/call.ts';
 import type { EndpointState } from '../proxmox/endpoint-state.ts';
+import type { NodeAddress } from '../proxmox/node-link.ts';
 import type { Upload } from '../proxmox/upload.ts';
 import type { Backups, Inventory, InventoryOptions } from './inventory.ts';
 
@@ -45,6 +46,12 @@ export interface Cluster {
   send(call: ProxmoxCall): Promise<ProxmoxReply>;
   /** Asks `GET /version`; an answer younger than ten seconds is reused, and callers share one probe. Never throws. */
   health(signal?: AbortSignal): Promise<ClusterHealth>;
+  /**
+   * Where one node itself is reached, with the certificate it has just shown there, which was compared with the pinned
+   * one or verified as the configuration says.
+   * @throws CallError with this cluster's name in it.
+   */
+  addressOf(node: string, signal?: AbortSignal): Promise<NodeAddress>;
   /** Every configured endpoint as the last calls and probes found it; asks nothing. */
   endpoints(): readonly EndpointState[];
   /**

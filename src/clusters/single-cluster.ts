@@ -101,6 +101,7 @@ export function createCluster(config: ClusterConfig, deps: ClusterDeps): OwnedCl
     backups: (options) => inventory.backups(options),
     changed: () => inventory.changed(),
     upload: (upload) => engine.upload(upload),
+    addressOf: (node, signal) => engine.addressOf(node, signal),
     lease: () => leases.take(),
     retire: () => {
       probes.stop();

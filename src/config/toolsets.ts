@@ -19,6 +19,7 @@ export const TOOLSETS = [
   'agent',
   'metrics',
   'system',
+  'between',
 ] as const;
 
 export type Toolset = (typeof TOOLSETS)[number];

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { AskPerson } from '../access/approvals/approvals.ts';
 import { CallRate } from '../access/call-rate.ts';
 import type { GatedCluster } from '../access/gate.ts';
+import type { StandingApproval } from '../access/passage.ts';
 import type { Principal } from '../access/principal.ts';
 import type { ClusterDirectory, Selection, Target } from '../clusters/cluster.ts';
 import type { Toolset } from '../config/toolsets.ts';
@@ -35,6 +36,8 @@ export interface Caller {
   toolsets?: ReadonlySet<Toolset> | undefined;
   /** What the record calls the door's session, which is not its id: an id in a file must open nothing. */
   session?: string | undefined;
+  /** What was approved for a call that the service itself starts; no door sets it. */
+  standing?: StandingApproval | undefined;
 }
 
 export interface CallOptions {
@@ -240,7 +243,7 @@ export class Dispatcher {
   }
 
   #context(
-    { principal, door, session, directory: all, readOnly }: Caller,
+    { principal, door, session, directory: all, readOnly, standing }: Caller,
     { progress, enter, ask, planHandle }: RunOptions & { planHandle: string | undefined },
     state: CallState,
     { deadline, leases }: { deadline: Deadline; leases: DisposableStack },
@@ -261,6 +264,7 @@ export class Dispatcher {
       enter,
       ask,
       planHandle,
+      standing,
     };
     const open = (selection: Selection): GatedCluster => gate.open(selection, origin);
     const seen = () => directory.list().filter((cluster) => gate.sees(cluster, origin));
@@ -298,6 +302,7 @@ export class Dispatcher {
       },
       defaultCluster: () => directory.defaultCluster,
       jobs: (filter) => gate.jobs(directory.list(), origin).list(filter),
+      runs: () => gate.runs(principal),
       signal,
       progress: (update) => progress?.(this.#safe(update)),
       sleep: (milliseconds) => deadline.sleep(milliseconds),

@@ -10,7 +10,7 @@ import type { EndpointState } from './endpoint-state.ts';
 import type { WireAnswer, WireRequest } from './exchange.ts';
 import { readTicket } from './login.ts';
 import { NodeFinder } from './node-finder.ts';
-import type { EngineLimits, NodeLink } from './node-link.ts';
+import type { EngineLimits, NodeAddress, NodeLink } from './node-link.ts';
 import { answerError } from './pve-errors.ts';
 import { Refusal } from './refusal.ts';
 import { Transport } from './transport.ts';
@@ -135,6 +135,21 @@ export class Engine {
     } finally {
       body.close();
     }
+  }
+
+  /**
+   * Where one node itself is reached, and the certificate that it shows there: it has just said that it is the node.
+   *
+   * @throws CallError as an upload to the node would: unknown, offline, not reached, not trusted
+   */
+  async addressOf(node: string, signal?: AbortSignal): Promise<NodeAddress> {
+    const options = { signal, deadlineMs: this.#limits.deadlineMs, isRead: true };
+    const link = await this.#transport.bounded(options, (delivery) =>
+      this.#finder.find(node, delivery.signal),
+    );
+    const address = link.address();
+    if (address === undefined) throw new Error('a link that was spoken over has an address');
+    return address;
   }
 
   /**

@@ -27,6 +27,15 @@ export interface EngineLimits {
 /** pveproxy drops a connection after 5 s without a request: ours must be gone before it does. */
 const IDLE_MS = 4_000;
 
+/** Where a node is reached, and the certificate that it showed there. */
+export interface NodeAddress {
+  /** Host name or address; IPv6 without brackets. */
+  host: string;
+  port: number;
+  /** SHA-256, upper-case hex pairs joined by colons. */
+  fingerprint: string;
+}
+
 /** What a link tells of its health, for the log. */
 export type LinkEvent = 'opened' | 'closed';
 
@@ -41,6 +50,7 @@ export class NodeLink {
   /** What the conversations that ended, and the connections that were made, have shown. */
   #seen: Omit<EndpointState, 'endpoint' | 'breakerOpen'> = { answers: undefined };
   readonly #onEvent: (event: LinkEvent, link: NodeLink) => void;
+  #address: NodeAddress | undefined;
 
   constructor(
     endpoint: Endpoint,
@@ -54,8 +64,10 @@ export class NodeLink {
     this.#maxBytes = limits.maxAnswerBytes;
     this.#clock = clock;
     this.#onEvent = onEvent;
-    const connect = tlsConnector(endpoint, tls, limits.connectMs, this.#closing.signal, (expiresAt) => {
-      this.#seen.certificateExpiresAt = expiresAt;
+    const connect = tlsConnector(endpoint, tls, limits.connectMs, this.#closing.signal, (certificate) => {
+      const { expiresAt, fingerprint } = certificate;
+      if (Number.isFinite(expiresAt)) this.#seen.certificateExpiresAt = expiresAt;
+      this.#address = { host: endpoint.host, port: endpoint.port, fingerprint };
     });
     const lane = (connections: number) => ({
       limiter: new Limiter(connections, limits.queuedPerNode),
@@ -113,6 +125,11 @@ export class NodeLink {
     } finally {
       release();
     }
+  }
+
+  /** With the certificate of the newest connection, which was trusted where that was spoken over; undefined before one. */
+  address(): NodeAddress | undefined {
+    return this.#address;
   }
 
   state(): EndpointState {

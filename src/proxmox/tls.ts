@@ -14,6 +14,13 @@ export type ConnectFailureKind =
   | 'fingerprint'
   | 'other';
 
+export interface SeenCertificate {
+  /** SHA-256, upper-case hex pairs joined by colons. */
+  fingerprint: string;
+  /** Epoch milliseconds; not a number where the certificate does not say it. */
+  expiresAt: number;
+}
+
 /** Connecting failed: not one byte of a request was sent. `message` completes the sentence "host:port …". */
 export class ConnectFailure extends Error {
   override readonly name = 'ConnectFailure';
@@ -41,14 +48,14 @@ export class ConnectFailure extends Error {
  *
  * @param closing where it aborts, connections that are still being made are given up: undici forgets them, and a
  *   handshake that hangs would outlive the service.
- * @param onCertificate told when the certificate that was shown ends, in epoch milliseconds, whatever is thought of it
+ * @param onCertificate told of the certificate that was shown, whatever is thought of it
  */
 export function tlsConnector(
   endpoint: Endpoint,
   tls: ClusterTls,
   connectMs: number,
   closing: AbortSignal,
-  onCertificate: (expiresAt: number) => void,
+  onCertificate: (certificate: SeenCertificate) => void,
 ): buildConnector.connector {
   const connector = () =>
     buildConnector({
@@ -68,8 +75,8 @@ export function tlsConnector(
       if (error !== null) return callback(connectFailure(error), null);
       const certificate = (socket as TLSSocket).getPeerX509Certificate();
       const expiresAt = certificate?.validToDate.getTime() ?? Number.NaN;
-      if (Number.isFinite(expiresAt)) onCertificate(expiresAt);
       const seen = certificate?.fingerprint256;
+      if (seen !== undefined) onCertificate({ fingerprint: seen, expiresAt });
       const failure = certificateFailure(socket as TLSSocket, seen, pin, tls.verify);
       if (failure === undefined) return callback(null, socket);
       socket.destroy();

@@ -4,6 +4,7 @@ import { ACCESS_TOOLS } from './access/tools.ts';
 import { AGENT_TOOLS } from './agent/tools.ts';
 import { API_TOOLS } from './api/tools.ts';
 import { BACKUPS_TOOLS } from './backups/tools.ts';
+import { BETWEEN_TOOLS } from './between/tools.ts';
 import { CEPH_TOOLS } from './ceph/tools.ts';
 import { CLOUDINIT_TOOLS } from './cloudinit/tools.ts';
 import type { Tool, ToolAnnotations } from './define.ts';
@@ -38,6 +39,7 @@ export const TOOLS: readonly Tool[] = [
   ...AGENT_TOOLS,
   ...METRICS_TOOLS,
   ...SYSTEM_TOOLS,
+  ...BETWEEN_TOOLS,
 ];
 
 /** What `cluster` looks like in the schemas: absent with one cluster, optional where a default exists. */

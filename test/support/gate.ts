@@ -3,6 +3,7 @@ import { Approvals } from '../../src/access/approvals/approvals.ts';
 import { Gate, type GateOptions } from '../../src/access/gate.ts';
 import { Jobs } from '../../src/access/jobs/jobs.ts';
 import { defaultPolicy, type Policy } from '../../src/access/policy/policy.ts';
+import { RunBook } from '../../src/access/runs/runs.ts';
 import { openState } from '../../src/access/state.ts';
 import type { Approval } from '../../src/config/policy-schema.ts';
 import { Redaction } from '../../src/observability/redaction.ts';
@@ -32,6 +33,7 @@ export function gateFor(logger: Logger = pino({ level: 'silent' }), changes: Tes
     approvals: new Approvals({ database, logger, redaction }),
     // Nobody follows them here: their ends are known where a test asks.
     jobs: new Jobs({ database, clusters: () => [], audit, redaction, logger }),
+    runs: new RunBook(database),
     redaction,
     logger,
     clock: Date.now,

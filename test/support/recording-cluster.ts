@@ -75,6 +75,10 @@ export class RecordingCluster implements Cluster {
     throw new Error('no test of these asks for backups');
   }
 
+  async addressOf() {
+    return { host: 'pve.example', port: 8006, fingerprint: 'AA:BB' };
+  }
+
   changed() {}
 
   lease(): Disposable {

@@ -2,6 +2,7 @@ import { ACCESS_CALLS, ACCESS_SETUP } from './tool-calls/access.ts';
 import { AGENT_CALLS } from './tool-calls/agent.ts';
 import { API_CALLS } from './tool-calls/api.ts';
 import { BACKUPS_CALLS } from './tool-calls/backups.ts';
+import { BETWEEN_CALLS, BETWEEN_SETUP } from './tool-calls/between.ts';
 import { CEPH_CALLS, CEPH_SETUP } from './tool-calls/ceph.ts';
 import { CLOUDINIT_CALLS, CLOUDINIT_SETUP } from './tool-calls/cloudinit.ts';
 import { FIREWALL_CALLS, FIREWALL_SETUP } from './tool-calls/firewall.ts';
@@ -36,6 +37,7 @@ export const TOOL_CALLS: ToolCallTable = {
   ...AGENT_CALLS,
   ...METRICS_CALLS,
   ...SYSTEM_CALLS,
+  ...BETWEEN_CALLS,
 };
 
 /** What is done to the demo estate before, in this order. */
@@ -49,4 +51,5 @@ export const TOOL_SETUP: readonly SetupCall[] = [
   ...ACCESS_SETUP,
   ...CEPH_SETUP,
   ...SYSTEM_SETUP,
+  ...BETWEEN_SETUP,
 ];
