@@ -24,6 +24,8 @@ const NEWER = [
   /\/cluster\/mapping\/pci(\/\{id\})? takes no live-migration-capable$/,
   /PUT \/cluster\/options takes no consent-text$/,
   /PUT \/nodes\/\{node\}\/config takes no ballooning-target$/,
+  // 9.1 and later: what keeps a container where it is.
+  /GET \/nodes\/\{node\}\/lxc\/\{vmid\}\/migrate does not exist$/,
   // 9.0 and later: HA rules in place of groups, and what it brought to agents, storages, realms, tokens and settings.
   /\w+ \/cluster\/ha\/rules(\/\{rule\})? does not exist$/,
   /\/cluster\/ha\/resources(\/\{sid\})? takes no failback$/,

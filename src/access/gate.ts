@@ -1,23 +1,27 @@
 import type { Logger } from 'pino';
 import type { Proxmox } from 'proxmox-api';
 import type { Catalogue } from '../catalogue/catalogue.ts';
-import type { EffectivePermissions } from '../catalogue/permissions.ts';
+import type { EffectivePermissions, PrivilegeNeed } from '../catalogue/permissions.ts';
 import type { Cluster, ClusterHealth, SelectedBy, Selection } from '../clusters/cluster.ts';
 import type { Backups, Inventory } from '../clusters/inventory.ts';
-import type { PrivilegeReport } from '../clusters/privileges.ts';
+import type { PrivilegeReport, Problem } from '../clusters/privileges.ts';
 import type { ClusterConfig } from '../config/config.ts';
+import type { Approval } from '../config/policy-schema.ts';
 import type { ApiPath } from '../proxmox/api-path.ts';
 import type { HttpMethod, ProxmoxReply } from '../proxmox/call.ts';
 import type { EndpointState } from '../proxmox/endpoint-state.ts';
+import { CallError } from '../proxmox/errors.ts';
 import type { NodeAddress } from '../proxmox/node-link.ts';
 import type { AskPerson } from './approvals/approvals.ts';
+import type { ApproveOptions, StandingApproval } from './approving.ts';
 import { JudgedCluster } from './gated-cluster.ts';
 import { type VisibleJobs, visibleJobs } from './jobs/sight.ts';
 import { type Asking, judgeRead, requireRead, SERVICE_READS } from './judge.ts';
-import { type ApproveOptions, Passage, type PassageOptions, type StandingApproval } from './passage.ts';
-import type { UsableTool } from './policy/policy.ts';
+import { Passage, type PassageOptions } from './passage.ts';
+import type { NamedTenant, UsableTool } from './policy/policy.ts';
 import type { Principal } from './principal.ts';
 import type { RunBook, Runs } from './runs/runs.ts';
+import type { ScheduleBook, Schedules } from './schedules/book.ts';
 
 /** Who calls, through what, and with which limits: made once per tool call by the dispatcher. */
 export interface CallOrigin {
@@ -81,6 +85,8 @@ export interface GatedCluster {
   readonly servedBy: string | undefined;
   /** What the operator says of the cluster; no credential is in it. */
   readonly settings: ClusterSettings;
+  /** As whom its tasks name this service: `user@realm`, or `user@realm!token`. */
+  readonly account: string;
   /** The typed facade of `proxmox-api` over this gate. */
   readonly api: Proxmox.Api;
   /** The API as this cluster has it; nothing of it is secret, and reading it is no call. */
@@ -89,6 +95,8 @@ export interface GatedCluster {
   permissions(): Promise<EffectivePermissions>;
   /** What of the service's purposes the cluster's token does not suffice for. @throws CallError */
   rights(): Promise<PrivilegeReport>;
+  /** What of these privileges its token lacks, with the lines that grant it. @throws CallError */
+  lacks(needs: readonly PrivilegeNeed[]): Promise<Problem[]>;
   /** The same cluster with no fallback to answer in its place. */
   alone(): GatedCluster;
   /** Whether it answers, from a probe that is seconds old. @throws CallError POLICY_DENIED, and nothing else */
@@ -118,7 +126,13 @@ export interface GatedCluster {
     requests: readonly GateRequest[],
     options?: ApproveOptions,
   ): Promise<StandingApproval | undefined>;
-  /** Where one node itself is reached, and the certificate it has just shown there. @throws CallError */
+  /** What approval the policy wants for such calls now; asks for none. @throws CallError where one is not allowed */
+  approvalFor(requests: readonly GateRequest[]): Promise<Approval>;
+  /**
+   * Where a guest of another cluster is sent that goes to one of its nodes, and the certificate that it has just shown.
+   *
+   * @throws CallError as the call that moves it there
+   */
   addressOf(node: string): Promise<NodeAddress>;
   /** @throws CallError POLICY_DENIED before anything is sent, or what the cluster answered. */
   request(request: GateRequest): Promise<ProxmoxReply>;
@@ -126,11 +140,12 @@ export interface GatedCluster {
 
 export type ClusterSettings = Pick<
   ClusterConfig,
-  'defaultNode' | 'defaultStorage' | 'defaultBridge' | 'region' | 'tier' | 'readOnly' | 'fallback'
+  'defaultNode' | 'defaultStorage' | 'defaultBridge' | 'region' | 'tier' | 'readOnly' | 'fallback' | 'prices'
 >;
 
 export interface GateOptions extends PassageOptions {
   runs: RunBook;
+  schedules: ScheduleBook;
 }
 
 /**
@@ -166,9 +181,27 @@ export class Gate {
     return visibleJobs(this.#options, asking, clusters);
   }
 
+  /**
+   * The tenants that a principal may know of: a tenant itself alone.
+   *
+   * @throws CallError POLICY_DENIED for who is no tenant and no administrator
+   */
+  tenants(principal: Principal): readonly NamedTenant[] {
+    const known = this.#options.policy.tenantsFor(principal);
+    if (known !== undefined) return known;
+    throw new CallError('POLICY_DENIED', 'Which tenants there are is for administrators to see.', {
+      hint: 'Ask by pool or by tag; nothing was sent.',
+    });
+  }
+
   /** The work of several writes that a principal has begun. */
   runs(principal: Principal): Runs {
     return this.#options.runs.of(principal.id);
+  }
+
+  /** What a principal has the service do at its time. */
+  schedules({ principal, readOnly = false }: Asking): Schedules {
+    return this.#options.schedules.of(principal, readOnly || this.#options.readOnly);
   }
 
   open(selection: Selection, origin: CallOrigin): GatedCluster {

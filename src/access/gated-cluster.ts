@@ -1,21 +1,30 @@
 import { type Proxmox, proxmoxApi } from 'proxmox-api';
 import type { Catalogue } from '../catalogue/catalogue.ts';
-import type { EffectivePermissions } from '../catalogue/permissions.ts';
+import type { EffectivePermissions, PrivilegeNeed } from '../catalogue/permissions.ts';
 import type { Cluster, ClusterHealth, SelectedBy, Selection } from '../clusters/cluster.ts';
 import type { Backups, Inventory } from '../clusters/inventory.ts';
-import { judgePrivileges, type PrivilegeReport } from '../clusters/privileges.ts';
+import {
+  judgePrivileges,
+  lackedPrivileges,
+  type PrivilegeReport,
+  type Problem,
+} from '../clusters/privileges.ts';
+import type { Approval } from '../config/policy-schema.ts';
 import { facadePath } from '../proxmox/api-path.ts';
 import { HTTP_METHODS, type ProxmoxReply } from '../proxmox/call.ts';
 import type { EndpointState } from '../proxmox/endpoint-state.ts';
 import { CallError, toCallError } from '../proxmox/errors.ts';
 import type { NodeAddress } from '../proxmox/node-link.ts';
 import { ConnectFailure } from '../proxmox/tls.ts';
+import { accountName } from '../proxmox/upid.ts';
+import type { ApproveOptions, StandingApproval } from './approving.ts';
 import type { CallOrigin, ClusterSettings, GatedCluster, GateRequest } from './gate.ts';
 import { Grant } from './grant.ts';
 import { requireRead, SERVICE_READS } from './judge.ts';
-import type { ApproveOptions, Passage, PassageOptions, StandingApproval } from './passage.ts';
+import type { Passage, PassageOptions } from './passage.ts';
 import type { GuestFacts } from './policy/policy.ts';
 import { tenantBackups, tenantInventory, visibleVmids } from './policy/tenant-view.ts';
+import { remoteEndpoint } from './remote-endpoint.ts';
 import type { Arriving, Passing } from './steps.ts';
 import { riskOfRequest } from './verification.ts';
 
@@ -50,6 +59,11 @@ export class JudgedCluster implements GatedCluster {
     this.#passage = passage;
     const { standing } = origin;
     if (standing !== undefined) this.#grants.push(new Grant(standing, standing.bindings, standing.kind));
+  }
+
+  get account(): string {
+    const { credentials } = this.#cluster.config;
+    return accountName(credentials.user, credentials.kind === 'token' ? credentials.tokenId : undefined);
   }
 
   get api(): Proxmox.Api {
@@ -118,9 +132,20 @@ export class JudgedCluster implements GatedCluster {
     return this.#passage.approveStanding(this.#passings(requests), options);
   }
 
+  approvalFor(requests: readonly GateRequest[]): Promise<Approval> {
+    return this.#passage.approvalFor(this.#passings(requests));
+  }
+
   async addressOf(node: string): Promise<NodeAddress> {
     const cluster = this.#cluster;
-    return this.#shown(cluster, SERVICE_READS.status, () => cluster.addressOf(node, this.#origin.signal));
+    return this.#shown(cluster, SERVICE_READS.status, async () => {
+      const { address } = await remoteEndpoint(cluster, node, this.#origin.signal);
+      return address;
+    });
+  }
+
+  async lacks(needs: readonly PrivilegeNeed[]): Promise<Problem[]> {
+    return lackedPrivileges(await this.permissions(), this.#cluster.config, needs);
   }
 
   #passings(requests: readonly GateRequest[]): Passing[] {

@@ -1,7 +1,8 @@
 import type { GuestRow } from '../clusters/inventory.ts';
 import { CallError, type ErrorCode, toCallError } from '../proxmox/errors.ts';
 import { quoted } from '../proxmox/text.ts';
-import { ApprovalRequiredError, DeclinedError, guestInPath } from './approvals/plan.ts';
+import { ApprovalRequiredError, DeclinedError } from './approvals/plan.ts';
+import { guestPathOf } from './guest-path.ts';
 import type { TouchedGuests } from './policy/guests.ts';
 import type { RecordedCall } from './record.ts';
 
@@ -29,8 +30,6 @@ function ruleOf(error: unknown): string | undefined {
   return code === 'NOT_FOUND' ? 'no such guest' : undefined;
 }
 
-/** As Proxmox addresses a guest. */
-const GUEST_PATH = /^\/nodes\/([^/]+)\/(qemu|lxc)\//;
 const KINDS = { qemu: 'VM (qemu)', lxc: 'container (lxc)' } as const;
 
 /**
@@ -41,8 +40,9 @@ const KINDS = { qemu: 'VM (qemu)', lxc: 'container (lxc)' } as const;
  * @throws CallError NOT_FOUND
  */
 export function checkGuest(cluster: string, path: string, guests: readonly GuestRow[]): void {
-  const vmid = guestInPath(path);
-  if (vmid === undefined || guests.length === 0) return;
+  const called = guestPathOf(path);
+  if (called === undefined || guests.length === 0) return;
+  const { node, type, vmid } = called;
   const guest = guests.find((one) => one.vmid === vmid);
   if (guest === undefined) {
     throw new CallError('NOT_FOUND', `There is no guest ${vmid}; nothing was sent.`, {
@@ -50,14 +50,13 @@ export function checkGuest(cluster: string, path: string, guests: readonly Guest
       hint: 'Find the guest with resolve_guest or find_guests.',
     });
   }
-  const [, node, type] = GUEST_PATH.exec(path) ?? [];
   const { node: itsNode, type: itsType } = guest;
   // Every node answers to localhost, and which one that will be nobody knows yet.
   const isElsewhere = node !== itsNode && node !== 'localhost';
   if (!isElsewhere && type === itsType) return;
   const why = isElsewhere
-    ? `is on ${quoted(itsNode)}, not on ${quoted(node ?? '')}`
-    : `is a ${KINDS[itsType]}, not a ${KINDS[itsType === 'qemu' ? 'lxc' : 'qemu']}`;
+    ? `is on ${quoted(itsNode)}, not on ${quoted(node)}`
+    : `is a ${KINDS[itsType]}, not a ${KINDS[type]}`;
   throw new CallError('NOT_FOUND', `Guest ${vmid} ${why}; nothing was sent.`, {
     cluster,
     hint: `Its path begins with /nodes/${itsNode}/${itsType}/${vmid}.`,

@@ -1,24 +1,28 @@
+import { isObject } from '../catalogue/json.ts';
 import type { Cluster } from '../clusters/cluster.ts';
-import type { GuestRow } from '../clusters/inventory.ts';
 import { formatEndpoint } from '../config/endpoint.ts';
 import { Secret } from '../config/secret.ts';
-import { withoutSecrets } from '../observability/redaction.ts';
 import { apiPath } from '../proxmox/api-path.ts';
 import { CallError } from '../proxmox/errors.ts';
+import type { NodeAddress } from '../proxmox/node-link.ts';
 import type { GateRequest } from './gate.ts';
+import { guestPathOf } from './guest-path.ts';
+import type { GuestFacts } from './policy/policy.ts';
 
 /** The parameter that tells a node how to log in to another cluster. */
 export const ENDPOINT_PARAMETER = 'target-endpoint';
 
 /** The host that a guest goes to, as the source node is told of it. */
 export interface RemoteEndpoint {
-  cluster: Cluster;
+  address: NodeAddress;
   /** What is judged, approved and bound: all but the secret. */
   shown: string;
   /** In words, for the plan and the record. */
   words: string;
   /** What is sent. */
   whole: Secret;
+  /** What of it must be seen nowhere. */
+  secret: Secret;
 }
 
 /**
@@ -28,7 +32,7 @@ export interface RemoteEndpoint {
  * @throws CallError INVALID_ARGUMENTS
  */
 export function refuseGivenEndpoint({ data = {} }: GateRequest): void {
-  if (!Object.keys(data).some((name) => name.trim().toLowerCase() === ENDPOINT_PARAMETER)) return;
+  if (!isEndpointIn(data) && !isEndpointIn(batchesOf(data))) return;
   throw new CallError(
     'INVALID_ARGUMENTS',
     `${ENDPOINT_PARAMETER} is not taken from a caller; nothing was sent.`,
@@ -36,6 +40,33 @@ export function refuseGivenEndpoint({ data = {} }: GateRequest): void {
       hint: 'It holds a credential of the other cluster. migrate_guest_between_clusters makes it itself.',
     },
   );
+}
+
+function isEndpointIn(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(isEndpointIn);
+  if (!isObject(value)) return false;
+  return Object.entries(value).some(([name, member]) => isEndpointName(name) || isEndpointIn(member));
+}
+
+/** However it is spelled: no other parameter of the API has these letters. */
+function isEndpointName(name: string): boolean {
+  const decoded = name.replace(/%([0-9a-f]{2})/gi, (_code, hex) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  const letters = decoded.normalize('NFKC').replace(/[^a-z]/gi, '');
+  return letters.toLowerCase().includes('targetendpoint');
+}
+
+/** The calls within a call: `POST /nodes/{node}/execute` takes them as a text of JSON. */
+function batchesOf({ commands }: Readonly<Record<string, unknown>>): unknown[] {
+  return [commands].flat().map((text) => {
+    try {
+      return JSON.parse(String(text));
+    } catch {
+      // Proxmox reads no more of it than we do.
+      return undefined;
+    }
+  });
 }
 
 /**
@@ -49,7 +80,7 @@ export async function remoteEndpoint(
   node: string,
   signal: AbortSignal,
 ): Promise<RemoteEndpoint> {
-  const { credentials, tls, endpoints } = cluster.config;
+  const { credentials } = cluster.config;
   const refuse = (why: string, hint: string) =>
     new CallError('INVALID_ARGUMENTS', `${why} Nothing was sent.`, { cluster: cluster.name, hint });
   if (credentials.kind !== 'token') {
@@ -59,9 +90,8 @@ export async function remoteEndpoint(
     );
   }
   const address = await cluster.addressOf(node, signal);
-  const { host, port, fingerprint } = address;
-  const own = endpoints.find((one) => one.host === host && one.port === port);
-  if (!tls.verify && (own?.fingerprint ?? tls.fingerprint) === undefined) {
+  const { host, port, fingerprint, isProven } = address;
+  if (!isProven) {
     throw refuse(
       `Nothing tells whether ${formatEndpoint(address)} is ${node} of ${cluster.name}: its certificate is neither verified nor pinned, and it would be given the token.`,
       `Set \`fingerprint\` for ${cluster.name} (seen now: ${fingerprint}; compare it with pvenode cert info first).`,
@@ -71,37 +101,42 @@ export async function remoteEndpoint(
   const text = (value: string) =>
     `host=${host},port=${port},apitoken=PVEAPIToken=${user}!${tokenId}=${value},fingerprint=${fingerprint}`;
   return {
-    cluster,
+    address,
     shown: text('[added when it is sent]'),
     words: `node ${node} of ${cluster.name} at ${formatEndpoint(address)}, certificate ${fingerprint}`,
     whole: new Secret(text(secret.reveal())),
+    secret,
   };
 }
 
 /**
  * What the arrival of a guest is to the cluster that it comes to: a guest is made there. The policy judges it as such.
  *
- * @param guest as its own cluster knows it
+ * @param guest as its own cluster knows it now
+ * @throws CallError CONFLICT where that does not know its name: no rule could tell which guest it is
  */
-export function arrivalOf(request: GateRequest, node: string, guest: GuestRow | undefined): GateRequest {
-  const type = request.path.segments[2] === 'lxc' ? 'lxc' : 'qemu';
-  const vmid = request.data?.['target-vmid'] ?? Number(request.path.segments[3]);
-  const name = type === 'qemu' ? 'name' : 'hostname';
+export function arrivalOf(
+  { method, path, data = {} }: GateRequest,
+  node: string,
+  guest: GuestFacts | undefined,
+): GateRequest {
+  const { type, vmid, rest } = guestPathOf(path.toString()) ?? {};
+  if (method !== 'POST' || type === undefined || rest !== '/remote_migrate') {
+    throw new Error(`no endpoint is added to ${method} ${path}: its secret is for a remote migration alone`);
+  }
+  if (guest?.name === undefined) {
+    throw new CallError('CONFLICT', `The name of guest ${vmid} can't be read now; nothing was sent.`, {
+      hint: 'Look whether the guest and its node are there (get_guest), and call again in some seconds.',
+    });
+  }
+  const name = type === 'lxc' ? 'hostname' : 'name';
   return {
-    method: 'POST',
+    method,
     path: apiPath`/nodes/${node}/${type}`,
     data: {
-      vmid,
-      ...(guest?.name === undefined ? {} : { [name]: guest.name }),
-      ...(guest === undefined || guest.tags.length === 0 ? {} : { tags: guest.tags.join(';') }),
+      vmid: data['target-vmid'] ?? vmid,
+      [name]: guest.name,
+      ...(guest.tags.length === 0 ? {} : { tags: guest.tags.join(';') }),
     },
   };
-}
-
-/** Takes the endpoint's secret out of what a failure says: Proxmox repeats parameters in its messages. */
-export function withoutEndpoint(thrown: unknown, { whole, cluster }: RemoteEndpoint): unknown {
-  if (!(thrown instanceof CallError)) return thrown;
-  const { credentials } = cluster.config;
-  const secret = credentials.kind === 'token' ? [credentials.secret.reveal()] : [];
-  return thrown.reworded((text) => withoutSecrets(text, [whole.reveal(), ...secret]));
 }

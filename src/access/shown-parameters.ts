@@ -45,17 +45,11 @@ export function plannedParameters(
   redaction: Redaction,
 ): Record<string, unknown> {
   const cut = (value: unknown) => mapTexts(value, (text) => excerpt(redaction.text(text), text));
-  const shown = withShown(
-    catalogue,
-    call,
-    redaction,
-    (name, value) => {
-      const decoded = decodedContent(name, call.data);
-      return decoded === undefined ? { [name]: cut(value) } : { [`${name} (base64, decoded)`]: cut(decoded) };
-    },
-    cut,
-  );
-  return shown;
+  const content = (name: string, value: unknown) => {
+    const decoded = decodedContent(name, call.data);
+    return decoded === undefined ? { [name]: cut(value) } : { [`${name} (base64, decoded)`]: cut(decoded) };
+  };
+  return withShown(catalogue, call, redaction, content, cut);
 }
 
 function withShown(

@@ -2,10 +2,11 @@ import type { Risk } from '../catalogue/types.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import type { Parameters } from '../proxmox/call.ts';
 import type { DescribedCall } from './approvals/describe.ts';
-import { bindingOf, guestInPath } from './approvals/plan.ts';
+import { bindingOf } from './approvals/plan.ts';
 import type { CallOrigin, GateRequest } from './gate.ts';
 import type { Grant } from './grant.ts';
 import type { Companions } from './guest-facts.ts';
+import { guestInPath } from './guest-path.ts';
 import { guestsOf, type TouchedGuests } from './policy/guests.ts';
 import type { Decision, GuestFacts } from './policy/policy.ts';
 import type { RecordedCall } from './record.ts';
@@ -84,7 +85,10 @@ export function describedCalls(steps: readonly Step[]): DescribedCall[] {
 export function bindingOfSteps(cluster: Cluster, steps: readonly Step[]): string {
   return bindingOf(
     cluster.name,
-    steps.map(({ request: { method, path }, parameters }) => ({ method, path: path.wire, parameters })),
+    steps.map(({ request: { method, path }, parameters, endpoint }) => {
+      const target = endpoint === undefined ? {} : { target: endpoint.words };
+      return { method, path: path.wire, parameters: { ...parameters, ...target } };
+    }),
   );
 }
 

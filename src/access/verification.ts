@@ -2,6 +2,7 @@ import type { Catalogue } from '../catalogue/catalogue.ts';
 import { type RiskAssessment, riskOfCall } from '../catalogue/risk.ts';
 import type { CallProblem } from '../catalogue/types.ts';
 import { verifyCall } from '../catalogue/verify.ts';
+import type { Cluster } from '../clusters/cluster.ts';
 import type { ApiPath } from '../proxmox/api-path.ts';
 import type { HttpMethod, Parameters } from '../proxmox/call.ts';
 import { CallError } from '../proxmox/errors.ts';
@@ -18,6 +19,11 @@ export interface AskedCall {
 export function riskOfRequest(catalogue: Catalogue, { method, path, data }: AskedCall): RiskAssessment {
   const template = catalogue.match(method, path.wire)?.method.path ?? path.toString();
   return riskOfCall(method, template, data ?? {});
+}
+
+/** The parameters as Proxmox takes them; verified, unless the cluster is configured otherwise. @throws CallError */
+export function encodedFor({ config }: Cluster, catalogue: Catalogue, call: AskedCall): Parameters {
+  return config.validate ? verified(catalogue, call) : toParameters(call.data);
 }
 
 /**

@@ -7,7 +7,9 @@ import { openCredentials } from '../access/credentials.ts';
 import { Gate } from '../access/gate.ts';
 import { Jobs } from '../access/jobs/jobs.ts';
 import { createPolicy } from '../access/policy/policy.ts';
+import { Revocations } from '../access/revocations.ts';
 import { RunBook } from '../access/runs/runs.ts';
+import { ScheduleBook } from '../access/schedules/book.ts';
 import { openState, type State } from '../access/state.ts';
 import { createTokenVerifier } from '../access/tokens.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
@@ -17,6 +19,7 @@ import { secretsOf } from '../config/secrets-of.ts';
 import { buildApp } from '../http/app.ts';
 import { publicPath } from '../http/public-url.ts';
 import { Dispatcher } from '../mcp/dispatcher.ts';
+import { Scheduler } from '../mcp/scheduler.ts';
 import { SseDoor } from '../mcp/sse.ts';
 import { StreamableHttpDoor } from '../mcp/streamable-http.ts';
 import { Redaction } from '../observability/redaction.ts';
@@ -31,6 +34,8 @@ export interface Core {
   approvals: Approvals;
   /** What this service started; `follow` begins to ask how it ends. */
   jobs: Jobs;
+  /** Calls tools at their time once it was started; close it before the doors, as what it calls would hold the drain. */
+  scheduler: Scheduler;
   /** AUDIT_FILE. */
   audit: AuditLog | undefined;
   /**
@@ -73,6 +78,7 @@ export function composeCore(
     redaction,
     logger,
   });
+  const schedules = new ScheduleBook(state);
   let inUse = config;
   let policy = createPolicy(config.policy);
   const gate = new Gate({
@@ -84,7 +90,8 @@ export function composeCore(
     },
     approvals,
     jobs,
-    runs: new RunBook(state.database),
+    runs: new RunBook(state.database, { redact: (text) => redaction.text(text) }),
+    schedules,
     audit,
     redaction,
     logger,
@@ -100,6 +107,13 @@ export function composeCore(
     limitsOf: (principal) => policy.limitsOf(principal),
     stateKey: approvals.stateKey(),
   });
+  const scheduler = new Scheduler({
+    book: schedules,
+    dispatcher,
+    directory: clusters,
+    revocations: new Revocations(state),
+    logger,
+  });
   clusters.onChange(() => dispatcher.listChanges.refresh());
   return {
     clusters,
@@ -107,6 +121,7 @@ export function composeCore(
     state,
     approvals,
     jobs,
+    scheduler,
     audit,
     apply: (next) => {
       // First, as it may throw: then nothing has changed.
@@ -122,6 +137,7 @@ export function composeCore(
       return change;
     },
     close: async () => {
+      await scheduler.close();
       await jobs.close();
       await clusters.close();
       await audit?.close();

@@ -41,6 +41,7 @@ export async function startService(
   const validated = config.clusterValidation ? validateClusters(core.clusters, logger) : Promise.resolve();
   core.clusters.startProbes();
   core.jobs.follow();
+  core.scheduler.start();
   core.clusters.onChange(({ added, changed }) => {
     const asked = new Set([...added, ...changed]);
     if (!config.clusterValidation || asked.size === 0) return;
@@ -50,6 +51,7 @@ export async function startService(
   return { core, url: urlOf(app, config.http), validated, stop };
 
   async function stop(): Promise<void> {
+    await core.scheduler.close();
     await app.close();
     const head = core.audit?.head();
     if (head !== undefined) logger.info({ head }, 'audit record closes');

@@ -43,8 +43,9 @@ async function stdio(): Promise<void> {
   for (const warning of config.warnings) logger.warn(warning);
   const audit = await openAudit(config.audit, logger);
   const core = composeCore(config, { logger, redaction, audit });
-  const { clusters, dispatcher, jobs } = core;
+  const { clusters, dispatcher, jobs, scheduler } = core;
   jobs.follow();
+  scheduler.start();
   const caller = { principal: LOCAL_PRINCIPAL, door: 'stdio' as const, directory: clusters };
   const door = openStdioDoor(dispatcher, caller, logger);
   const reloading = new Reloading({
@@ -59,6 +60,7 @@ async function stdio(): Promise<void> {
   });
   const ending = shutdown.stopOnSignal(async () => {
     await reloading.close();
+    await scheduler.close();
     await door.close();
     await core.close();
   }, ['SIGHUP']);

@@ -1,4 +1,4 @@
-import type { EffectivePermissions } from '../catalogue/permissions.ts';
+import { type EffectivePermissions, holds, type PrivilegeNeed } from '../catalogue/permissions.ts';
 import type { ClusterConfig, ClusterCredentials } from '../config/config.ts';
 import { fittingRole } from '../proxmox/privileges.ts';
 
@@ -66,6 +66,45 @@ export function judgePrivileges(
   return report;
 }
 
+/** A role of one's own, where the built-in ones that hold a privilege hold every other one too. */
+const OWN_ROLE = 'GuestArrival';
+
+/**
+ * What of some privileges is not held, one problem for each path.
+ *
+ * @param needs each with the path that it has to be held on
+ */
+export function lackedPrivileges(
+  permissions: EffectivePermissions,
+  { credentials }: Pick<ClusterConfig, 'credentials'>,
+  needs: readonly PrivilegeNeed[],
+): Problem[] {
+  const lacked = new Map<string, Set<string>>();
+  for (const { path, privileges, any } of needs) {
+    const missed = any ? [privileges] : privileges.map((privilege) => [privilege]);
+    for (const options of missed) {
+      const [first] = options;
+      if (first === undefined || holds({ path, privileges: options, any: true }, permissions)) continue;
+      lacked.set(path, (lacked.get(path) ?? new Set()).add(first));
+    }
+  }
+  return [...lacked].map(([path, privileges]) => lackedAt(path, [...privileges], credentials));
+}
+
+function lackedAt(path: string, privileges: readonly string[], credentials: ClusterCredentials): Problem {
+  const isOwn = (privilege: string): boolean => fittingRole(privilege) === 'Administrator';
+  const own = privileges.filter(isOwn);
+  const roles = new Set(
+    privileges.map((privilege) => (isOwn(privilege) ? OWN_ROLE : fittingRole(privilege))),
+  );
+  const made = own.length === 0 ? [] : [`pveum role add ${OWN_ROLE} --privs '${own.join(',')}'`];
+  const granted = [...roles].map((role) => grant(role, credentials, path));
+  return {
+    message: `${nameOf(credentials)} lacks ${privileges.join(', ')} on ${path}.`,
+    fix: `On a node: ${[...made, ...granted].join('; ')}`,
+  };
+}
+
 /** Guests and storages may also be granted one by one or through a pool. */
 function pathsBelow(permissions: EffectivePermissions, { privilege, path }: Need): string[] {
   const roots = path === '/nodes' ? [path] : [path, '/pool'];
@@ -93,10 +132,11 @@ function missing({ privilege, purpose, writes }: Need, credentials: ClusterCrede
 }
 
 /** A token with privilege separation has only what its user has too (facts: API token privileges). */
-function grant(role: string, credentials: ClusterCredentials): string {
-  const user = `pveum acl modify / --users '${credentials.user}' --roles ${role}`;
+function grant(role: string, credentials: ClusterCredentials, path = '/'): string {
+  const at = /^[\w/.-]+$/.test(path) ? path : `'${path.replaceAll("'", '')}'`;
+  const user = `pveum acl modify ${at} --users '${credentials.user}' --roles ${role}`;
   if (credentials.kind === 'password') return user;
-  const token = `pveum acl modify / --tokens '${nameOf(credentials)}' --roles ${role}`;
+  const token = `pveum acl modify ${at} --tokens '${nameOf(credentials)}' --roles ${role}`;
   return `${token} — and where the user lacks it too: ${user}`;
 }
 

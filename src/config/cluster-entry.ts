@@ -6,6 +6,7 @@ import type { ClusterEntry, SecretSource } from './clusters-schema.ts';
 import type { ClusterConfig, ClusterCredentials, ClusterTls, Endpoint } from './config.ts';
 import { formatEndpoint, parseEndpoint } from './endpoint.ts';
 import { type Environment, errorCode } from './environment.ts';
+import { parsePrices } from './prices.ts';
 import type { SealedPlace } from './sealed.ts';
 import { Secret } from './secret.ts';
 
@@ -37,6 +38,7 @@ export function clusterConfig(entry: ClusterEntry, context: EntryContext): Clust
   const tls = readTls(entry, context);
   const patterns = readPatterns(entry.patterns, (message) => context.problem('patterns', message));
   const vmids = readVmids(entry.vmids, (message) => context.problem('vmids', message));
+  const prices = attemptOptional(entry.prices, parsePrices, (message) => context.problem('prices', message));
   if (endpoints === undefined || credentials === undefined || tls === undefined) return undefined;
   if (!tls.verify && endpoints.some((endpoint) => (endpoint.fingerprint ?? tls.fingerprint) === undefined)) {
     context.warn(
@@ -57,6 +59,7 @@ export function clusterConfig(entry: ClusterEntry, context: EntryContext): Clust
     patterns,
     vmids,
     ...(entry.fallback === undefined ? {} : { fallback: entry.fallback }),
+    ...(prices ? { prices } : {}),
     readOnly: entry.read_only ?? false,
     validate: entry.validate ?? true,
   };
@@ -201,9 +204,9 @@ function attempt<T>(read: () => T, onProblem: (message: string) => void): T | un
 }
 
 /** As `attempt`; an absent value stays undefined, a wrong one becomes null. */
-function attemptOptional<T>(
-  value: string | undefined,
-  read: (value: string) => T,
+function attemptOptional<Value, T>(
+  value: Value | undefined,
+  read: (value: Value) => T,
   onProblem: (message: string) => void,
 ): T | undefined | null {
   if (value === undefined) return undefined;

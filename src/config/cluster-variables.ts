@@ -29,6 +29,7 @@ export const SUFFIXES = {
   patterns: 'PATTERNS',
   vmids: 'VMIDS',
   fallback: 'FALLBACK',
+  prices: 'PRICES',
   read_only: 'READ_ONLY',
   validate: 'VALIDATE',
 } as const satisfies Record<keyof ClusterEntry, string>;

@@ -15,7 +15,7 @@ import { CLUSTER_NAME, CLUSTER_NAME_RULE, type ClusterEntry } from './clusters-s
 import type { ClusterConfig } from './config.ts';
 import { type ClusterSet, checkTogether, type DescribedCluster } from './described.ts';
 import type { Environment } from './environment.ts';
-import { readEndpointList, readPatternList, readPatternMap } from './variable-lists.ts';
+import { readEndpointList, readPatternList, readPatternMap, readPriceList } from './variable-lists.ts';
 
 const SINGLE_CLUSTER = 'default';
 const BOOLEANS = ['verify_ssl', 'read_only', 'validate'] as const;
@@ -155,10 +155,12 @@ class VariableReader {
     }
     const patterns = readPatternList(environment, variable('patterns'));
     const endpoints = readEndpointList(environment, variable('endpoints'));
+    const prices = readPriceList(environment, variable('prices'));
     return {
       ...values,
       ...(patterns === undefined ? {} : { patterns }),
       ...(endpoints === undefined ? {} : { endpoints }),
+      ...(prices === undefined ? {} : { prices }),
     };
   }
 

@@ -30,6 +30,11 @@ const endpoint = z.union([text, z.strictObject({ url: text, fingerprint: text.op
 /** What of it is a range is found where it is read. */
 const vmidRange = z.union([z.int(), text], { error: 'must be a VMID, or a text such as "100-199,205"' });
 
+/** What of it is a price is found where it is read. */
+const prices = z.record(z.string(), z.unknown(), {
+  error: 'must be an object such as {"currency":"EUR","vcpu_hour":0.01}',
+});
+
 const clusterEntry = z.strictObject({
   url: text,
   endpoints: z.array(endpoint).optional(),
@@ -50,6 +55,7 @@ const clusterEntry = z.strictObject({
   patterns: z.union([text, z.array(text)], { error: 'must be a text or a list of texts' }).optional(),
   vmids: z.union([vmidRange, z.array(vmidRange)], { error: 'must be VMIDs or ranges' }).optional(),
   fallback: text.optional(),
+  prices: prices.optional(),
 });
 export type ClusterEntry = z.infer<typeof clusterEntry>;
 

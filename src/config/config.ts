@@ -109,11 +109,22 @@ export interface ClusterConfig {
   /** The cluster that may serve reads while this one is unreachable. */
   fallback?: string;
   readOnly: boolean;
+  /** What guests cost here, for cost_report. */
+  prices?: ClusterPrices;
   /**
    * Whether calls are held against the cluster's API schema before they are sent. False is for an operator whose
    * cluster has calls that no schema describes; Proxmox VE verifies them all the same.
    */
   validate: boolean;
+}
+
+/** Of an hour, in the currency; what has no price costs nothing. There is one price at least. */
+export interface ClusterPrices {
+  /** `EUR`. */
+  currency: string;
+  vcpuHour?: number;
+  memoryGibHour?: number;
+  storageGibHour?: number;
 }
 
 /** VMIDs from one to another, both counted in; a single one has both alike. */

@@ -4,6 +4,7 @@ import type { DescribedCluster } from './described.ts';
 import { formatEndpoint } from './endpoint.ts';
 import { DEFAULT_ORIGIN, type Environment } from './environment.ts';
 import type { ExplainedConfig } from './load.ts';
+import { formatPrices } from './prices.ts';
 import { formatVmidRange, formatVmids } from './vmids.ts';
 
 /** One value as it counts, and where it comes from. A secret is `set`, `sealed` or `not set`. */
@@ -114,6 +115,7 @@ function clusterValues(
     ...patternRows(cluster, described),
     ['vmids', formatVmids(cluster.vmids) || undefined],
     ['fallback', cluster.fallback],
+    ['prices', cluster.prices && formatPrices(cluster.prices)],
     [
       'read_only',
       String(cluster.readOnly || allReadOnly),

@@ -15,6 +15,7 @@ import {
   sameClusters,
   secretOf,
 } from './migration.ts';
+import { formatPrices } from './prices.ts';
 import { ConfigError, type ConfigProblem } from './problems.ts';
 import { formatVmids } from './vmids.ts';
 
@@ -151,6 +152,8 @@ function plainValue(key: ClusterKey, entry: ClusterEntry, config: ClusterConfig)
       return config.patterns.length === 0 ? undefined : patternText(config.patterns);
     case 'vmids':
       return formatVmids(config.vmids) || undefined;
+    case 'prices':
+      return config.prices && formatPrices(config.prices);
     default:
       return entry[key] === undefined ? undefined : String(entry[key]);
   }

@@ -10,6 +10,24 @@ export function readEndpointList(environment: Environment, variable: string): Cl
   });
 }
 
+/** `currency=EUR,vcpu_hour=0.01`: what of it is a number becomes one; what it means is checked where it is read. */
+export function readPriceList(environment: Environment, variable: string): ClusterEntry['prices'] {
+  const items = environment.list(variable);
+  if (items === undefined) return undefined;
+  const pairs = items.map((item) => /^(?<key>\w+)\s*=\s*(?<value>.*)$/.exec(item)?.groups);
+  const keys = pairs.map((groups) => groups?.key);
+  if (pairs.includes(undefined) || new Set(keys).size < keys.length) {
+    environment.problem(variable, 'must be pairs such as currency=EUR,vcpu_hour=0.01, each key once');
+    return undefined;
+  }
+  return Object.fromEntries(
+    pairs.map((groups) => {
+      const { key = '', value = '' } = groups ?? {};
+      return [key, /^\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i.test(value) ? Number(value) : value];
+    }),
+  );
+}
+
 /** The patterns of one cluster: comma-separated, or a JSON list where one of them holds a comma. */
 export function readPatternList(environment: Environment, variable: string): string[] | undefined {
   const text = environment.text(variable)?.trim();

@@ -2,7 +2,7 @@ import { visible } from '../proxmox/text.ts';
 import { type CompletionRequest, Completions } from './completions.ts';
 import type { Caller, Dispatcher } from './dispatcher.ts';
 import { instructionsFor } from './identity.ts';
-import { PROMPTS, type Prompt, promptText } from './prompts.ts';
+import { PROMPTS, type Prompt, promptText, unknownPrompt } from './prompts.ts';
 import { INVALID_PARAMS, ProtocolProblem } from './protocol-problem.ts';
 import { Resources } from './resources.ts';
 import { SessionWatches } from './session-watches.ts';
@@ -57,11 +57,9 @@ export class BesideTools {
   /** @throws ProtocolProblem for an unknown prompt, or an argument that is missing or too long */
   getPrompt({ name, arguments: args = {} }: PromptRequest, caller: Caller) {
     const known = this.listPrompts(caller);
-    const prompt = known.some((listed) => listed.name === name) ? findPrompt(name) : undefined;
-    if (prompt === undefined) {
-      const names = known.map((listed) => listed.name).join(', ') || 'none for this token';
-      throw new ProtocolProblem(INVALID_PARAMS, `Unknown prompt. The prompts are: ${names}.`);
-    }
+    const isKnown = known.some((listed) => listed.name === name);
+    const prompt = PROMPTS.find((one) => isKnown && one.name === name);
+    if (prompt === undefined) throw unknownPrompt(known);
     const given = argumentsOf(prompt, args);
     const text = promptText(prompt, given, (tool) => this.#dispatcher.offers(tool, caller));
     return {
@@ -79,10 +77,6 @@ export class BesideTools {
   watches(changed: (uri: string) => void): SessionWatches {
     return new SessionWatches(this.watched, changed);
   }
-}
-
-function findPrompt(name: string): Prompt | undefined {
-  return PROMPTS.find((prompt) => prompt.name === name);
 }
 
 /** Those that the prompt has, as a person sees them: each stands in one line of the text. */

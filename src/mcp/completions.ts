@@ -1,11 +1,12 @@
 import type { Inventory } from '../clusters/inventory.ts';
 import type { ToolContext } from '../tools/define.ts';
-import { askFleet } from '../tools/fleet.ts';
 import { bridgeRows } from '../tools/inventory/default-bridge.ts';
 import { CallerKeys } from './caller-keys.ts';
 import type { Caller, Dispatcher } from './dispatcher.ts';
-import { PROMPTS } from './prompts.ts';
+import { lookAtInventories } from './fleet-look.ts';
+import { PROMPTS, unknownPrompt } from './prompts.ts';
 import { INVALID_PARAMS, ProtocolProblem } from './protocol-problem.ts';
+import { variablesOf } from './resource-uri.ts';
 import type { Resources } from './resources.ts';
 
 /** What `completion/complete` asks, as both eras have it. */
@@ -23,7 +24,7 @@ interface Place {
 }
 
 const MOST_VALUES = 100;
-/** A suggestion that comes later helps nobody: a cluster that takes longer costs its own values. */
+/** A suggestion that comes later helps nobody. */
 const SECONDS = 2;
 /** What is asked of clusters is kept: an inventory as long as it is kept there; bridges change seldom. */
 const INVENTORY_MS = 10_000;
@@ -85,9 +86,8 @@ export class Completions {
     );
   }
 
-  #places(template: string, caller: Caller): string[] {
-    const kind = this.#resources.kindWith(template, caller);
-    if (kind !== undefined) return [...template.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
+  #places(template: string, caller: Caller): readonly string[] {
+    if (this.#resources.kindWith(template, caller) !== undefined) return variablesOf(template);
     throw new ProtocolProblem(INVALID_PARAMS, 'No such template; see resources/templates/list.');
   }
 
@@ -139,22 +139,8 @@ export class Completions {
     }
   }
 
-  async #fromInventories(
-    { cluster, caller, signal }: Place,
-    valuesOf: (inventory: Inventory) => (string | Named)[],
-  ): Promise<(string | Named)[]> {
-    const look = { tool: 'get_cluster_resources', seconds: SECONDS + 1, signal };
-    const { values } = await this.#dispatcher.look(caller, look, async (context) => {
-      const fleet = context.fleet(cluster);
-      const { answers } = await askFleet(
-        fleet,
-        context,
-        (one, until) => one.alone().inventory({ signal: until }),
-        SECONDS * 1000,
-      );
-      return { values: answers.flatMap(({ answer }) => valuesOf(answer)) };
-    });
-    return values;
+  #fromInventories(place: Place, valuesOf: (inventory: Inventory) => Values): Promise<Values> {
+    return lookAtInventories(this.#dispatcher, { tool: 'get_cluster_resources', ...place }, valuesOf);
   }
 
   /** Of the default node, or of the first that is up. */
@@ -199,9 +185,8 @@ async function readBridges(context: ToolContext, name: string | undefined): Prom
 
 function promptArguments(name: string): string[] {
   const prompt = PROMPTS.find((known) => known.name === name);
-  if (prompt !== undefined) return prompt.arguments.map((argument) => argument.name);
-  const names = PROMPTS.map((known) => known.name).join(', ');
-  throw new ProtocolProblem(INVALID_PARAMS, `Unknown prompt. The prompts are: ${names}.`);
+  if (prompt === undefined) throw unknownPrompt(PROMPTS);
+  return prompt.arguments.map((argument) => argument.name);
 }
 
 /** Values that begin with what was typed come before those that hold it; case counts for nothing. */

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { AskPerson } from '../access/approvals/approvals.ts';
+import type { StandingApproval } from '../access/approving.ts';
 import { CallRate } from '../access/call-rate.ts';
 import type { GatedCluster } from '../access/gate.ts';
-import type { StandingApproval } from '../access/passage.ts';
 import type { Principal } from '../access/principal.ts';
 import type { ClusterDirectory, Selection, Target } from '../clusters/cluster.ts';
 import type { Toolset } from '../config/toolsets.ts';
@@ -22,8 +22,8 @@ import { failureOf, resultOf } from './result.ts';
 import { type CallLimits, type EnterCluster, RunningCalls } from './running-calls.ts';
 import { asData } from './untrusted.ts';
 
-/** The doors a call can come through; the name goes into the record of the call. */
-type Door = 'streamable-http' | 'stateless' | 'sse' | 'stdio';
+/** The doors a call can come through, `schedule` where its time came; the name goes into the record of the call. */
+type Door = 'streamable-http' | 'stateless' | 'sse' | 'stdio' | 'schedule';
 
 /** Who is at a door, and which clusters it was opened to. */
 export interface Caller {
@@ -302,7 +302,9 @@ export class Dispatcher {
       },
       defaultCluster: () => directory.defaultCluster,
       jobs: (filter) => gate.jobs(directory.list(), origin).list(filter),
+      tenants: () => gate.tenants(principal),
       runs: () => gate.runs(principal),
+      schedules: () => gate.schedules(origin),
       signal,
       progress: (update) => progress?.(this.#safe(update)),
       sleep: (milliseconds) => deadline.sleep(milliseconds),

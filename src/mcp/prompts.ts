@@ -1,3 +1,5 @@
+import { INVALID_PARAMS, ProtocolProblem } from './protocol-problem.ts';
+
 /** What a prompt may be asked with; completions.ts suggests values by the name. */
 export interface PromptArgument {
   name: string;
@@ -201,6 +203,12 @@ export const PROMPTS: readonly Prompt[] = [
   migrationPlanning,
   securityReview,
 ];
+
+/** The refusal of a prompt that is none of these. */
+export function unknownPrompt(known: readonly { name: string }[]): ProtocolProblem {
+  const names = known.map(({ name }) => name).join(', ') || 'none for this token';
+  return new ProtocolProblem(INVALID_PARAMS, `Unknown prompt. The prompts are: ${names}.`);
+}
 
 /** A step that begins with a tool is of no use without it. */
 const LEADING_TOOL = /^[a-z]+(?:_[a-z]+)+(?=[ :,(])/;

@@ -1,6 +1,6 @@
 import { isObject, type Json } from '../catalogue/json.ts';
-import { askFleet } from '../tools/fleet.ts';
 import type { Caller, CallOptions, Dispatcher } from './dispatcher.ts';
+import { lookAtInventories } from './fleet-look.ts';
 import { INTERNAL_ERROR, INVALID_PARAMS, ProtocolProblem, RESOURCE_NOT_FOUND } from './protocol-problem.ts';
 import { kindOf, RESOURCE_KINDS, type ResourceKind } from './resource-kinds.ts';
 import { fillUri, type ResourceValues, variablesOf } from './resource-uri.ts';
@@ -31,8 +31,6 @@ interface Readable {
 
 const JSON_TYPE = 'application/json';
 const PAGE = 200;
-/** Nodes of a cluster that takes longer are left out of the list: it has to come at once. */
-const LIST_SECONDS = 2;
 /** Errors of a tool that mean the same as a resource that does not exist. */
 const NOT_THERE = new Set(['NOT_FOUND', 'CLUSTER_NOT_FOUND']);
 
@@ -149,26 +147,14 @@ export class Resources {
   async #nodeEntries(caller: Caller, signal: AbortSignal): Promise<Entry[]> {
     const kind = this.#kindsFor(caller).find(({ name }) => name === 'node');
     if (kind === undefined) return [];
-    const look = { tool: 'get_node', seconds: LIST_SECONDS + 1, signal };
-    const found = await this.#dispatcher
-      .look(caller, look, async (context) => {
-        const ms = LIST_SECONDS * 1000;
-        const { answers } = await askFleet(
-          context.fleet(undefined),
-          context,
-          (one, until) => one.alone().inventory({ signal: until }),
-          ms,
-        );
-        return {
-          nodes: answers.flatMap(({ cluster, answer }) =>
-            answer.nodes.map(({ node }) => [cluster.name, node]),
-          ),
-        };
-      })
+    const look = { tool: 'get_node', caller, signal };
+    const found = await lookAtInventories(this.#dispatcher, look, ({ nodes }, cluster) =>
+      nodes.map(({ node }) => ({ cluster, node })),
+    )
       // Those that can be listed without asking are a list, too.
-      .catch(() => ({ nodes: [] }));
+      .catch(() => []);
     signal.throwIfAborted();
-    return found.nodes.map(([cluster = '', node = '']) => {
+    return found.map(({ cluster, node }) => {
       return {
         key: `${cluster}/${node}`,
         listing: listingOf(kind, { cluster, node }, `${node} of ${cluster}`),

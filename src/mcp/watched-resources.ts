@@ -19,18 +19,21 @@ export interface WatchOptions {
 }
 
 /** One resource, looked at for one principal, however many of its sessions want to know. */
-interface Watch {
+interface Watched {
   readonly uri: string;
   /** Who looks: the last who came, whose credential is valid the longest. */
   caller: Caller;
   readonly listeners: Set<() => void>;
   readonly end: AbortController;
-  /** The first look; it settles when that is over. */
-  readonly begun: Promise<void>;
   timer: NodeJS.Timeout | undefined;
   /** What was seen last, part by part; empty as long as nothing was. */
   seen: Essence;
   looks: number;
+}
+
+interface Watch extends Watched {
+  /** The first look; it settles when that is over. */
+  readonly begun: Promise<void>;
 }
 
 const PAUSE_MS = 10_000;
@@ -99,10 +102,10 @@ export class WatchedResources {
       );
     }
     const end = new AbortController();
-    const first = {
+    const first: Watched = {
       uri,
       caller,
-      listeners: new Set<() => void>(),
+      listeners: new Set(),
       end,
       timer: undefined,
       seen: {},
@@ -113,7 +116,7 @@ export class WatchedResources {
     return watch;
   }
 
-  async #begin(watch: Omit<Watch, 'begun'>): Promise<void> {
+  async #begin(watch: Watched): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<void>((passed) => {
       timer = setTimeout(passed, FIRST_LOOK_MS);
@@ -131,7 +134,7 @@ export class WatchedResources {
   }
 
   /** The next look begins a pause after the last one has ended, so that no two overlap. */
-  #rest(watch: Omit<Watch, 'begun'>): void {
+  #rest(watch: Watched): void {
     if (watch.end.signal.aborted) return;
     watch.timer = setTimeout(() => {
       this.#look(watch)
@@ -142,7 +145,7 @@ export class WatchedResources {
     watch.timer.unref();
   }
 
-  async #look(watch: Omit<Watch, 'begun'>): Promise<void> {
+  async #look(watch: Watched): Promise<void> {
     const { caller, end, seen } = watch;
     if (this.#hasExpired(caller)) return;
     const found = await this.#essence(watch);
@@ -155,7 +158,7 @@ export class WatchedResources {
   }
 
   /** That a resource is gone is a change like any other, once it was there. */
-  async #essence(watch: Omit<Watch, 'begun'>): Promise<Essence> {
+  async #essence(watch: Watched): Promise<Essence> {
     const { uri, caller, end, seen } = watch;
     try {
       // Who subscribes makes a call; what follows of it is the service's own doing.
@@ -167,7 +170,7 @@ export class WatchedResources {
     }
   }
 
-  #tell(watch: Omit<Watch, 'begun'>): void {
+  #tell(watch: Watched): void {
     for (const listener of [...watch.listeners]) listener();
   }
 

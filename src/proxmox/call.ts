@@ -16,6 +16,8 @@ export interface ProxmoxCall {
   signal?: AbortSignal;
   /** The whole call's limit in milliseconds, body included; the engine's default where absent. */
   deadlineMs?: number;
+  /** Beside the engine's own credentials: what of the parameters must not come back in the text of an error. */
+  secrets?: readonly string[];
 }
 
 /** What came back: PVE's `data` unchanged, and the fields beside it. */

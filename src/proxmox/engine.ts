@@ -49,6 +49,8 @@ const CHECKS_A_PASSWORD = /^\/access\/(?:ticket|vncticket|password|tfa|openid)(?
 interface Target {
   method: HttpMethod;
   path: ApiPath;
+  /** As `ProxmoxCall` has them. */
+  secrets?: readonly string[];
 }
 
 /** The conversation with one cluster: connections, credentials, deadlines, and PVE's answers in words. */
@@ -222,8 +224,9 @@ export class Engine {
     const envelope = parseEnvelope(answer.body);
     if (answer.status < 200 || answer.status >= 300 || envelope === undefined) {
       const { credentials } = this.#config;
-      const secrets = this.#signer.secrets(signature);
-      throw answerError(answer, { method: target.method, path: target.path, endpoint, credentials, secrets });
+      const { method, path, secrets: given = [] } = target;
+      const secrets = [...this.#signer.secrets(signature), ...given];
+      throw answerError(answer, { method, path, endpoint, credentials, secrets });
     }
     const { data, total, changes } = envelope;
     return {

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { ClusterConfig, Endpoint } from '../config/config.ts';
 import { formatEndpoint } from '../config/endpoint.ts';
 import { type ApiPath, apiPath } from './api-path.ts';
@@ -118,7 +119,8 @@ function nodeRows(data: unknown): NodeRow[] {
     .filter(({ type, name }) => type === 'node' && typeof name === 'string')
     .map(({ name, ip, local, online }) => ({
       name: String(name),
-      ...(typeof ip === 'string' && ip !== '' ? { ip } : {}),
+      // It is connected to, and told to other nodes: nothing else may pass for an address.
+      ...(typeof ip === 'string' && isIP(ip) !== 0 ? { ip } : {}),
       isLocal: Number(local) === 1,
       isOnline: Number(online) === 1,
     }));

@@ -34,6 +34,8 @@ export interface NodeAddress {
   port: number;
   /** SHA-256, upper-case hex pairs joined by colons. */
   fingerprint: string;
+  /** It was verified, or is the pinned one; else the configuration holds it against nothing. */
+  isProven: boolean;
 }
 
 /** What a link tells of its health, for the log. */
@@ -65,9 +67,11 @@ export class NodeLink {
     this.#clock = clock;
     this.#onEvent = onEvent;
     const connect = tlsConnector(endpoint, tls, limits.connectMs, this.#closing.signal, (certificate) => {
-      const { expiresAt, fingerprint } = certificate;
+      const { expiresAt, fingerprint, trust } = certificate;
       if (Number.isFinite(expiresAt)) this.#seen.certificateExpiresAt = expiresAt;
-      this.#address = { host: endpoint.host, port: endpoint.port, fingerprint };
+      if (trust === 'refused') return;
+      const { host, port } = endpoint;
+      this.#address = { host, port, fingerprint, isProven: trust === 'proven' };
     });
     const lane = (connections: number) => ({
       limiter: new Limiter(connections, limits.queuedPerNode),
@@ -127,7 +131,7 @@ export class NodeLink {
     }
   }
 
-  /** With the certificate of the newest connection, which was trusted where that was spoken over; undefined before one. */
+  /** With the certificate of the newest connection that was not refused for it; undefined before one. */
   address(): NodeAddress | undefined {
     return this.#address;
   }

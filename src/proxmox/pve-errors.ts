@@ -71,9 +71,10 @@ class FailedAnswer {
 const NOT_FOUND_HINT = 'Check the identifiers in the path; list the collection to see what exists.';
 
 function parameterError(failed: FailedAnswer, envelope: Envelope | undefined): CallError {
-  const errors = Object.entries(envelope?.errors ?? {}).map(([parameter, text]) => {
-    return `${cleanText(parameter)}: ${cleanText(redact(text, failed.context.secrets))}`;
-  });
+  const shown = (text: string): string => cleanText(redact(text, failed.context.secrets));
+  const errors = Object.entries(envelope?.errors ?? {}).map(
+    ([name, text]) => `${shown(name)}: ${shown(text)}`,
+  );
   if (errors.some((text) => /no such task/i.test(text)) || /no such task/i.test(failed.message)) {
     return failed.error('NOT_FOUND', 'Check the UPID, and ask on the node that its second field names.', {
       message: 'Proxmox VE knows no such task.',

@@ -11,7 +11,8 @@ export type TaskOutcome =
 export function taskOutcome(task: { status?: string; exitstatus?: string }): TaskOutcome {
   // Rows of a task list carry the exit status in `status`, and none while the task runs.
   const ended = task.exitstatus ?? (task.status === 'stopped' ? 'unexpected status' : task.status);
-  if (ended === undefined || ended === 'running') return { state: 'running' };
+  // In capitals it stands in the list of a node.
+  if (ended === undefined || ended === 'running' || ended === 'RUNNING') return { state: 'running' };
   if (ended === 'OK') return { state: 'ok' };
   const warnings = /^WARNINGS: (?<count>\d+)$/.exec(ended)?.groups?.count;
   if (warnings !== undefined) return { state: 'warnings', count: Number(warnings) };

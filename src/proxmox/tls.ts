@@ -19,6 +19,8 @@ export interface SeenCertificate {
   fingerprint: string;
   /** Epoch milliseconds; not a number where the certificate does not say it. */
   expiresAt: number;
+  /** `unchecked`: taken, as the configuration holds it against nothing. */
+  trust: 'proven' | 'unchecked' | 'refused';
 }
 
 /** Connecting failed: not one byte of a request was sent. `message` completes the sentence "host:port …". */
@@ -76,8 +78,10 @@ export function tlsConnector(
       const certificate = (socket as TLSSocket).getPeerX509Certificate();
       const expiresAt = certificate?.validToDate.getTime() ?? Number.NaN;
       const seen = certificate?.fingerprint256;
-      if (seen !== undefined) onCertificate({ fingerprint: seen, expiresAt });
       const failure = certificateFailure(socket as TLSSocket, seen, pin, tls.verify);
+      const isChecked = pin !== undefined || tls.verify;
+      const trust = failure !== undefined ? 'refused' : isChecked ? 'proven' : 'unchecked';
+      if (seen !== undefined) onCertificate({ fingerprint: seen, expiresAt, trust });
       if (failure === undefined) return callback(null, socket);
       socket.destroy();
       callback(failure, null);

@@ -50,10 +50,15 @@ export function parseUpid(text: string): Upid {
   };
 }
 
+/** As whom a task runs: `user@realm`, or `user@realm!token`. */
+export function accountName(user: string, tokenId: string | undefined): string {
+  return tokenId === undefined ? user : `${user}!${tokenId}`;
+}
+
 /** Writes a UPID as PVE does. */
 export function formatUpid(upid: Upid): string {
   const hex = (value: number) => value.toString(16).toUpperCase().padStart(8, '0');
-  const user = upid.tokenId === undefined ? upid.user : `${upid.user}!${upid.tokenId}`;
+  const user = accountName(upid.user, upid.tokenId);
   const numbers = [upid.pid, upid.processStart, upid.startTime].map(hex).join(':');
   return `UPID:${upid.node}:${numbers}:${upid.type}:${upid.id}:${user}:`;
 }

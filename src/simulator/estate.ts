@@ -54,6 +54,10 @@ interface NodeSpec {
   name: string;
   cpus?: number;
   memoryGib?: number;
+  /** As /proc/cpuinfo names it; its maker is part of the name. */
+  cpuModel?: string;
+  /** As in /proc/cpuinfo; default those of x86-64-v3. */
+  cpuFlags?: string;
 }
 
 interface PoolSpec {

@@ -2,7 +2,9 @@ import type { z } from 'zod';
 import type { GatedCluster } from '../access/gate.ts';
 import type { KnownJob } from '../access/jobs/jobs.ts';
 import type { JobFilter } from '../access/jobs/sight.ts';
+import type { NamedTenant } from '../access/policy/policy.ts';
 import type { Runs } from '../access/runs/runs.ts';
+import type { Schedules } from '../access/schedules/book.ts';
 import type { Cluster, Target } from '../clusters/cluster.ts';
 import type { Toolset } from '../config/toolsets.ts';
 import type { HttpMethod } from '../proxmox/call.ts';
@@ -45,8 +47,12 @@ export interface ToolContext {
   defaultCluster(): string | undefined;
   /** The tasks that this service started, newest first, as far as the caller may know of them; asks no cluster. */
   jobs(filter: JobFilter): readonly KnownJob[];
+  /** The tenants of the policy that the caller may know of. @throws CallError POLICY_DENIED where it may of none */
+  tenants(): readonly NamedTenant[];
   /** Work of several writes that this caller has begun, for tools that go on where a call or a process ended. */
   runs(): Runs;
+  /** What this caller has the service do again and again. */
+  schedules(): Schedules;
   /** Aborted when the client cancels or the call's deadline passes. */
   signal: AbortSignal;
   /** Tells the client how far the work is; does nothing where the client did not ask. */

@@ -1,17 +1,25 @@
 import type { GatedCluster, GateRequest } from '../access/gate.ts';
+import type { RunStep } from '../access/runs/run.ts';
 import type { Run } from '../access/runs/runs.ts';
 import { apiPath } from '../proxmox/api-path.ts';
-import { CallError, type ErrorCode, toCallError } from '../proxmox/errors.ts';
-import { isUpid } from '../proxmox/upid.ts';
+import { type ErrorCode, toCallError } from '../proxmox/errors.ts';
+import { accountName, isUpid, parseUpid, type Upid } from '../proxmox/upid.ts';
 import type { ToolContext } from './define.ts';
-import { numberOf, rowsOf, textOf } from './results.ts';
+import { rowsOf } from './results.ts';
 import { awaitTask, type TaskOutcome } from './task.ts';
 
-/** How long a write that was cut off may take to show in the list of tasks, in milliseconds. */
-const SETTLE_MS = 5_000;
-/** The clocks of the two sides may differ by so much, in seconds. */
-const SKEW_SECONDS = 60;
+/**
+ * How long a write that was cut off may take to show in the list of tasks, in milliseconds: Proxmox waits ten seconds
+ * for the lock of a guest before it starts a task, and asks the other cluster first where one is to come to it.
+ */
+const SETTLE_MS = 15_000;
+const POLL_MS = 1_000;
 const MOST_TASKS = 500;
+/**
+ * In the data of a step: the tasks of its kind that were there before. What is not among them was started by the write,
+ * whatever the clocks of the two sides say.
+ */
+const TASKS_BEFORE = 'tasks_before';
 
 /** These leave open whether the write was carried out; all others say that it was not. */
 const OPEN_ENDS: readonly ErrorCode[] = ['TIMEOUT', 'CLUSTER_UNREACHABLE', 'UPSTREAM_ERROR', 'INTERNAL'];
@@ -26,6 +34,8 @@ export interface RunWrite {
   task?: TaskTrace;
   /** Whether what it is for is there already: asked where it was begun and no task tells. */
   isDone?(): Promise<boolean>;
+  /** Called before it is sent, for a call that has no approval for it yet. @throws CallError; then nothing is sent */
+  beforeSending?(): Promise<void>;
 }
 
 export interface TaskTrace {
@@ -37,9 +47,7 @@ export interface TaskTrace {
 }
 
 /** What looking for the task of a write may call. */
-export const RUN_CALLS = [
-  ['GET', '/nodes/{node}/tasks', 'since', 'source', 'limit', 'typefilter', 'vmid'],
-] as const;
+export const RUN_CALLS = [['GET', '/nodes/{node}/tasks', 'source', 'limit', 'typefilter', 'vmid']] as const;
 
 /**
  * Makes a write of a run exactly once, over however many calls and restarts: one that is done is not made again, one
@@ -61,7 +69,7 @@ export async function runWrite(
   const before = run.step(name);
   if (before?.state === 'done') return {};
   if (before?.state === 'begun') {
-    const upid = before.upid ?? (await startedTask(write, before.begunAt, context));
+    const upid = before.upid ?? (await startedTask(write, before, context));
     if (upid !== undefined) {
       run.note(name, { upid });
       return ended(run, write, upid, waitSeconds, context);
@@ -80,8 +88,9 @@ async function send(
   waitSeconds: number,
   context: ToolContext,
 ): Promise<TaskOutcome> {
-  const { name, cluster, request } = write;
-  run.begin(name);
+  const { name, cluster, request, task } = write;
+  await write.beforeSending?.();
+  run.begin(name, task && { [TASKS_BEFORE]: await tasksOf(cluster, task) });
   let data: unknown;
   try {
     ({ data } = await cluster.request(request));
@@ -116,30 +125,44 @@ async function ended(
   }
 }
 
-/** The task that a write started whose answer was lost; the newest of its kind since then that this service's user owns. */
-async function startedTask(
-  { cluster, task, name }: RunWrite,
-  begunAt: number,
+/** The task that a write started whose answer was lost; undefined once it is certain that it started none. */
+export async function startedTask(
+  { cluster, task }: Pick<RunWrite, 'cluster' | 'task'>,
+  { begunAt, data }: RunStep,
   context: ToolContext,
 ): Promise<string | undefined> {
   if (task === undefined) return undefined;
-  const { node, types, id } = task;
-  const since = Math.floor(begunAt / 1000) - SKEW_SECONDS;
-  const settled = begunAt + SETTLE_MS - context.now();
-  if (settled > 0) await context.sleep(settled);
+  const before = data[TASKS_BEFORE];
+  // Begun by somebody else, and never sent.
+  if (!Array.isArray(before)) return undefined;
+  const settledAt = Math.min(begunAt, context.now()) + SETTLE_MS;
+  for (;;) {
+    const isSettled = context.now() >= settledAt;
+    const started = (await tasksOf(cluster, task)).find((upid) => !before.includes(upid));
+    if (started !== undefined || isSettled) return started;
+    await context.sleep(POLL_MS);
+  }
+}
+
+/** UPIDs of the tasks of this kind that the user of this service has started, the oldest first. */
+async function tasksOf(cluster: GatedCluster, { node, types, id }: TaskTrace): Promise<string[]> {
+  const [type] = types;
   const { data } = await cluster.request({
     method: 'GET',
     path: apiPath`/nodes/${node}/tasks`,
-    data: { since, source: 'all', limit: MOST_TASKS, ...(/^\d+$/.test(id) ? { vmid: Number(id) } : {}) },
+    data: {
+      source: 'all',
+      limit: MOST_TASKS,
+      ...(types.length === 1 ? { typefilter: type } : {}),
+      ...(/^\d+$/.test(id) ? { vmid: Number(id) } : {}),
+    },
   });
-  const known = rowsOf(data).filter((row) => types.includes(textOf(row.type) ?? '') && String(row.id) === id);
-  const [newest] = known.sort((a, b) => (numberOf(b.starttime) ?? 0) - (numberOf(a.starttime) ?? 0));
-  const upid = textOf(newest?.upid);
-  if (newest !== undefined && upid === undefined) {
-    throw new CallError('UPSTREAM_ERROR', `The task of ${name} could not be read; nothing was sent.`, {
-      cluster: cluster.name,
-      hint: 'list_tasks shows it. Call again once it answers.',
-    });
-  }
-  return upid;
+  const upids = rowsOf(data).flatMap(({ upid }) => (typeof upid === 'string' && isUpid(upid) ? [upid] : []));
+  const isOurs = ({ type: kind, id: about, user, tokenId }: Upid): boolean =>
+    types.includes(kind) && about === id && cluster.account === accountName(user, tokenId);
+  return upids
+    .map((upid) => ({ upid, task: parseUpid(upid) }))
+    .filter(({ task }) => isOurs(task))
+    .sort((one, other) => one.task.startTime - other.task.startTime)
+    .map(({ upid }) => upid);
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ClusterSpec } from '../../src/simulator/estate.ts';
+import { settingsOf } from '../../src/simulator/state/node-settings.ts';
 import { type ClusterApi, SimulatedApi } from '../support/simulated-api.ts';
 
 const SPECS: ClusterSpec[] = [
@@ -29,6 +30,9 @@ beforeAll(async () => {
   api = await SimulatedApi.start({ clusters: SPECS });
   here = api.on('here');
   there = api.on('there');
+  const { state } = there.cluster;
+  const [host] = state.nodes;
+  if (host) settingsOf(state, host).interfaces.vmbr7 = { iface: 'vmbr7', type: 'bridge' };
 });
 afterAll(() => api.close());
 

@@ -119,7 +119,7 @@ describe('a test run', () => {
     const found = [...message.matchAll(/^(.+) \((?:plain|encoded)\) in (.+), test "(.+?)": /gm)].map(
       ([, kind, outlet, name]) => `${name}: ${kind} in ${outlet}`,
     );
-    expect(numTotalTests).toBe(15);
+    expect(numTotalTests).toBe(19);
     expect(found.sort()).toEqual(
       [
         'another test, where it is not meant to be shown: a secret of the configuration in stdout',
@@ -134,7 +134,13 @@ describe('a test run', () => {
         'message of a failing test: a secret of the configuration in a failed test',
         'response to a client, cut in two: a secret of the configuration in HTTP',
         'standard error: a secret of the configuration in stderr',
+        'target endpoint in base64 that reached a simulated cluster: a target endpoint in stdout',
+        'target endpoint in base64 that reached a simulated cluster: the token of a target endpoint in stdout',
+        'target endpoint that reached a simulated cluster: a target endpoint in stdout',
+        'target endpoint that reached a simulated cluster: the token of a target endpoint in stdout',
+        'target endpoint that was made: a secret of the configuration in stdout',
         'ticket of a simulated cluster: a ticket in stdout',
+        'token of a target endpoint that reached a simulated cluster: the token of a target endpoint in stdout',
         'token that was issued: a bearer token in stdout',
       ].sort(),
     );

@@ -6,12 +6,15 @@ import { createServer } from 'node:http';
 import Fastify from 'fastify';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
+import { remoteEndpoint } from '../../src/access/remote-endpoint.ts';
 import { issueToken } from '../../src/access/tokens.ts';
 import { Secret } from '../../src/config/secret.ts';
 import { createLogger } from '../../src/observability/logging.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { expectShown, watchSecret } from '../support/canary-watch.ts';
 import { folderWith } from '../support/config-folder.ts';
+import { RecordingCluster } from '../support/recording-cluster.ts';
+import { SimulatedApi } from '../support/simulated-api.ts';
 
 /*
  * Not among the tests of this project: each of these passes and leaks a secret in its own way, and canary-watch.test.ts
@@ -95,6 +98,29 @@ it('ticket of a simulated cluster', async () => {
   const [cluster] = simulator.clusters;
   process.stdout.write(String(cluster?.state.tickets.issue('root@pam').ticket));
   await simulator.close();
+});
+
+it('target endpoint that was made', async () => {
+  const secret = new Secret(planted());
+  const credentials = { kind: 'token', user: 'a@pve', tokenId: 'b', secret } as const;
+  const cluster = new RecordingCluster('b', { credentials });
+  const { whole } = await remoteEndpoint(cluster, 'pve1', new AbortController().signal);
+  process.stdout.write(encodeURIComponent(whole.reveal()));
+});
+
+it.each([
+  ['token of a target endpoint', (_text: string, token: string) => encodeURIComponent(token)],
+  ['target endpoint', (text: string) => text],
+  ['target endpoint in base64', (text: string) => btoa(text)],
+])('%s that reached a simulated cluster', async (_what, leak) => {
+  const api = await SimulatedApi.start();
+  const token = `p1@nted/${randomBytes(9).toString('hex')}+?`;
+  const text = `host=127.0.0.1,port=1,apitoken=PVEAPIToken=a@pve!b=${token},fingerprint=AA`;
+  const body = { 'target-endpoint': text, 'target-storage': 'local-lvm', 'target-bridge': '1' };
+  const { reason } = await api.on('production').call('POST', '/nodes/pve2/qemu/103/remote_migrate', body);
+  await api.close();
+  expect(reason).toContain('unable to connect');
+  process.stdout.write(leak(text, token));
 });
 
 it('message of a failing test', () => {

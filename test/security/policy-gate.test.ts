@@ -60,6 +60,7 @@ const live: Policy = {
   decide: (asked) => policy.decide(asked),
   needsGuest: (principal) => policy.needsGuest(principal),
   tenantOf: (principal) => policy.tenantOf(principal),
+  tenantsFor: (principal) => policy.tenantsFor(principal),
   isProtected: (guest, cluster) => policy.isProtected(guest, cluster),
   mayUse: (principal, tool) => policy.mayUse(principal, tool),
   limitsOf: (principal) => policy.limitsOf(principal),

@@ -11,6 +11,7 @@ import {
   WRITES,
 } from '../support/guarded-service.ts';
 import { policyOf } from '../support/policy.ts';
+import { preparedReplications } from '../support/prepared-replication.ts';
 import { ToolEstate } from '../support/tool-estate.ts';
 import { argumentsOf, NO_APPROVAL } from '../support/tool-site.ts';
 
@@ -50,7 +51,11 @@ beforeAll(async () => {
 afterAll(() => estate.close());
 
 const start = (options: GuardedOptions = {}) =>
-  GuardedService.start(estate.simulator, { configOf: (cluster) => estate.configOf(cluster), ...options });
+  GuardedService.start(estate.simulator, {
+    configOf: (cluster) => estate.configOf(cluster),
+    ...options,
+    gateOptions: { schedules: preparedReplications(), ...options.gateOptions },
+  });
 const AT_ONCE = 8;
 /** So many tools at a time, as each waits for the simulator most of its time. */
 const BATCHES = Array.from({ length: Math.ceil(TOOLS.length / AT_ONCE) }, (_, index) =>

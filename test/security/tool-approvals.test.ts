@@ -10,6 +10,7 @@ import {
   NO_APPROVAL,
   type ToolRun,
   ToolSite,
+  WRITES_LATER,
   WRITING,
 } from '../support/tool-site.ts';
 
@@ -76,7 +77,7 @@ describe.each(WRITING.map(({ name }, index) => ({ tool: name, index })))('$tool'
     const asked = await site.run(client, tool);
     expect(asked.answer.error?.code).toBe('APPROVAL_REQUIRED');
     expect(asked.acts.filter(isChange).map(lineOf)).toEqual([]);
-    expect(planned(asked)).toEqual(wanted);
+    if (!WRITES_LATER.has(tool)) expect(planned(asked)).toEqual(wanted);
     const handle = asked.answer.error?.plan?.handle;
     const done = await site.run(client, tool, { ...argumentsOf(tool), handle });
     expect(done.answer.error).toBeUndefined();

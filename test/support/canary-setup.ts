@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeEach, type TaskMeta, vi } from 'vitest';
 import { watchedCreateLogger, watchedPino } from './canary-logs.ts';
-import { watchSimulator } from './canary-sources.ts';
+import { watchEndpoint, watchSimulator } from './canary-sources.ts';
 import { installTaps } from './canary-taps.ts';
 import { canaryWatch } from './canary-watch.ts';
 
@@ -60,6 +60,15 @@ vi.mock('../../src/simulator/simulator.ts', async (original) => {
     return simulator;
   };
   return { ...actual, startSimulator };
+});
+
+vi.mock('../../src/simulator/methods/remote-endpoint.ts', async (original) => {
+  const actual = await original<typeof import('../../src/simulator/methods/remote-endpoint.ts')>();
+  const connectRemote: typeof actual.connectRemote = (state, text) => {
+    watchEndpoint(text);
+    return actual.connectRemote(state, text);
+  };
+  return { ...actual, connectRemote };
 });
 
 installTaps();

@@ -45,6 +45,13 @@ export function watchSimulator(simulator: Simulator): void {
   }
 }
 
+/** What one cluster is told to log in to another one with, whole and its token alone, as it reaches a simulated one. */
+export function watchEndpoint(text: string): void {
+  canaryWatch.watch('a target endpoint', text);
+  const [, token = ''] = /apitoken=PVEAPIToken=[^,]*?!([^,]*)/.exec(text) ?? [];
+  canaryWatch.watch('the token of a target endpoint', token.slice(token.indexOf('=') + 1));
+}
+
 function watchParameters(params: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(params)) {
     if (!isSecretName(name) || typeof value !== 'string') continue;

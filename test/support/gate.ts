@@ -4,6 +4,7 @@ import { Gate, type GateOptions } from '../../src/access/gate.ts';
 import { Jobs } from '../../src/access/jobs/jobs.ts';
 import { defaultPolicy, type Policy } from '../../src/access/policy/policy.ts';
 import { RunBook } from '../../src/access/runs/runs.ts';
+import { ScheduleBook } from '../../src/access/schedules/book.ts';
 import { openState } from '../../src/access/state.ts';
 import type { Approval } from '../../src/config/policy-schema.ts';
 import { Redaction } from '../../src/observability/redaction.ts';
@@ -25,7 +26,8 @@ export type TestGate = Partial<Omit<GateOptions, 'logger'>>;
 /** A gate that lets everything through that a token's scopes allow, without approvals and without a record. */
 export function gateFor(logger: Logger = pino({ level: 'silent' }), changes: TestGate = {}): Gate {
   const redaction = changes.redaction ?? new Redaction();
-  const { database } = openState(undefined);
+  const state = openState(undefined);
+  const { database } = state;
   const { audit } = changes;
   return new Gate({
     readOnly: false,
@@ -34,6 +36,7 @@ export function gateFor(logger: Logger = pino({ level: 'silent' }), changes: Tes
     // Nobody follows them here: their ends are known where a test asks.
     jobs: new Jobs({ database, clusters: () => [], audit, redaction, logger }),
     runs: new RunBook(database),
+    schedules: new ScheduleBook(state),
     redaction,
     logger,
     clock: Date.now,

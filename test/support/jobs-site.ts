@@ -45,9 +45,9 @@ export interface Row extends Line {
 export type Call = (tool: string, args?: Line) => Promise<Answer>;
 
 /** The service as `serve` runs it, over one folder; `serve` may be called again after `stop`. */
-export async function jobsSite() {
+export async function jobsSite(specs: ClusterSpec[] = [spec('one'), spec('two')]) {
   const api = await SimulatedApi.start({
-    clusters: [spec('one'), spec('two')],
+    clusters: specs,
     taskSeconds: TASK_SECONDS,
     resourcesLagSeconds: 0,
   });

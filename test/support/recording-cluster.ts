@@ -76,7 +76,7 @@ export class RecordingCluster implements Cluster {
   }
 
   async addressOf() {
-    return { host: 'pve.example', port: 8006, fingerprint: 'AA:BB' };
+    return { host: 'pve.example', port: 8006, fingerprint: 'AA:BB', isProven: true };
   }
 
   changed() {}

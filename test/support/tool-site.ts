@@ -1,10 +1,14 @@
+import { Approvals } from '../../src/access/approvals/approvals.ts';
 import type { Policy } from '../../src/access/policy/policy.ts';
+import { openState } from '../../src/access/state.ts';
 import type { Catalogue } from '../../src/catalogue/catalogue.ts';
 import { riskOfCall } from '../../src/catalogue/risk.ts';
 import type { Risk } from '../../src/catalogue/types.ts';
+import { Redaction } from '../../src/observability/redaction.ts';
 import type { HttpMethod } from '../../src/proxmox/call.ts';
 import type { Tool } from '../../src/tools/define.ts';
 import { TOOLS } from '../../src/tools/registry.ts';
+import { SILENT } from './engine-fixtures.ts';
 import {
   type Answer,
   type ConnectOptions,
@@ -13,6 +17,7 @@ import {
   GuardedService,
 } from './guarded-service.ts';
 import { policyOf } from './policy.ts';
+import { preparedReplications } from './prepared-replication.ts';
 import type { ToolArguments } from './tool-calls/table.ts';
 import { TOOL_CALLS } from './tool-calls.ts';
 import { type Arrived, ToolEstate } from './tool-estate.ts';
@@ -67,7 +72,12 @@ export class ToolSite {
     const guarded = await GuardedService.start(estate.simulator, {
       configOf: (cluster) => estate.configOf(cluster),
       ...rest,
-      gateOptions: { policy: live, ...rest.gateOptions },
+      gateOptions: {
+        policy: live,
+        approvals: ownPlansGranted(live),
+        schedules: preparedReplications(),
+        ...rest.gateOptions,
+      },
     });
     // From now on the descriptions of the API are known.
     const [first] = await Promise.all(guarded.manager.list().map((cluster) => cluster.catalogue()));
@@ -145,6 +155,9 @@ export function argumentsOf(tool: string): ToolArguments {
   return args;
 }
 
+/** Writes nothing itself, and has the service do so later. */
+export const WRITES_LATER: ReadonlySet<string> = new Set(['save_cluster_replication']);
+
 /** Tools that may write. */
 export const WRITING: readonly Tool[] = TOOLS.filter(({ annotations }) => !annotations.readOnlyHint);
 
@@ -167,20 +180,43 @@ function nameAndSeries(name: string): string[] {
   return [name, name.replace(/\d+$/, '#')];
 }
 
-type LivePolicy = Policy & { use(policy: Policy): void };
+type LivePolicy = Policy & { use(policy: Policy): void; asksFor(): boolean };
+
+/** A tool that wants its plan to be seen also where no policy asks for one gets it through, as if somebody had looked. */
+function ownPlansGranted(policy: LivePolicy): Approvals {
+  const redaction = new Redaction();
+  const { database } = openState(undefined);
+  const approvals = new Approvals({ database, logger: SILENT, redaction });
+  const requireApproval = approvals.require.bind(approvals);
+  return Object.assign(approvals, {
+    require: (...args: Parameters<Approvals['require']>) =>
+      args[0].kind === 'self' && !policy.asksFor()
+        ? Promise.resolve({ by: 'self', number: 0 })
+        : requireApproval(...args),
+  });
+}
 
 function livePolicy(first: Policy): LivePolicy {
   let policy = first;
+  let asks = false;
   return {
-    decide: (asked) => policy.decide(asked),
+    decide: (asked) => {
+      const decision = policy.decide(asked);
+      asks ||= decision.approval !== 'none';
+      return decision;
+    },
+    /** Whether it asked for any approval since it is in use. */
+    asksFor: () => asks,
     needsGuest: (principal) => policy.needsGuest(principal),
     tenantOf: (principal) => policy.tenantOf(principal),
+    tenantsFor: (principal) => policy.tenantsFor(principal),
     isProtected: (guest, cluster) => policy.isProtected(guest, cluster),
     mayUse: (principal, tool) => policy.mayUse(principal, tool),
     limitsOf: (principal) => policy.limitsOf(principal),
     describe: (principal) => policy.describe(principal),
     use: (next) => {
       policy = next;
+      asks = false;
     },
   };
 }

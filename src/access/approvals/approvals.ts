@@ -39,6 +39,8 @@ export interface ApprovalRequest {
   guestDigest?: string | undefined;
   /** What the caller was given with the plan. */
   handle?: string | undefined;
+  /** What the plan warns of whatever `describe` finds out, and before it. */
+  notes?: readonly string[] | undefined;
   /** Finds out what a person has to know; what it throws is a warning of the plan. */
   describe(): Promise<PlanFacts>;
   /** Hears of a decision that the person at the caller's client took, once it stands; must not throw. */
@@ -188,7 +190,7 @@ export class Approvals {
   }
 
   async #newPlan(request: ApprovalRequest, bound: Bound): Promise<{ plan: StoredPlan; handle: string }> {
-    const { tool, about, signal } = request;
+    const { tool, about, notes = [], signal } = request;
     const calls = this.#redaction.value(request.calls) as PlannedCall[];
     if (JSON.stringify(calls).length > LARGEST_PLAN) {
       throw new CallError('INVALID_ARGUMENTS', 'The plan is too large to be judged; nothing was sent.', {
@@ -198,7 +200,8 @@ export class Approvals {
     }
     const found = await request.describe().catch(() => NOTHING_KNOWN);
     signal.throwIfAborted();
-    const facts = this.#redaction.value(found) as PlanFacts;
+    const warnings = [...notes, ...found.warnings];
+    const facts = this.#redaction.value({ ...found, warnings }) as PlanFacts;
     const added = this.#store.add({ ...bound, tool, about, calls, facts });
     if (added) {
       this.#log(added.plan, 'plan made');

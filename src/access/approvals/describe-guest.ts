@@ -9,11 +9,18 @@ export { rowsOf };
 /** Asks one question; what fails is noted under its name, and gives undefined. */
 export type Reads = (what: string, path: ApiPath, parameters?: Parameters) => Promise<unknown>;
 
+/** The state of a guest that the calls make. */
+export const NEW = 'new';
+
 /** A guest as the calls name it. */
 export interface GuestAsked {
   vmid: number;
   node?: string;
   type?: 'qemu' | 'lxc';
+  /** The calls make it: unless something is there already, nothing can be read of it. */
+  isNew?: boolean;
+  /** That it is made with. */
+  name?: string;
   /** Snapshots of it that the calls delete: nothing of their own depends on them. */
   deletedSnapshots?: readonly string[];
 }
@@ -47,6 +54,7 @@ export async function describeGuest(asked: GuestAsked, sources: Sources): Promis
   const type = row?.type === 'lxc' ? 'lxc' : row?.type === 'qemu' ? 'qemu' : (asked.type ?? 'qemu');
   const node = text(row?.node) ?? asked.node;
   const { vmid } = asked;
+  if (asked.isNew && row === undefined && rows.length > 0) return newGuest(asked, type);
   if (node === undefined) return notFound({ vmid, type });
   const which = `${type} ${vmid}`;
   const [status, config, snapshots, backups] = await Promise.all([
@@ -102,6 +110,11 @@ export async function describeGuest(asked: GuestAsked, sources: Sources): Promis
         : []),
     ],
   };
+}
+
+function newGuest({ vmid, node, name }: GuestAsked, type: KnownGuest['type']): DescribedGuest {
+  const guest = compact<KnownGuest>({ type, vmid, node, name, status: NEW, disks: [] as string[] });
+  return { guest, dependents: [], lastBackup: 'none, as it is new', warnings: [] };
 }
 
 function notFound(guest: Pick<KnownGuest, 'vmid' | 'type'>): DescribedGuest {

@@ -1,9 +1,9 @@
-import type { Json } from '../../catalogue/json.ts';
+import { isTrue, type Json, text } from '../../catalogue/json.ts';
 import { type ApiPath, apiPath } from '../../proxmox/api-path.ts';
 import type { Parameters } from '../../proxmox/call.ts';
 import { abortable } from '../../proxmox/deadline.ts';
 import { toCallError } from '../../proxmox/errors.ts';
-import { describeGuest, type GuestAsked, type Reads, rowsOf } from './describe-guest.ts';
+import { describeGuest, type GuestAsked, NEW, type Reads, rowsOf } from './describe-guest.ts';
 import type { JudgedCall } from './loss-rule.ts';
 import { lossOf } from './losses.ts';
 import type { PlanFacts, PlannedGuest } from './plan.ts';
@@ -84,7 +84,7 @@ export async function describePlan(
     guests: guests.map(({ guest: { disks, ...guest } }): PlannedGuest => guest),
     lost: unique(losses.flatMap(({ lost }) => lost)),
     dependents: unique([...guests.flatMap(({ dependents }) => dependents), ...storages.flat()]),
-    ...(guests.length === 0 ? {} : { last_backup: backupsInWords(guests) }),
+    ...(guests.every(({ guest }) => guest.status === NEW) ? {} : { last_backup: backupsInWords(guests) }),
     undo: unique([...losses.flatMap(({ undo }) => undo), ...snapshot]).join(' '),
     warnings: [...warnings],
   };
@@ -100,7 +100,9 @@ function guestsOf(calls: readonly JudgedCall[]): Map<number, GuestAsked> {
     const guest = guestOf(call);
     if (guest) add(guest.vmid, { ...guest, ...withDeleted(call, found.get(guest.vmid)) });
     const { vms, vmid, 'target-vmid': target } = call.parameters;
-    for (const value of [vms, vmid, target].flat()) {
+    // That of a remote migration is a guest of the other cluster.
+    const isRemote = call.segments[4] === 'remote_migrate';
+    for (const value of [vms, vmid, ...(isRemote ? [] : [target])].flat()) {
       if (value === undefined) continue;
       for (const part of String(value).split(/[\s,;]+/)) add(Number(part));
     }
@@ -124,7 +126,8 @@ function guestOf({ segments, parameters }: JudgedCall): GuestAsked | undefined {
   if (root !== 'nodes' || node === undefined) return undefined;
   if (kind === 'qemu' || kind === 'lxc') {
     const vmid = Number(segments.length === 3 ? parameters.vmid : id);
-    return Number.isSafeInteger(vmid) ? { vmid, node, type: kind } : undefined;
+    if (!Number.isSafeInteger(vmid)) return undefined;
+    return { vmid, node, type: kind, ...(segments.length === 3 ? madeBy(parameters) : {}) };
   }
   if (kind !== 'storage' || segments[4] !== 'content') return undefined;
   // A volume bears the number of its guest: vm-100-disk-0, vzdump-lxc-200-….
@@ -132,6 +135,12 @@ function guestOf({ segments, parameters }: JudgedCall): GuestAsked | undefined {
     segments.slice(5).join('/'),
   );
   return owner ? { vmid: Number(owner[1]) } : undefined;
+}
+
+/** Of a call that makes a guest: there is nothing to read of it yet. */
+function madeBy({ force, name, hostname }: Parameters): Pick<GuestAsked, 'isNew' | 'name'> {
+  const called = text(name) ?? text(hostname);
+  return { isNew: !isTrue(force), ...(called === undefined ? {} : { name: called }) };
 }
 
 /** Which guests have volumes on a storage whose definition goes. */
@@ -180,7 +189,8 @@ function snapshotFirst(tool: string, hasSnapshot: boolean): string {
 function backupsInWords(guests: Awaited<ReturnType<typeof describeGuest>>[]): string {
   const [only] = guests;
   if (only && guests.length === 1) return only.lastBackup;
-  return guests.map(({ guest, lastBackup }) => `${guestName(guest)}: ${lastBackup}`).join('; ');
+  const there = guests.filter(({ guest }) => guest.status !== NEW);
+  return there.map(({ guest, lastBackup }) => `${guestName(guest)}: ${lastBackup}`).join('; ');
 }
 
 function unique(items: readonly string[]): string[] {

@@ -76,6 +76,17 @@ const RULES: readonly LossRule[] = [
     undo: 'Move it back.',
   },
   {
+    method: 'POST',
+    path: `${GUEST}/remote_migrate`,
+    lost: ({ call, guest }) =>
+      isOn(call.parameters.delete) ? [`${named(guest)} here, once it is on the other cluster`] : [],
+    undo: ({ call, guest }) => [
+      isOn(call.parameters.delete)
+        ? 'Move it back the same way.'
+        : `${named(guest)} stays here, stopped: delete its copy on the other cluster and start it again. What the copy wrote by then is lost.`,
+    ],
+  },
+  {
     method: 'PUT',
     path: `${GUEST}/resize`,
     lost: () => ['nothing, but a volume can only grow'],

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { HttpMethod, Parameters } from '../../proxmox/call.ts';
 import { CallError, type ErrorBody } from '../../proxmox/errors.ts';
+import { guestPathOf } from '../guest-path.ts';
 
 /** Whose approval a call needs: the caller's own second call, a person's, or another principal's. */
 export type ApprovalKind = 'self' | 'person' | 'second';
@@ -90,8 +91,6 @@ export function bindingOf(cluster: string, calls: readonly ExactCall[]): string 
     .digest('hex');
 }
 
-const GUEST_CALL = /^\/nodes\/[^/]+\/(?:qemu|lxc)\/(\d+)(\/.*)?$/;
-
 /**
  * What a call does to what, without the ways there are to spell it: its parameters, the node that a guest is addressed
  * through and the guest's type are left out. A person's no holds for all of it.
@@ -99,17 +98,12 @@ const GUEST_CALL = /^\/nodes\/[^/]+\/(?:qemu|lxc)\/(\d+)(\/.*)?$/;
  * @param path decoded
  */
 export function aboutOf(method: HttpMethod, path: string): string {
-  const [, vmid, rest = ''] = GUEST_CALL.exec(path) ?? [];
-  if (vmid === undefined) return `${method} ${path}`;
+  const guest = guestPathOf(path);
+  if (guest === undefined) return `${method} ${path}`;
+  const { vmid, rest } = guest;
   // Both write a configuration.
   const verb = method === 'POST' && rest === '/config' ? 'PUT' : method;
-  return `${verb} guest ${Number(vmid)}${rest}`;
-}
-
-/** The guest in the path of a call; undefined where there is none. */
-export function guestInPath(path: string): number | undefined {
-  const [, vmid] = GUEST_CALL.exec(path) ?? [];
-  return vmid === undefined ? undefined : Number(vmid);
+  return `${verb} guest ${vmid}${rest}`;
 }
 
 function sorted(parameters: Parameters): [string, unknown][] {

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Cluster } from '../../clusters/cluster.ts';
 import { askTask } from '../../clusters/task-status.ts';
 import { toCallError } from '../../proxmox/errors.ts';
-import type { JobKey, StartedJob } from './job.ts';
+import { type JobKey, nameOf, type StartedJob } from './job.ts';
 import type { JobStore } from './store.ts';
 
 /** What Proxmox said at the end of a task, or why it can't be known any more. */
@@ -78,7 +78,7 @@ export class JobFollower {
   add(job: StartedJob): void {
     const now = this.#deps.clock();
     if (this.#isRunning && this.#entries.size === 0) this.#withState(() => this.#deps.store.renew(now));
-    this.#entries.set(keyOf(job), {
+    this.#entries.set(nameOf(job), {
       job,
       nextAt: now + this.#pause(FIRST_MS),
       rounds: 0,
@@ -90,12 +90,12 @@ export class JobFollower {
 
   /** Its end is known. */
   drop(job: JobKey): void {
-    this.#entries.delete(keyOf(job));
+    this.#entries.delete(nameOf(job));
   }
 
   /** Why a running job can't be asked about at present. */
   problemOf(job: JobKey): string | undefined {
-    return this.#entries.get(keyOf(job))?.problem;
+    return this.#entries.get(nameOf(job))?.problem;
   }
 
   /** Ends for good: questions under way are given up, and the jobs left to the next process. */
@@ -219,8 +219,4 @@ export class JobFollower {
       this.#stateProblem = problem;
     }
   }
-}
-
-function keyOf({ cluster, upid }: JobKey): string {
-  return `${cluster} ${upid}`;
 }

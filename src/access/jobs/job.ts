@@ -1,6 +1,6 @@
 import { isObject } from '../../catalogue/json.ts';
 import { isUpid } from '../../proxmox/upid.ts';
-import { guestInPath } from '../approvals/plan.ts';
+import { guestInPath } from '../guest-path.ts';
 import { taskVmid } from '../policy/guests.ts';
 import type { Principal } from '../principal.ts';
 
@@ -28,6 +28,11 @@ export interface StartedJob {
 
 /** What a job is known by: a UPID is unlike every other of its cluster alone. */
 export type JobKey = Pick<StartedJob, 'cluster' | 'upid'>;
+
+/** The same as one text. */
+export function nameOf({ cluster, upid }: JobKey): string {
+  return `${cluster} ${upid}`;
+}
 
 export interface Job extends StartedJob {
   state: JobState;
@@ -65,12 +70,10 @@ export function startedJobs(
   if (call.method === 'GET') return [];
   const { cluster, requestId, tool, method } = call;
   const path = call.path.slice(0, MOST_PATH);
+  const known = { cluster, principalId, subject, tool, requestId, auditId, method, path, startedAt };
   return upidsIn(data).map((upid) => {
     const guest = guestInPath(call.path) ?? taskVmid(upid);
-    return {
-      ...{ cluster, upid, principalId, subject, tool, requestId, auditId, method, path, startedAt },
-      ...(guest === undefined ? {} : { guest }),
-    };
+    return { ...known, upid, ...(guest === undefined ? {} : { guest }) };
   });
 }
 

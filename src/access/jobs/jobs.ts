@@ -7,7 +7,7 @@ import type { Redaction } from '../../observability/redaction.ts';
 import { taskOutcome } from '../../proxmox/task.ts';
 import { cleanText } from '../../proxmox/text.ts';
 import { JobFollower, type TaskEnd } from './follower.ts';
-import type { Job, JobKey, StartedJob } from './job.ts';
+import { type Job, type JobKey, nameOf, type StartedJob } from './job.ts';
 import { type JobEnd, type JobQuery, JobStore } from './store.ts';
 
 export interface JobsOptions {
@@ -153,8 +153,4 @@ export class Jobs {
       this.#options.logger.warn({ err: error }, 'old jobs could not be forgotten');
     }
   }
-}
-
-function nameOf({ cluster, upid }: JobKey): string {
-  return `${cluster} ${upid}`;
 }

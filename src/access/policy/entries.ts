@@ -1,6 +1,6 @@
 import type { PolicyFile, PolicyLimits, PolicyPrincipal } from '../../config/policy-schema.ts';
 import type { Principal } from '../principal.ts';
-import type { Tenant } from './policy.ts';
+import type { NamedTenant, Tenant } from './policy.ts';
 import { lowest, type Role, type Rule } from './rules.ts';
 
 /** An entry of `principals`, with its roles. */
@@ -97,6 +97,28 @@ function tenantOf(tenant: PolicyPrincipal['tenant']): Tenant | undefined {
   if (tenant === undefined) return undefined;
   const { pools = [], tags = [], infrastructure = false } = tenant;
   return { pools, tags: tags.map((tag) => tag.toLowerCase()), infrastructure };
+}
+
+/** The bindings of a policy, each once: several entries may bind people of one team. */
+export function namedTenants(file: PolicyFile, entries: readonly Entry[]): NamedTenant[] {
+  const found = new Map<string, NamedTenant>();
+  for (const [index, { tenant }] of entries.entries()) {
+    if (tenant === undefined) continue;
+    const [pools, tags] = [tenant.pools.toSorted(), tenant.tags.toSorted()];
+    const binding = bindingInWords({ pools, tags });
+    if (found.has(binding)) continue;
+    found.set(binding, { name: file.principals[index]?.description ?? binding, pools, tags });
+  }
+  return [...found.values()];
+}
+
+/** `pools web, data; tags customer-a` */
+export function bindingInWords({ pools, tags }: Pick<Tenant, 'pools' | 'tags'>): string {
+  const parts = [
+    ...(pools.length === 0 ? [] : [`pools ${pools.join(', ')}`]),
+    ...(tags.length === 0 ? [] : [`tags ${tags.join(', ')}`]),
+  ];
+  return parts.join('; ');
 }
 
 function together(tenants: readonly Tenant[]): Tenant {

@@ -1,12 +1,29 @@
-import type { Risk } from '../../catalogue/types.ts';
+import { RISKS, type Risk } from '../../catalogue/types.ts';
 import type { PolicyFile } from '../../config/policy-schema.ts';
 import { hasScope, type Principal } from '../principal.ts';
 import { type Denial, decisionOf, type Note, readOnlyDenial, scopeDenial } from './decision.ts';
-import { type Bound, bind, type Entry, entriesOf, mismatchOf } from './entries.ts';
+import {
+  type Bound,
+  bind,
+  bindingInWords,
+  type Entry,
+  entriesOf,
+  mismatchOf,
+  namedTenants,
+} from './entries.ts';
 import { guestsOf, touchedGuests } from './guests.ts';
 import { bulkDenial, changeDenial, grantsOf, rulesDenial } from './judgement.ts';
 import { pathParts } from './matching.ts';
-import type { Asked, Decision, GuestFacts, Limits, Policy, Tenant, UsableTool } from './policy.ts';
+import type {
+  Asked,
+  Decision,
+  GuestFacts,
+  Limits,
+  NamedTenant,
+  Policy,
+  Tenant,
+  UsableTool,
+} from './policy.ts';
 import { Protection } from './protection.ts';
 import { type Rule, rolesOf, type Seen } from './rules.ts';
 import { tenantDenial } from './tenancy.ts';
@@ -49,6 +66,17 @@ export class FilePolicy implements Policy {
 
   tenantOf(principal: Principal): Tenant | undefined {
     return this.#of(principal).tenant;
+  }
+
+  tenantsFor(principal: Principal): readonly NamedTenant[] | undefined {
+    const { tenant, rules } = this.#of(principal);
+    if (tenant !== undefined) return [{ ...tenant, name: bindingInWords(tenant) }];
+    // Of no tool in particular: a rule for certain tools makes nobody an administrator.
+    const isWhole = ({ rule }: { rule: Rule }) =>
+      rule.effect === 'allow' && rule.isUnconditional && rule.mayConcern('', { risks: [] });
+    const allows = (risk: Risk) => rules.some((bound) => isWhole(bound) && bound.rule.risks.has(risk));
+    if (!hasScope(principal, 'proxmox:admin') || !RISKS.every(allows)) return undefined;
+    return namedTenants(this.#file, this.#entries);
   }
 
   isProtected(guest: GuestFacts, cluster: string): boolean {

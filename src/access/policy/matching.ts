@@ -114,7 +114,7 @@ interface Placed {
 }
 
 /** Whether a guest is one of the tenant's. Names of pools are exact: Proxmox tells `web` from `Web`. */
-export function isOfTenant(guest: Placed, tenant: Tenant): boolean {
+export function isOfTenant(guest: Placed, tenant: Pick<Tenant, 'pools' | 'tags'>): boolean {
   if (guest.unknown) return false;
   if (guest.pool !== undefined && tenant.pools.includes(guest.pool)) return true;
   return guest.tags.some((tag) => tenant.tags.includes(tag.toLowerCase()));

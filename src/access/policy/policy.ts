@@ -66,6 +66,12 @@ export interface Tenant {
   infrastructure: boolean;
 }
 
+/** A tenant of the policy, as those may know it who may know of all. */
+export interface NamedTenant extends Pick<Tenant, 'pools' | 'tags'> {
+  /** What the operator calls it, or its pools and tags; whom the policy binds to it is told to nobody. */
+  name: string;
+}
+
 /** A tool, as far as it decides who may use it. */
 export interface UsableTool {
   name: string;
@@ -85,6 +91,8 @@ export interface Policy {
   /** Whether names, tags or pools of guests matter for this principal: then the gate looks guests up before it asks. */
   needsGuest(principal: Principal): boolean;
   tenantOf(principal: Principal): Tenant | undefined;
+  /** All tenants for an administrator that is bound to none, itself for a tenant; undefined for everybody else. */
+  tenantsFor(principal: Principal): readonly NamedTenant[] | undefined;
   /** Whether nobody may destroy this guest through this server. */
   isProtected(guest: GuestFacts, cluster: string): boolean;
   /** Whether this principal could ever use a tool: one it can't use is not listed. */

@@ -10,7 +10,7 @@ import {
   scopeDenial,
   strictest,
 } from './decision.ts';
-import type { Asked, Decision, Limits, Policy, Tenant, UsableTool } from './policy.ts';
+import type { Asked, Decision, Limits, NamedTenant, Policy, Tenant, UsableTool } from './policy.ts';
 import { ToolNeeds } from './tools.ts';
 
 /** The policy where there is no file: the scopes of a token, and the approvals that hold by default. */
@@ -37,6 +37,10 @@ export class ScopePolicy implements Policy {
 
   tenantOf(): Tenant | undefined {
     return undefined;
+  }
+
+  tenantsFor(principal: Principal): readonly NamedTenant[] | undefined {
+    return hasScope(principal, 'proxmox:admin') ? [] : undefined;
   }
 
   isProtected(): boolean {

@@ -34,5 +34,4 @@ export interface RunRecord {
   /** Epoch milliseconds. */
   startedAt: number;
   endedAt?: number;
-  steps: readonly RunStep[];
 }

@@ -1,23 +1,35 @@
 import { randomUUID } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CallError } from '../../proxmox/errors.ts';
 import type { RunData, RunRecord, RunState, RunStep } from './run.ts';
-import { RunStore } from './store.ts';
+import { RunStore, type StepNews } from './store.ts';
 
 /** How long a process that says nothing more keeps others from a run: it was killed. */
 const HELD_MS = 6_000;
 const RENEW_MS = 2_000;
 const ASK_MS = 250;
 
+export interface RunBookOptions {
+  /** Epoch milliseconds. */
+  clock?: () => number;
+  /** Takes secrets out of why a step failed, which may be a text of others. */
+  redact?: (text: string) => string;
+}
+
 /** A run as a tool works on it. What it notes is on disk when the method returns. */
-export interface Run extends Omit<RunRecord, 'steps' | 'principalId'> {
+export interface Run extends Omit<RunRecord, 'principalId'> {
   step(name: string): RunStep | undefined;
   /** In the order they were first begun. */
   steps(): readonly RunStep[];
-  /** Call it before a write leaves: what was begun and never ended is looked for before it is sent again. */
+  /**
+   * Call it before a write leaves: what was begun and never ended is looked for before it is sent again.
+   *
+   * @throws CallError CONFLICT where the run was held here, and another process has taken it over
+   */
   begin(name: string, data?: RunData): void;
   /** Adds to a step that was begun. */
-  note(name: string, given: { upid?: string; data?: RunData }): void;
+  note(name: string, news: StepNews): void;
   done(name: string, data?: RunData): void;
   /** It came to nothing, and may be begun anew. @param problem why, without secrets */
   failed(name: string, problem: string): void;
@@ -35,7 +47,7 @@ export interface Runs {
   /**
    * Does work on a run that nobody else does meanwhile, in this process or another one.
    *
-   * @throws CallError CONFLICT where another call works on it; what `work` throws
+   * @throws CallError CONFLICT where another call works on it, or gave it up; what `work` throws
    */
   hold<T>(run: Run, signal: AbortSignal, work: () => Promise<T>): Promise<T>;
 }
@@ -44,11 +56,14 @@ export interface Runs {
 export class RunBook {
   readonly #store: RunStore;
   readonly #clock: () => number;
+  readonly #redact: (text: string) => string;
+  /** Who holds a run in this process. */
+  readonly #holders = new Map<number, string>();
 
-  /** @param clock epoch milliseconds */
-  constructor(database: DatabaseSync, clock: () => number = Date.now) {
+  constructor(database: DatabaseSync, { clock = Date.now, redact = (text) => text }: RunBookOptions = {}) {
     this.#store = new RunStore(database);
     this.#clock = clock;
+    this.#redact = redact;
   }
 
   of(principalId: string): Runs {
@@ -61,7 +76,7 @@ export class RunBook {
     };
   }
 
-  #opened({ steps: _steps, principalId: _principal, ...record }: RunRecord): Run {
+  #opened({ principalId: _principal, ...record }: RunRecord): Run {
     const store = this.#store;
     const { id } = record;
     const steps = () => store.steps(id);
@@ -69,30 +84,44 @@ export class RunBook {
       ...record,
       steps,
       step: (name) => steps().find((step) => step.name === name),
-      begin: (name, data = {}) => store.set(id, name, 'begun', this.#clock(), { data }),
-      note: (name, given) => store.set(id, name, requireStep(steps(), name).state, this.#clock(), given),
-      done: (name, data = {}) => store.set(id, name, 'done', this.#clock(), { data }),
-      failed: (name, problem) => store.set(id, name, 'failed', this.#clock(), { data: { problem } }),
+      begin: (name, data = {}) => {
+        const holder = this.#holders.get(id);
+        if (holder !== undefined && !store.renew(id, holder, this.#heldUntil())) throw busy(id);
+        store.beginStep(id, name, this.#clock(), data);
+      },
+      note: (name, news) => store.setStep(id, name, requireStep(steps(), name).state, this.#clock(), news),
+      done: (name, data = {}) => store.setStep(id, name, 'done', this.#clock(), { data }),
+      failed: (name, problem) => {
+        store.setStep(id, name, 'failed', this.#clock(), { data: { problem: this.#redact(problem) } });
+      },
       close: (state) => store.close(id, state, this.#clock()),
     };
   }
 
   async #hold<T>({ id }: Run, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const holder = randomUUID();
-    const take = () => this.#store.hold(id, holder, this.#clock(), this.#clock() + HELD_MS);
+    const store = this.#store;
     // A process that was killed can't say so: its hold ends by itself.
-    for (let waited = 0; !take(); waited += ASK_MS) {
+    for (let waited = 0; !store.hold(id, holder, this.#clock(), this.#heldUntil()); waited += ASK_MS) {
       signal.throwIfAborted();
       if (waited > HELD_MS) throw busy(id);
-      await new Promise((resolve) => setTimeout(resolve, ASK_MS));
+      await sleep(ASK_MS);
     }
-    const renewing = setInterval(take, RENEW_MS).unref();
+    this.#holders.set(id, holder);
+    const renew = () => attempt(() => store.renew(id, holder, this.#heldUntil()));
+    const renewing = setInterval(renew, RENEW_MS).unref();
     try {
+      if (store.stateOf(id) === 'cancelled') throw givenUp(id);
       return await work();
     } finally {
       clearInterval(renewing);
-      this.#store.release(id, holder);
+      this.#holders.delete(id);
+      attempt(() => store.release(id, holder));
     }
+  }
+
+  #heldUntil(): number {
+    return this.#clock() + HELD_MS;
   }
 }
 
@@ -100,6 +129,21 @@ function requireStep(steps: readonly RunStep[], name: string): RunStep {
   const step = steps.find((one) => one.name === name);
   if (step === undefined) throw new Error(`the step ${name} was not begun`);
   return step;
+}
+
+/** A state file that is locked for a while ends no process: a hold ends by itself, and `begin` tells whether it was lost. */
+function attempt(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // As above.
+  }
+}
+
+function givenUp(id: number): CallError {
+  return new CallError('CONFLICT', `Another call has given run ${id} up; nothing was sent.`, {
+    hint: 'Look at what is there, and call again if it is still wanted.',
+  });
 }
 
 function busy(id: number): CallError {

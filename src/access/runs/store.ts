@@ -30,6 +30,12 @@ CREATE TABLE IF NOT EXISTS run_steps (
   PRIMARY KEY (run, name)
 );`;
 
+/** What came to be known of a step. */
+export interface StepNews {
+  upid?: string;
+  data?: RunData;
+}
+
 /** The runs of all processes that share the state file. Every change is on disk when its method returns. */
 export class RunStore {
   readonly #database: DatabaseSync;
@@ -48,7 +54,9 @@ export class RunStore {
       ...[principalId, MOST_ENDED_OF_ONE],
     );
     this.#run(
-      `INSERT INTO runs (principal_id, key, input, started_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+      `INSERT INTO runs (principal_id, key, input, started_at) SELECT ?1, ?2, ?3, ?4
+       WHERE NOT EXISTS (SELECT 1 FROM runs WHERE principal_id = ?1 AND key = ?2 AND state = 'open')
+       ON CONFLICT DO NOTHING`,
       ...[principalId, key, JSON.stringify(input), now],
     );
     const [run] = this.list(principalId, key);
@@ -61,7 +69,12 @@ export class RunStore {
     return this.#database
       .prepare('SELECT * FROM runs WHERE principal_id = ?1 AND (?2 IS NULL OR key = ?2) ORDER BY id DESC')
       .all(principalId, key ?? null)
-      .map((row) => this.#recordOf(row));
+      .map(recordOf);
+  }
+
+  stateOf(run: number): RunState | undefined {
+    const row = this.#database.prepare('SELECT state FROM runs WHERE id = ?').get(run);
+    return RUN_STATES.find((state) => state === row?.state);
   }
 
   steps(run: number): RunStep[] {
@@ -71,15 +84,16 @@ export class RunStore {
       .map(stepOf);
   }
 
-  /** Sets a step; `upid` and members of `data` that are not given stay as they are, unless it is begun anew. */
-  set(run: number, name: string, state: StepState, now: number, given: { upid?: string; data?: RunData }) {
-    const before = state === 'begun' ? undefined : this.steps(run).find((step) => step.name === name);
-    const data = JSON.stringify({ ...before?.data, ...given.data });
-    this.#run(
-      `INSERT INTO run_steps (run, name, state, at, begun_at, upid, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-       ON CONFLICT DO UPDATE SET state = ?3, at = ?4, begun_at = ?5, upid = ?6, data = ?7`,
-      ...[run, name, state, now, before?.begunAt ?? now, given.upid ?? before?.upid ?? null, data],
-    );
+  /** Begins a step, or begins it anew: what was known of it is forgotten. */
+  beginStep(run: number, name: string, now: number, data: RunData): void {
+    this.#put(run, { name, state: 'begun', at: now, begunAt: now, data });
+  }
+
+  /** Sets a step; its `upid` and members of its data that are not given stay as they are. */
+  setStep(run: number, name: string, state: StepState, now: number, given: StepNews): void {
+    const before = this.steps(run).find((step) => step.name === name);
+    const data = { ...before?.data, ...given.data };
+    this.#put(run, { begunAt: now, ...before, ...given, name, state, at: now, data });
   }
 
   close(run: number, state: Exclude<RunState, 'open'>, now: number): void {
@@ -89,10 +103,16 @@ export class RunStore {
   /** Keeps others away until then. @returns false where another one holds it now */
   hold(run: number, holder: string, now: number, until: number): boolean {
     const { changes } = this.#database
-      .prepare(
-        'UPDATE runs SET holder = ?2, held_until = ?4 WHERE id = ?1 AND (holder = ?2 OR held_until <= ?3)',
-      )
+      .prepare('UPDATE runs SET holder = ?2, held_until = ?4 WHERE id = ?1 AND held_until <= ?3')
       .run(run, holder, now, until);
+    return Number(changes) > 0;
+  }
+
+  /** Does so for longer. @returns false where another one has held it since, whether it still does or not */
+  renew(run: number, holder: string, until: number): boolean {
+    const { changes } = this.#database
+      .prepare('UPDATE runs SET held_until = ? WHERE id = ? AND holder = ?')
+      .run(until, run, holder);
     return Number(changes) > 0;
   }
 
@@ -100,23 +120,29 @@ export class RunStore {
     this.#run('UPDATE runs SET holder = NULL, held_until = 0 WHERE id = ? AND holder = ?', run, holder);
   }
 
+  #put(run: number, { name, state, at, begunAt, upid, data }: RunStep): void {
+    this.#run(
+      `INSERT INTO run_steps (run, name, state, at, begun_at, upid, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+       ON CONFLICT DO UPDATE SET state = ?3, at = ?4, begun_at = ?5, upid = ?6, data = ?7`,
+      ...[run, name, state, at, begunAt, upid ?? null, JSON.stringify(data)],
+    );
+  }
+
   #run(sql: string, ...values: SQLInputValue[]): void {
     this.#database.prepare(sql).run(...values);
   }
+}
 
-  #recordOf(row: Record<string, unknown>): RunRecord {
-    const id = Number(row.id);
-    return {
-      id,
-      principalId: String(row.principal_id),
-      key: String(row.key),
-      input: JSON.parse(String(row.input)),
-      state: RUN_STATES.find((state) => state === row.state) ?? 'cancelled',
-      startedAt: Number(row.started_at),
-      ...(row.ended_at === null ? {} : { endedAt: Number(row.ended_at) }),
-      steps: this.steps(id),
-    };
-  }
+function recordOf(row: Record<string, unknown>): RunRecord {
+  return {
+    id: Number(row.id),
+    principalId: String(row.principal_id),
+    key: String(row.key),
+    input: JSON.parse(String(row.input)),
+    state: RUN_STATES.find((state) => state === row.state) ?? 'cancelled',
+    startedAt: Number(row.started_at),
+    ...(row.ended_at === null ? {} : { endedAt: Number(row.ended_at) }),
+  };
 }
 
 function stepOf(row: Record<string, unknown>): RunStep {

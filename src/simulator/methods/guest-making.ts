@@ -61,6 +61,7 @@ export function requirePool(call: Call): string | undefined {
 
 /** From here on the number is taken, long before the guest is ready. */
 export function reserve({ state }: Call, guest: Guest, pool: string | undefined): void {
+  guest.createdAt ??= state.clock();
   state.guests.set(guest.vmid, guest);
   state.pools.find((candidate) => candidate.poolid === pool)?.vmids.add(guest.vmid);
 }

@@ -1,7 +1,9 @@
+import { guestFigures, memoryOnHost, tellsMemory } from '../state/figures.ts';
 import { type Guest, type GuestType, isTemplate } from '../state/guest.ts';
 import { haResource, haState } from '../state/ha.ts';
 import { type Call, guestOf, index, type Method, node, onGuest, text, vmid } from './method.ts';
 import { guestRow, visibleGuests } from './resources.ts';
+import { machineOf, machineVersions } from './virtual-hardware.ts';
 
 function haOf({ state }: Call, guest: Guest): Record<string, unknown> {
   const managed = haResource(state, guest);
@@ -32,17 +34,30 @@ function list(call: Call, type: GuestType): unknown {
 
 function current(call: Call, type: GuestType): unknown {
   const guest = guestOf(call, type);
-  const row = { ...guestRow(call, guest), ...(type === 'qemu' ? qemuState(guest) : {}) };
+  const row = { ...guestRow(call, guest), ...(type === 'qemu' ? qemuState(call, guest) : {}) };
   return details(call, row, guest);
 }
 
-function qemuState(guest: Guest): Record<string, unknown> {
+/** What the balloon driver in the guest reports (PVE::QemuServer::vmstatus). */
+function balloonState(call: Call, guest: Guest): Record<string, unknown> {
+  const figures = guestFigures(guest, call.state.clock());
+  const host = call.state.release.version.startsWith('8.') ? {} : { memhost: memoryOnHost(guest, figures) };
+  if (!tellsMemory(guest)) return host;
+  const { mem, maxmem } = figures;
+  const free = maxmem - mem;
+  const ballooninfo = { actual: maxmem, max_mem: maxmem, total_mem: maxmem, free_mem: free };
+  return { ...host, balloon: maxmem, freemem: free, ballooninfo };
+}
+
+function qemuState(call: Call, guest: Guest): Record<string, unknown> {
   const agent = /^(enabled=)?1/.test(String(guest.config.agent ?? '0')) ? { agent: 1 } : {};
-  const version = { 'running-qemu': '10.1.2', 'running-machine': 'pc-i440fx-10.1+pve0' };
+  const { state } = call;
+  const [newest = ''] = machineVersions(state);
+  const version = { 'running-qemu': `${newest}.2`, 'running-machine': `${machineOf(state, guest)}+pve0` };
   return {
     ...agent,
     qmpstatus: guest.paused ? 'paused' : guest.status,
-    ...(guest.status === 'running' ? version : {}),
+    ...(guest.status === 'running' ? { ...version, ...balloonState(call, guest) } : {}),
   };
 }
 

@@ -12,6 +12,10 @@ const KERNEL = {
   machine: 'x86_64',
 };
 
+/** Of a processor that has x86-64-v3. */
+const FLAGS =
+  'fpu sse sse2 ssse3 fma cx16 sse4_1 sse4_2 movbe popcnt aes avx f16c rdrand lahf_lm abm bmi1 avx2 bmi2';
+
 function requireNode(call: Call): Node {
   const found = findNode(call.state, text(call, 'node'));
   if (!found) throw failure(`no such cluster node '${text(call, 'node')}'`);
@@ -35,7 +39,8 @@ function status(call: Call): unknown {
       cpus: host.cpus,
       cores: host.cpus / 2,
       sockets: 1,
-      model: 'Simulated Processor',
+      model: host.cpuModel ?? 'Simulated Processor',
+      flags: host.cpuFlags ?? FLAGS,
       mhz: '2900.000',
     },
     memory: { total: host.memory, used: mem, free: host.memory - mem, available: host.memory - mem },

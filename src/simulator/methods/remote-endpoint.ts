@@ -10,6 +10,8 @@ export interface Remote {
   /** The node that answers at the address; the guest lands there. */
   node: string;
   identity: Identity;
+  /** Whether its cluster listens, as a whole. */
+  isUp: () => boolean;
 }
 
 const KEYS = ['host', 'port', 'apitoken', 'fingerprint'];
@@ -55,7 +57,12 @@ export function connectRemote(state: ClusterState, text: string): Remote {
   if (remote.access.findToken(user, name)?.secret !== secret || secret === undefined) {
     throw failure(`remote '${address}': 401 Authentication failed!`);
   }
-  return { state: remote, node: found.node, identity: { id: `${user}!${name}`, user, token: name } };
+  return {
+    state: remote,
+    node: found.node,
+    identity: { id: `${user}!${name}`, user, token: name },
+    isUp: found.peer.isUp,
+  };
 }
 
 /** Throws the 403 of the remote host, seen from here. */

@@ -1,8 +1,10 @@
 import { failure, forbidden, invalidParameters } from '../errors.ts';
-import type { ClusterState } from '../state/cluster-state.ts';
+import { type ClusterState, findNode } from '../state/cluster-state.ts';
 import { allocateBytes } from '../state/disks.ts';
 import { type Guest, type GuestType, label, startGuest, stopGuest } from '../state/guest.ts';
 import { haResource } from '../state/ha.ts';
+import { settingsOf } from '../state/node-settings.ts';
+import { sectionOf } from '../state/sdn.ts';
 import { storedValue } from '../state/stored-values.ts';
 import { clonesOf, disksOf, drives, requireStorageOn } from '../state/volumes.ts';
 import { booleans, declare } from './declare.ts';
@@ -23,6 +25,7 @@ import {
 } from './method.ts';
 import { localResources, mappedStorage, parsePairs } from './migration-checks.ts';
 import { connectRemote, type Remote, requireOnRemote } from './remote-endpoint.ts';
+import { refuseStart } from './virtual-hardware.ts';
 
 interface Journey {
   guest: Guest;
@@ -118,22 +121,32 @@ function startJourney(call: Call, journey: Journey): string {
     if (task) remote.state.tasks.stop(task);
   };
   return startGuestTask(call, guest, 'migrate', {
-    check: () => refuseLocked(guest),
+    check: () => {
+      refuseLocked(guest);
+      refuseInWorker(journey);
+    },
     begin: () => {
       guest.lock = 'migrate';
+      copy.createdAt = remote.state.clock();
       remote.state.guests.set(copy.vmid, copy);
       const type = guest.type === 'qemu' ? 'qmtunnel' : 'vzmtunnel';
       const origin = { node: remote.node, type, id: String(copy.vmid), owner: remote.identity.id };
       tunnel = remote.state.tasks.start(origin, { end: () => undefined, log: ['mtunnel started'] });
     },
     end: (say) => {
+      if (!isReached(remote)) throw failure('error - tunnel command failed - Connection reset by peer');
       arrive(journey, say);
+      if (guest.status === 'running') {
+        refuseStart(call.state, remote.state, guest);
+        startGuest(copy, remote.state.clock());
+      }
       leave(call, guest);
       say('migration finished successfully');
     },
+    // Each side cleans up behind itself, where it can: the other one is told through the tunnel.
     abort: () => {
-      delete guest.lock;
-      discardAt(remote.state, copy);
+      if (findNode(call.state, guest.node)?.online) delete guest.lock;
+      if (isReached(remote)) discardAt(remote.state, copy);
       closeTunnel();
     },
     log: [
@@ -141,6 +154,32 @@ function startJourney(call: Call, journey: Journey): string {
       `starting migration of guest ${guest.vmid}`,
     ],
   });
+}
+
+function isReached({ state, node, isUp }: Remote): boolean {
+  return isUp() && findNode(state, node)?.online === true;
+}
+
+/** What comes out only once the worker has opened the tunnel (`scan_local_volumes`, `mtunnel`). */
+function refuseInWorker({ guest, remote, bridges }: Journey): void {
+  const disc = Object.entries(guest.config).find(([, value]) => {
+    return /^[^,]+:(?!.*-cloudinit)[^,]*,.*media=cdrom/.test(String(value));
+  });
+  if (disc) throw failure(`can't migrate '${String(disc[1]).split(',')[0]}' - local cdrom image`);
+  const known = bridgesOn(remote);
+  for (const [key, value] of Object.entries(guest.config)) {
+    const [, bridge] = /(?:^|,)bridge=([^,]+)/.exec(String(value)) ?? [];
+    if (!/^net\d+$/.test(key) || bridge === undefined) continue;
+    const mapped = mappedStorage(bridges, bridge);
+    if (!known.has(mapped)) throw failure(`remote: bridge '${mapped}' does not exist`);
+  }
+}
+
+/** Of the target's node: its own, and the VNets that are applied there. */
+function bridgesOn({ state, node }: Remote): Set<string> {
+  const host = findNode(state, node);
+  const own = host === undefined ? [] : Object.keys(settingsOf(state, host).interfaces);
+  return new Set([...own, ...Object.keys(sectionOf(state.datacenter.sdn.running, 'vnets'))]);
 }
 
 function discardAt(state: ClusterState, copy: Guest): void {
@@ -169,7 +208,6 @@ function arrive({ guest, remote, copy, storages, bridges }: Journey, say: (line:
   }
   copy.config = mapped;
   delete copy.lock;
-  if (guest.status === 'running') startGuest(copy, remote.state.clock());
 }
 
 /** The source stays, stopped, unless it is to be deleted. */

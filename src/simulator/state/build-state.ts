@@ -65,6 +65,8 @@ export function buildState(spec: ClusterSpec, options: BuildOptions): ClusterSta
         nodeid: index + 1,
         ip: `192.0.2.${index + 11}`,
         cpus: node.cpus ?? 8,
+        ...(node.cpuModel === undefined ? {} : { cpuModel: node.cpuModel }),
+        ...(node.cpuFlags === undefined ? {} : { cpuFlags: node.cpuFlags }),
         memory: (node.memoryGib ?? 32) * GIB,
         bootedAt: clock() - NODE_UPTIME_MS,
       };

@@ -21,6 +21,8 @@ export interface Node {
   nodeid: number;
   ip: string;
   cpus: number;
+  cpuModel?: string;
+  cpuFlags?: string;
   /** bytes */
   memory: number;
   /** epoch ms */

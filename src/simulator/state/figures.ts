@@ -48,6 +48,16 @@ export function guestFigures(guest: Guest, now: number): GuestFigures {
   };
 }
 
+/** Whether the guest itself tells how much memory it uses; else the host can but count what it gave. */
+export function tellsMemory({ type, config, status }: Guest): boolean {
+  return type === 'qemu' && status === 'running' && Number(config.balloon ?? 1) !== 0;
+}
+
+/** What the host has given a VM, page cache of the guest included, in bytes. */
+export function memoryOnHost(guest: Guest, { mem, maxmem }: GuestFigures): number {
+  return tellsMemory(guest) ? Math.min(maxmem, Math.floor(mem * 1.25)) : mem;
+}
+
 export interface NodeFigures {
   cpu: number;
   mem: number;

@@ -23,6 +23,8 @@ export interface Guest {
   paused: boolean;
   /** epoch ms of the last start */
   startedAt: number;
+  /** epoch ms; absent where it was there before anybody looked. */
+  createdAt?: number;
   config: GuestConfig;
   /** Changes that wait for the next start; null deletes the option. */
   pending: Record<string, string | number | null>;

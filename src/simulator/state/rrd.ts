@@ -8,6 +8,15 @@ export const TIMEFRAMES: Record<string, { step: number; count: number }> = {
   decade: { step: 604_800, count: 520 },
 };
 
+/** Those of Proxmox VE 8 (PVE::RRD): coarser the further back. */
+export const TIMEFRAMES_OF_8: typeof TIMEFRAMES = {
+  hour: { step: 60, count: 70 },
+  day: { step: 1800, count: 70 },
+  week: { step: 10_800, count: 70 },
+  month: { step: 43_200, count: 70 },
+  year: { step: 604_800, count: 70 },
+};
+
 const DAY = 86_400;
 const WEEK = 7 * DAY;
 
@@ -36,7 +45,11 @@ export interface Request {
   now: number;
   /** epoch seconds; before that nothing is known. */
   since: number;
+  /** Of a guest, epoch seconds: until then it was off. */
+  runningSince?: number;
   seed: number;
+  /** `TIMEFRAMES` where absent. */
+  frames?: typeof TIMEFRAMES;
 }
 
 const GROWTH_PER_YEAR = 0.35;
@@ -46,14 +59,16 @@ const YEAR = 365 * DAY;
 export function rrdRows(
   series: Record<string, Series>,
   fixed: Record<string, number>,
-  { timeframe, cf, now, since, seed }: Request,
+  { timeframe, cf, now, since, runningSince = since, seed, frames = TIMEFRAMES }: Request,
 ): Record<string, number>[] {
-  const { step, count } = TIMEFRAMES[timeframe] ?? { step: 60, count: 60 };
+  const { step, count } = frames[timeframe] ?? { step: 60, count: 60 };
   const last = Math.floor(now / step) * step;
   const peak = cf === 'MAX' ? 1 + Math.min(0.4, Math.log10(step) / 10) : 1;
   return Array.from({ length: count }, (_item, index) => {
     const time = last - (count - 1 - index) * step;
     if (time < since) return { time };
+    // Of a guest that is off the sizes are recorded, and what it uses is unknown (PVE::Service::pvestatd).
+    if (time < runningSince) return { time, ...fixed };
     const values = Object.entries(series).map(([name, { now: present, limit, grows }], position) => {
       const share = grows
         ? Math.max(0, 1 - ((now - time) / YEAR) * GROWTH_PER_YEAR)

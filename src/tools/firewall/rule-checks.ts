@@ -132,9 +132,7 @@ async function requireMacro(scope: Scope, { macro }: Rule): Promise<void> {
 
 /** Aliases and sets by their names: a rule with one that is not there is left out without a word. */
 async function requireNames(scope: Scope, rule: Rule): Promise<void> {
-  const named = [...parts(rule.source), ...parts(rule.dest)].filter((part) => !isAddress(part));
-  // What SDN makes is not among the references of every version.
-  const wanted = named.filter((part) => !part.includes('sdn/'));
+  const wanted = namedIn(rule);
   if (wanted.length === 0) return;
   const rows = await ifReadable(scope, scope.guest ? scope.at('refs') : apiPath`/cluster/firewall/refs`);
   if (rows === undefined) return;
@@ -151,6 +149,13 @@ async function requireNames(scope: Scope, rule: Rule): Promise<void> {
     scope,
     `there is no ${kind} ${inQuotes(missing)}.${didYouMean(missing, known)} save_firewall_object makes one`,
   );
+}
+
+/** The aliases and sets that a rule names, as it writes them. */
+export function namedIn({ source, dest }: Pick<Rule, 'source' | 'dest'>): string[] {
+  const named = [...parts(source), ...parts(dest)].filter((part) => !isAddress(part));
+  // What SDN makes is not among the references of every version.
+  return named.filter((part) => !part.includes('sdn/'));
 }
 
 /** What can't be read is for Proxmox to judge. */

@@ -72,6 +72,18 @@ export function rowOf(rule: Json, index: number): RuleRow {
   };
 }
 
+/** The fields of a rule as the parameters of Proxmox. */
+export function ruleData(rule: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const entries = Object.entries(rule).filter(([name]) => name !== 'pos');
+  return Object.fromEntries(
+    entries.map(([name, value]) => [ruleParameter(name), typeof value === 'boolean' ? Number(value) : value]),
+  );
+}
+
+export function ruleParameter(field: string): string {
+  return field === 'icmp_type' ? 'icmp-type' : field;
+}
+
 interface Expected {
   pos: number;
   digest?: string | undefined;

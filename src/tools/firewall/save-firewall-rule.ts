@@ -7,7 +7,16 @@ import { compact, noted } from '../results.ts';
 import { EFFECT_CALLS, effectOf, readOptions, withoutEffect } from './effect.ts';
 import { RULE_LOCKOUT_CALLS, requireWayKept } from './lockout.ts';
 import { RULE_CHECK_CALLS, requireSensibleRule } from './rule-checks.ts';
-import { expectedRuleParams, inWords, type RuleRow, readRules, requireRule, ruleRow } from './rules.ts';
+import {
+  expectedRuleParams,
+  inWords,
+  type RuleRow,
+  readRules,
+  requireRule,
+  ruleData,
+  ruleParameter,
+  ruleRow,
+} from './rules.ts';
 import { changedScope, commentParam, ruleCalls, ruleScopeParams, type Scope, scopeFields } from './scope.ts';
 
 const LOG_LEVELS = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug', 'nolog'] as const;
@@ -113,7 +122,7 @@ async function create(scope: Scope, args: Args): Promise<number> {
   const { rows } = await readRules(scope);
   const target = Math.min(place, rows.length);
   await requireWayKept(scope, rows, rows.toSpliced(target, 0, { ...rule, pos: target }));
-  const made: GateRequest = { method: 'POST', path: scope.rules(), data: dataOf(rule), ...scope.expecting };
+  const made: GateRequest = { method: 'POST', path: scope.rules(), data: ruleData(rule), ...scope.expecting };
   // Proxmox puts a new rule first, whatever `pos` says. Moved "to" a place it goes before the rule that is there.
   const move: GateRequest = {
     method: 'PUT',
@@ -142,8 +151,8 @@ async function change(scope: Scope, args: Args, pos: number): Promise<number> {
   const removed = removalsOf(args).filter((name) => rule[name] !== undefined);
   if (Object.keys(given).length + removed.length === 0) return pos;
   const data = {
-    ...dataOf(given),
-    ...compact({ delete: removed.map(named).join(','), digest }),
+    ...ruleData(given),
+    ...compact({ delete: removed.map(ruleParameter).join(','), digest }),
   };
   await scope.cluster.request({ method: 'PUT', path: scope.rules(pos), data, ...scope.expecting });
   return pos;
@@ -174,17 +183,6 @@ function removalsOf(args: Args) {
 /** People write it in either case; groups are named as they are. */
 function actionOf(type: string, action: string): string {
   return type === 'group' ? action : action.toUpperCase();
-}
-
-function named(name: string): string {
-  return name === 'icmp_type' ? 'icmp-type' : name;
-}
-
-function dataOf(rule: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const entries = Object.entries(rule).filter(([name]) => name !== 'pos');
-  return Object.fromEntries(
-    entries.map(([name, value]) => [named(name), typeof value === 'boolean' ? Number(value) : value]),
-  );
 }
 
 function lost({ cluster, label }: Scope): CallError {

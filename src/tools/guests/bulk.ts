@@ -7,11 +7,9 @@ import type { ToolContext } from '../define.ts';
 import { someOf } from '../fleet.ts';
 import { type GuestTarget, targetOf } from '../guest-target.ts';
 import { selectedFields, wholeParam } from '../params.ts';
+import { pooled } from '../pooled.ts';
 import { compact, count } from '../results.ts';
 import { runTask } from '../task.ts';
-
-/** Tasks of one call that run at the same time: each of a node's three workers serves others, too. */
-const AT_ONCE = 4;
 
 const RESULTS = ['ok', 'warnings', 'running', 'unknown', 'already', 'failed', 'not_started'] as const;
 
@@ -127,20 +125,6 @@ async function attempt<T>(context: ToolContext, work: () => Promise<T>): Promise
     context.signal.throwIfAborted();
     return { failed: toCallError(error) };
   }
-}
-
-/** As `Promise.all`, some at a time, in order. */
-async function pooled<Item, Result>(
-  items: readonly Item[],
-  work: (item: Item) => Promise<Result>,
-): Promise<Result[]> {
-  const results: Result[] = [];
-  const rest = items.entries();
-  const worker = async (): Promise<void> => {
-    for (const [index, item] of rest) results[index] = await work(item);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  return results;
 }
 
 /** @param done a past participle: `started` */

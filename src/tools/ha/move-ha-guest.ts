@@ -4,7 +4,7 @@ import { isObject } from '../../catalogue/json.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { inQuotes, quoted } from '../../proxmox/text.ts';
-import { defineTool, type ToolContext } from '../define.ts';
+import { defineTool } from '../define.ts';
 import { someOf } from '../fleet.ts';
 import { guestFields, guestLabel, guestParams, guestTarget } from '../guest-target.ts';
 import { knownNode } from '../nodes.ts';
@@ -12,11 +12,8 @@ import { textParam } from '../params.ts';
 import { notNow } from '../refusals.ts';
 import { rowsOf, textOf } from '../results.ts';
 import { taskDeadline } from '../task.ts';
+import { arrivalByHa } from './arrival.ts';
 import { HA_CALLS, type HaState, managerState, readHa, requireResource, serviceOf, sidOf } from './ha.ts';
-
-const PAUSE_MS = 2000;
-/** What a resource is in once it has arrived. */
-const SETTLED: readonly string[] = ['started', 'stopped', 'disabled'];
 
 export const moveHaGuest = defineTool({
   name: 'move_ha_guest',
@@ -70,7 +67,7 @@ export const moveHaGuest = defineTool({
       expectName: wanted.name,
     });
     const along = companions(cluster, sid, data);
-    const { moved, state } = await arrived(cluster, { sid, to, waitSeconds: wait_seconds }, context);
+    const { moved, state } = await arrivalByHa(cluster, { sid, to, waitSeconds: wait_seconds }, context);
     return { ...target.fields(), to, moved, state, ...(along.length === 0 ? {} : { with: along }) };
   },
   summary(answer) {
@@ -132,46 +129,4 @@ function companions(cluster: GatedCluster, sid: string, data: unknown): string[]
   }
   const along = answer['comigrated-resources'];
   return Array.isArray(along) ? along.map(String) : [];
-}
-
-interface Wait {
-  sid: string;
-  to: string;
-  waitSeconds: number;
-}
-
-/** Asks until it is there: HA has no task to follow. @throws CallError TASK_FAILED where it ends in error */
-async function arrived(
-  cluster: GatedCluster,
-  { sid, to, waitSeconds }: Wait,
-  context: ToolContext,
-): Promise<{ moved: boolean; state: string }> {
-  const startedAt = context.now();
-  for (;;) {
-    const service = await askedAgain(cluster, sid, context);
-    if (service === undefined) return { moved: false, state: 'unknown' };
-    const state = textOf(service.state) ?? 'queued';
-    if (service.node === to && SETTLED.includes(state)) return { moved: true, state };
-    if (state === 'error') {
-      throw new CallError('TASK_FAILED', `HA could not move ${sid}: it is in error.`, {
-        cluster: cluster.name,
-        hint: 'Look at list_tasks for the migration, and at list_ha.',
-      });
-    }
-    const left = startedAt + waitSeconds * 1000 - context.now();
-    if (left <= 0) return { moved: false, state };
-    const waited = Math.round((context.now() - startedAt) / 1000);
-    context.progress({ progress: waited, total: waitSeconds, message: `${sid} is in ${state}` });
-    await context.sleep(Math.min(PAUSE_MS, left));
-  }
-}
-
-/** The move is asked for: an error in the place of its answer would have it repeated. */
-async function askedAgain(cluster: GatedCluster, sid: string, { signal }: ToolContext) {
-  try {
-    return serviceOf(await readHa(cluster), sid) ?? {};
-  } catch (error) {
-    if (signal.aborted) throw error;
-    return undefined;
-  }
 }

@@ -128,21 +128,19 @@ function hiddenFrom(
   sight: Sight | undefined,
   items: Items,
 ): { isAll: boolean; problem: string[] } {
-  if (sight === undefined) return { isAll: false, problem: [] };
-  const { path, privileges } = sight;
-  const holds = (at: string, inherited: boolean): boolean =>
-    privileges.some((privilege) => {
-      const held = permissions[at]?.[privilege];
-      return held !== undefined && (!inherited || isTrue(held));
-    });
-  const above = ['/', ...path.split('/').map((_part, index, parts) => parts.slice(0, index + 1).join('/'))];
-  if (above.some((at) => at !== '' && holds(at, true))) return { isAll: false, problem: [] };
-  const needed = `${privileges.join(' or ')} on ${path}`;
+  if (sight === undefined || holdsEverywhere(permissions, sight)) return { isAll: false, problem: [] };
+  const needed = `${sight.privileges.join(' or ')} on ${sight.path}`;
   const isAll = items.size === 0;
   const problem = isAll
     ? `PERMISSION_DENIED: the token sees none; it needs ${needed}.`
     : `The token may not see all: it needs ${needed}.`;
   return { isAll, problem: [problem] };
+}
+
+/** Whether the token holds one of the privileges on the path and what is below it. */
+export function holdsEverywhere(permissions: EffectivePermissions, { path, privileges }: Sight): boolean {
+  const above = ['/', ...path.split('/').map((_part, index, parts) => parts.slice(0, index + 1).join('/'))];
+  return above.some((at) => privileges.some((privilege) => isTrue(permissions[at]?.[privilege])));
 }
 
 async function readVersions(source: Source): Promise<AspectRead> {

@@ -79,7 +79,8 @@ export async function readHealthParts(
   }
 }
 
-async function readQuorum(cluster: GatedCluster, signal: AbortSignal): Promise<QuorumState> {
+/** @throws CallError */
+export async function readQuorum(cluster: GatedCluster, signal: AbortSignal): Promise<QuorumState> {
   const { data } = await cluster.request({ method: 'GET', path: apiPath`/cluster/status`, signal });
   const rows = rowsOf(data);
   const nodes = rows

@@ -22,6 +22,12 @@ export interface Site {
   capacity: Capacity;
   /** A row per node and storage. */
   storages: readonly StorageRow[];
+  /** What the guest wants here, where that is not what it wants elsewhere. */
+  wanted?: Wanted;
+  /** What else is to be said of a node. */
+  look?: (node: string) => Finding;
+  /** What the load of a node is, where it is not that of this moment: `p95 of the day`. */
+  measured?: ReadonlyMap<string, string>;
 }
 
 /** A node, and a storage on it where a disk is wanted. */
@@ -61,8 +67,9 @@ export function rankPlaces(sites: readonly Site[], wanted: Wanted): Place[] {
   return sites
     .flatMap((site) => {
       const byNode = Map.groupBy(site.storages, ({ node }) => node);
+      const here = site.wanted ?? wanted;
       return site.capacity.nodes.flatMap((node) =>
-        storagesFor(byNode.get(node.node) ?? [], wanted).map((storage) => judge(site, node, storage, wanted)),
+        storagesFor(byNode.get(node.node) ?? [], here).map((storage) => judge(site, node, storage, here)),
       );
     })
     .sort(byRank);
@@ -98,7 +105,7 @@ function contentOf({ type }: Wanted): 'images' | 'rootdir' {
 }
 
 /** What one look at a place found. `headroom` is 0 to 1. */
-interface Finding {
+export interface Finding {
   headroom?: number;
   bonus?: number;
   for?: string[];
@@ -111,8 +118,9 @@ interface Finding {
 function judge(site: Site, node: NodeCapacity, storage: StorageRow | undefined, wanted: Wanted): Place {
   const state = stateOf(site, node);
   // Of a node that is offline there are no figures to speak of.
-  const looked = node.status === 'online' ? [memoryOf(node, wanted), cpuOf(node, wanted)] : [];
-  const findings = [state, ...looked, diskOf(site, node, storage, wanted)];
+  const looked = node.status === 'online' ? [memoryOf(node, wanted), cpuOf(node, wanted, site.measured)] : [];
+  const beside = site.look === undefined ? [] : [site.look(node.node)];
+  const findings = [state, ...looked, diskOf(site, node, storage, wanted), ...beside];
   const headrooms = findings.flatMap(({ headroom }) => headroom ?? []);
   const mean = headrooms.reduce((sum, value) => sum + value, 0) / Math.max(1, headrooms.length);
   const bonus = findings.reduce((sum, finding) => sum + (finding.bonus ?? 0), 0);
@@ -171,7 +179,7 @@ function memoryOf(node: NodeCapacity, { memBytes: wanted }: Wanted): Finding {
   };
 }
 
-function cpuOf(node: NodeCapacity, { cpus: wanted }: Wanted): Finding {
+function cpuOf(node: NodeCapacity, { cpus: wanted }: Wanted, measured: Site['measured']): Finding {
   const { cpus, cpu_fraction: load } = node;
   if (cpus === undefined || load === undefined || cpus <= 0) {
     return wanted === undefined ? {} : barred(untold('CPUs'));
@@ -184,11 +192,14 @@ function cpuOf(node: NodeCapacity, { cpus: wanted }: Wanted): Finding {
     };
   }
   const overcommit = (node.vcpus_running + (wanted ?? 0)) / cpus;
+  const over = measured?.get(node.node);
   return {
     headroom: 0.5 * Math.max(0, 1 - load) + 0.5 * Math.max(0, 1 - overcommit / USUAL_OVERCOMMIT),
-    for: [`CPU load ${percent(load)}, ${overcommit.toFixed(2)} running vCPUs for each CPU with this guest`],
+    for: [
+      `CPU load ${percent(load)}${over === undefined ? '' : ` (${over})`}, ${overcommit.toFixed(2)} running vCPUs for each CPU with this guest`,
+    ],
     against: [
-      ...(load > 0.8 ? ['its CPUs are busy now'] : []),
+      ...(load > 0.8 ? [over === undefined ? 'its CPUs are busy now' : 'its CPUs are busy'] : []),
       ...(overcommit > USUAL_OVERCOMMIT ? [`more than ${USUAL_OVERCOMMIT} vCPUs for each CPU`] : []),
     ],
   };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { EffectivePermissions } from '../../../src/catalogue/permissions.ts';
-import { judgePrivileges } from '../../../src/clusters/privileges.ts';
+import { judgePrivileges, lackedPrivileges } from '../../../src/clusters/privileges.ts';
 import { Secret } from '../../../src/config/secret.ts';
 
 const TOKEN = { kind: 'token', user: 'mcp@pve', tokenId: 'ai', secret: new Secret('s') } as const;
@@ -86,5 +86,46 @@ describe('judgePrivileges', () => {
       { privilege: 'VM.PowerMgmt', paths: ['/vms/100', '/pool/web'] },
     ]);
     expect(problems).toEqual([]);
+  });
+});
+
+describe('lackedPrivileges', () => {
+  const need = (path: string, ...privileges: string[]) => ({ path, privileges, any: false });
+
+  it('names each path with what is lacked there, and the lines that grant it', () => {
+    const needs = [
+      need('/vms/200', 'VM.Audit', 'VM.Allocate', 'VM.Config.Disk'),
+      need('/', 'Sys.Audit', 'Sys.Incoming'),
+      need('/storage/tank', 'Datastore.AllocateSpace'),
+    ];
+    const found = lackedPrivileges(AUDITOR, { credentials: TOKEN }, needs);
+    expect(found.map(({ message }) => message)).toEqual([
+      'mcp@pve!ai lacks VM.Allocate, VM.Config.Disk on /vms/200.',
+      'mcp@pve!ai lacks Sys.Incoming on /.',
+      'mcp@pve!ai lacks Datastore.AllocateSpace on /storage/tank.',
+    ]);
+    expect(found[0]?.fix).toMatch(
+      /^On a node: pveum acl modify \/vms\/200 --tokens 'mcp@pve!ai' --roles PVEVMAdmin —/,
+    );
+    expect(found[1]?.fix).toContain(
+      "pveum role add GuestArrival --privs 'Sys.Incoming'; pveum acl modify / ",
+    );
+    expect(found[1]?.fix).not.toContain('Administrator');
+  });
+
+  it('holds nothing against what is held above, and against no need', () => {
+    const held = { '/vms': { 'VM.Audit': 1, 'VM.Migrate': 1 } };
+    expect(
+      lackedPrivileges(held, { credentials: TOKEN }, [need('/vms/100', 'VM.Migrate'), need('/')]),
+    ).toEqual([]);
+  });
+
+  it('quotes a path that a shell would read otherwise', () => {
+    const [found] = lackedPrivileges({}, { credentials: PASSWORD }, [
+      need("/storage/a b'; c", 'Datastore.Audit'),
+    ]);
+    expect(found?.fix).toBe(
+      "On a node: pveum acl modify '/storage/a b; c' --users 'root@pam' --roles PVEAuditor",
+    );
   });
 });

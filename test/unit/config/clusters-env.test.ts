@@ -117,6 +117,7 @@ describe('clusters from variables', () => {
         PROXMOX_CLUSTER_a_ENDPOINTS: `pve2, pve3:8007=${fingerprint}`,
         PROXMOX_CLUSTER_a_VMIDS: '100-199, 205',
         PROXMOX_CLUSTER_a_FALLBACK: 'b',
+        PROXMOX_CLUSTER_a_PRICES: 'currency=eur, vcpu_hour=0.01, storage_gib_hour=1e-4',
       },
     });
     expect(clusters[0]).toMatchObject({
@@ -126,7 +127,16 @@ describe('clusters from variables', () => {
         { from: 205, to: 205 },
       ],
       fallback: 'b',
+      prices: { currency: 'EUR', vcpuHour: 0.01, storageGibHour: 0.0001 },
     });
+    expect(clusters[1]).not.toHaveProperty('prices');
+  });
+
+  test('the prices of a single cluster', () => {
+    const single = { API_URL: 'a', TOKEN_ID: 'ops@pve!mcp', TOKEN_SECRET: CANARY };
+    const env = Object.fromEntries(Object.entries(single).map(([key, value]) => [`PROXMOX_${key}`, value]));
+    const { clusters } = load({ env: { ...env, PROXMOX_PRICES: 'currency=CHF,memory_gib_hour=0' } });
+    expect(clusters[0]?.prices).toEqual({ currency: 'CHF', memoryGibHour: 0 });
   });
 });
 
@@ -255,6 +265,30 @@ describe('variables that are wrong', () => {
       { ...several('a'), PROXMOX_CLUSTER_a_FALLBACK: 'a' },
       'PROXMOX_CLUSTER_a_FALLBACK',
       'itself',
+    ],
+    [
+      'prices without a currency',
+      { ...several('a'), PROXMOX_CLUSTER_a_PRICES: 'vcpu_hour=0.01' },
+      'PROXMOX_CLUSTER_a_PRICES',
+      'currency of three letters',
+    ],
+    [
+      'a price with a decimal comma',
+      { ...several('a'), PROXMOX_CLUSTER_a_PRICES: 'currency=EUR,vcpu_hour=0,01' },
+      'PROXMOX_CLUSTER_a_PRICES',
+      'pairs such as',
+    ],
+    [
+      'a price twice',
+      { ...several('a'), PROXMOX_CLUSTER_a_PRICES: 'currency=EUR,vcpu_hour=0,vcpu_hour=1' },
+      'PROXMOX_CLUSTER_a_PRICES',
+      'each key once',
+    ],
+    [
+      'a price that is no number',
+      { ...several('a'), PROXMOX_CLUSTER_a_PRICES: 'currency=EUR,vcpu_hour=-1' },
+      'PROXMOX_CLUSTER_a_PRICES',
+      'vcpu_hour must be a number from 0',
     ],
     [
       'an endpoint',

@@ -40,6 +40,7 @@ describe('clusters.json', () => {
               patterns: ['web-*'],
               vmids: [100, '200-299'],
               fallback: 'dr',
+              prices: { currency: 'eur', vcpu_hour: 0.01, memory_gib_hour: 1e-7 },
             },
             dr: { ...ENTRY, token_id: 'ops@pve!mcp', user: undefined, token_secret: { env: 'DR_SECRET' } },
             plain: { url: 'pve3', user: 'root@pam', password: CANARY },
@@ -63,6 +64,8 @@ describe('clusters.json', () => {
     expect(of('region')).toEqual([]);
     expect(of('vmids')).toEqual(['100, 200-299 < clusters.json']);
     expect(of('fallback')).toEqual(['dr < clusters.json']);
+    expect(of('prices')).toEqual(['currency=EUR,vcpu_hour=0.01,memory_gib_hour=1e-7 < clusters.json']);
+    expect(of('prices', 'dr')).toEqual([]);
     expect(of('patterns')).toEqual(['prod- < clusters.json (patterns)', 'web-* < clusters.json']);
   });
 

@@ -79,6 +79,7 @@ describe('there and back', () => {
   const fingerprint = fc.stringMatching(/^[0-9A-F]{64}$/).map((hex) => hex.match(/../g)?.join(':') ?? '');
   const host = fc.stringMatching(/^pve[0-9]{1,3}(?::80[0-9]{2})?$/);
   const pattern = fc.constantFrom('-', '-web-*', '-?db', 'x{1,3}$/', '(?:a|b):$/');
+  const price = fc.double({ min: 0, max: 1000, noNaN: true }).map(Math.abs);
   const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
   const credentials = fc.oneof(
     secret.map((token_secret) => ({ user: 'ops@pve', token_id: 'mcp', token_secret })),
@@ -101,6 +102,9 @@ describe('there and back', () => {
       tier: maybe(word),
       read_only: maybe(fc.boolean()),
       validate: maybe(fc.boolean()),
+      prices: maybe(
+        fc.record({ currency: fc.constantFrom('EUR', 'chf'), vcpu_hour: price, memory_gib_hour: price }),
+      ),
       own: fc.uniqueArray(pattern),
       vmids: maybe(fc.uniqueArray(fc.integer({ min: 0, max: 400 }), { minLength: 1, maxLength: 4 })),
       hasFallback: fc.boolean(),

@@ -47,6 +47,7 @@ describe('UPIDs', () => {
 
 test.each([
   [{ status: 'running' }, { state: 'running' }],
+  [{ status: 'RUNNING' }, { state: 'running' }],
   [{}, { state: 'running' }],
   [{ status: 'stopped', exitstatus: 'OK' }, { state: 'ok' }],
   [{ status: 'OK' }, { state: 'ok' }],

@@ -3,7 +3,7 @@ import { loadBuiltInCatalogue } from '../../../src/catalogue/builtin.ts';
 import { DEMO_ESTATE } from '../../../src/simulator/estate.ts';
 import { METHODS } from '../../../src/simulator/methods/table.ts';
 import { type ReplicationJob, stepOf } from '../../../src/simulator/state/replication.ts';
-import { rrdRows, TIMEFRAMES } from '../../../src/simulator/state/rrd.ts';
+import { rrdRows, TIMEFRAMES, TIMEFRAMES_OF_8 } from '../../../src/simulator/state/rrd.ts';
 import { withPendingState } from '../../../src/simulator/state/sdn.ts';
 import { digestOf, updateEntry } from '../../../src/simulator/state/section.ts';
 
@@ -28,6 +28,18 @@ describe('a round robin archive', () => {
   test('knows nothing from before its beginning', () => {
     const since = request.now - 3600;
     expect(rows({ since }).filter(({ cpu }) => cpu !== undefined)).toHaveLength(61);
+  });
+
+  test('keeps the sizes of a guest that was off, and nothing of what it used', () => {
+    const found = rows({ since: request.now - 7200, runningSince: request.now - 3600 });
+    expect(found.filter(({ cpu }) => cpu !== undefined)).toHaveLength(61);
+    expect(found.filter(({ cpu, maxcpu }) => cpu === undefined && maxcpu === 4)).toHaveLength(60);
+  });
+
+  test('of Proxmox VE 8 has seventy rows of anything', () => {
+    const times = rows({ timeframe: 'month', frames: TIMEFRAMES_OF_8 }).map(({ time }) => Number(time));
+    expect(times).toHaveLength(70);
+    expect(Number(times[1]) - Number(times[0])).toBe(43_200);
   });
 });
 

@@ -2,6 +2,7 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { failure, invalidParameters } from '../../errors.ts';
 import { ARCHITECTURE, declare, onAny, served, startNodeTask } from '../declare.ts';
 import { type Call, flag, type Method, node, optionalText, string, text } from '../method.ts';
+import { CPU_MODELS, machineVersions } from '../virtual-hardware.ts';
 import { hostOf, settings } from './system.ts';
 
 const PCI = [
@@ -90,28 +91,15 @@ const USB = [
   },
 ];
 
-const CPU_MODELS = [
-  'host',
-  'max',
-  'kvm64',
-  'qemu64',
-  'x86-64-v2',
-  'x86-64-v2-AES',
-  'x86-64-v3',
-  'x86-64-v4',
-  'EPYC-Milan',
-];
-const MACHINES = ['10.1', '10.0', '9.2', '8.1'];
-
 function cpuModels(): unknown {
   return CPU_MODELS.map((name) => {
     return { name, custom: 0, vendor: name.startsWith('EPYC') ? 'AuthenticAMD' : 'default' };
   });
 }
 
-function machines(): unknown {
+function machines({ state }: Call): unknown {
   return ['i440fx', 'q35'].flatMap((type) => {
-    return MACHINES.map((version) => ({ id: `pc-${type}-${version}`, type, version }));
+    return machineVersions(state).map((version) => ({ id: `pc-${type}-${version}`, type, version }));
   });
 }
 

@@ -1,12 +1,16 @@
-import { guestFigures, nodeFigures, storageFigures } from '../../state/figures.ts';
+import { guestFigures, memoryOnHost, nodeFigures, storageFigures } from '../../state/figures.ts';
 import type { GuestType } from '../../state/guest.ts';
-import { type Request, rrdRows, TIMEFRAMES } from '../../state/rrd.ts';
+import { type Request, rrdRows, TIMEFRAMES, TIMEFRAMES_OF_8 } from '../../state/rrd.ts';
 import { requireStorage } from '../../state/volumes.ts';
 import { choice, required, scatter, served } from '../declare.ts';
 import { type Call, guestOf, type Method, optionalText, text } from '../method.ts';
 import { hostOf } from './system.ts';
 
 const SEED_RANGE = 1000;
+
+function isOld({ state }: Call): boolean {
+  return state.release.version.startsWith('8.');
+}
 
 function requestOf(call: Call, since: number, ...seeds: (string | number)[]): Request {
   return {
@@ -15,6 +19,7 @@ function requestOf(call: Call, since: number, ...seeds: (string | number)[]): Re
     now: Math.floor(call.state.clock() / 1000),
     since,
     seed: Math.floor(scatter(...seeds) * SEED_RANGE),
+    frames: isOld(call) ? TIMEFRAMES_OF_8 : TIMEFRAMES,
   };
 }
 
@@ -23,14 +28,18 @@ function ofGuest(type: GuestType) {
     const guest = guestOf(call, type);
     const figures = guestFigures(guest, call.state.clock());
     const running = guest.status === 'running';
-    // A guest that is down has figures of zero; one that runs had none before its start.
-    const since = running ? Math.floor(guest.startedAt / 1000) : 0;
+    const runningSince = running ? Math.floor(guest.startedAt / 1000) : Number.POSITIVE_INFINITY;
+    const since = Math.floor((guest.createdAt ?? 0) / 1000);
     const rate = (total: number): number => (figures.uptime > 0 ? total / figures.uptime : 0);
     const { cpu, mem, maxcpu, maxmem, disk, maxdisk, netin, netout, diskread, diskwrite } = figures;
     return rrdRows(
       {
         cpu: { now: cpu, limit: 1 },
         mem: { now: mem, limit: maxmem },
+        // Since 9.0: what the host gives it, whatever the guest says.
+        ...(type === 'qemu' && !isOld(call)
+          ? { memhost: { now: memoryOnHost(guest, figures), limit: maxmem } }
+          : {}),
         netin: { now: rate(netin) },
         netout: { now: rate(netout) },
         diskread: { now: rate(diskread) },
@@ -38,7 +47,7 @@ function ofGuest(type: GuestType) {
         disk: { now: disk, limit: maxdisk, grows: true },
       },
       { maxcpu, maxmem, maxdisk },
-      requestOf(call, since, guest.vmid),
+      { ...requestOf(call, since, guest.vmid), runningSince },
     );
   };
 }

@@ -103,7 +103,7 @@ function download(call: Call): string {
   if (findVolume(state, file.host, file.volid)) {
     throw failure(`refusing to override existing file '${file.volid}'`);
   }
-  return startNodeTask(call, 'download', '', {
+  return startNodeTask(call, 'download', file.volid.split('/').at(-1) ?? '', {
     end: (say) => {
       // A host that is reserved for what doesn't exist can't be reached here either.
       if (new URL(url).hostname.endsWith('.invalid'))

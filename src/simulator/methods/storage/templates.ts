@@ -62,7 +62,7 @@ function fetchTemplate(call: Call): string {
   const wanted = APPLIANCES.find(({ template }) => template === text(call, 'template'));
   if (!wanted) throw invalidParameters({ template: 'no such template' });
   const file = newFile(call, 'vztmpl', wanted.template);
-  return startNodeTask(call, 'download', '', {
+  return startNodeTask(call, 'download', wanted.template, {
     end: () => {
       if (!findVolume(state, file.host, file.volid)) store(state, file, downloadSize(location(wanted)));
     },

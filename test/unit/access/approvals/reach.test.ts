@@ -21,3 +21,16 @@ it('only the approvals reach their store', () => {
   expect(filesWith(/from '[^']*approvals\/store\.ts'/)).toEqual([]);
   expect(filesWith(/from '\.\/store\.ts'/, 'access/approvals/')).toEqual(['access/approvals/approvals.ts']);
 });
+
+it('no door brings a standing approval: the dispatcher hands it on, and the scheduler has it', () => {
+  expect(filesWith(/\bstanding\b/, '{mcp,http,cli}/')).toEqual(['mcp/dispatcher.ts', 'mcp/scheduler.ts']);
+  expect(filesWith(/\bStandingApproval\b/, '{tools,http,cli}/')).toEqual([]);
+});
+
+it('the secret of an endpoint is added where steps are sent, and nowhere else', () => {
+  expect(filesWith(/\bwhole\.reveal\(|\bENDPOINT_PARAMETER\b/)).toEqual([
+    'access/remote-endpoint.ts',
+    'access/sending.ts',
+    'access/step-maker.ts',
+  ]);
+});

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Tenant } from '../../../../src/access/policy/policy.ts';
+import { defaultPolicy, type Tenant } from '../../../../src/access/policy/policy.ts';
 import {
   tenantAnswer,
   tenantBackups,
@@ -175,6 +175,49 @@ describe('a tenant', () => {
     expect(may('tom', 'GET /nodes/pve1/qemu/100/config')).toMatchObject({ allowed: false, missing: true });
     expect(policy.needsGuest(somebody('tim'))).toBe(true);
     expect(policy.tenantOf(somebody('nobody'))).toBeUndefined();
+  });
+});
+
+describe('which tenants a principal may know of', () => {
+  const all = ['read', 'change', 'secret', 'destroy', 'execute'];
+  const divided = policyOf({
+    roles: {
+      both: { grants: [{ allow: ['read', 'change'] }, { allow: ['secret', 'destroy', 'execute'] }] },
+      part: { grants: [{ allow: all, clusters: 'a' }] },
+      tool: { grants: [{ allow: all, tools: 'x*' }] },
+      most: { grants: [{ allow: ['read', 'change', 'destroy', 'execute'] }] },
+    },
+    principals: [
+      { match: { subject: 'ada' }, roles: 'admin' },
+      { match: { subject: 'bo' }, roles: 'both' },
+      ...['part', 'tool', 'most'].map((role) => ({ match: { subject: role }, roles: role })),
+      { match: { subject: 'una' }, roles: 'admin', tenant: { pools: ['one', 'two'], tags: 'Red' } },
+      { match: { subject: 'ulf' }, roles: 'viewer', tenant: { tags: 'red', pools: ['two', 'one'] } },
+      { description: 'Shop', match: { subject: 'sue' }, roles: 'viewer', tenant: { pools: 'shop' } },
+    ],
+  });
+  const known = (subject: string, scope?: string) =>
+    divided.tenantsFor(somebody(subject, scope === undefined ? {} : { scope }))?.map(({ name }) => name);
+
+  it('is each once for an administrator, by its binding and never by who is bound', () => {
+    expect(known('ada')).toEqual(['pools one, two; tags red', 'Shop']);
+    expect(known('bo')).toEqual(['pools one, two; tags red', 'Shop']);
+    expect(JSON.stringify(divided.tenantsFor(somebody('ada')))).not.toMatch(/una|ulf|sue/);
+  });
+
+  it('is itself alone for a tenant, whatever its role', () => {
+    expect(known('una')).toEqual(['pools one, two; tags red']);
+    expect(known('sue')).toEqual(['pools shop']);
+  });
+
+  it.each(['part', 'tool', 'most', 'nobody'])('is none for %s', (subject) => {
+    expect(known(subject)).toBeUndefined();
+  });
+
+  it('is none for a token that is no administrator’s, with a policy and without', () => {
+    expect(known('ada', 'proxmox:read proxmox:change proxmox:destroy')).toBeUndefined();
+    expect(defaultPolicy().tenantsFor(somebody('a', { scope: 'proxmox:read' }))).toBeUndefined();
+    expect(defaultPolicy().tenantsFor(somebody('a'))).toEqual([]);
   });
 });
 

@@ -1,0 +1,119 @@
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { Principal } from '../principal.ts';
+import type { RunData } from '../runs/run.ts';
+import type { Schedule, ScheduleEnd, WantedSchedule } from './schedule.ts';
+
+const TABLES = `
+CREATE TABLE IF NOT EXISTS schedules (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  principal_id TEXT NOT NULL, principal TEXT NOT NULL,
+  tool TEXT NOT NULL, name TEXT NOT NULL,
+  input TEXT NOT NULL, timing TEXT NOT NULL, standing TEXT,
+  enabled INTEGER NOT NULL DEFAULT 1, due_at INTEGER NOT NULL,
+  memory TEXT NOT NULL DEFAULT '{}', last TEXT,
+  holder TEXT, held_until INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (principal_id, tool, name)
+);
+CREATE INDEX IF NOT EXISTS schedules_due ON schedules (due_at) WHERE enabled = 1;`;
+
+/** The schedules of all principals, for all processes that share the state file. */
+export class ScheduleStore {
+  readonly #database: DatabaseSync;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+    database.exec(TABLES);
+  }
+
+  /** Makes it, or changes the one of this name, which keeps what it remembers, and is on again. */
+  save(principal: Principal, { tool, name, input, timing, standing, dueAt }: WantedSchedule): void {
+    const saved = JSON.stringify({ ...principal, scopes: [...principal.scopes] });
+    this.#run(
+      `INSERT INTO schedules (principal_id, principal, tool, name, input, timing, standing, due_at)
+       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+       ON CONFLICT (principal_id, tool, name) DO UPDATE SET
+         principal = ?2, input = ?5, timing = ?6, standing = ?7, due_at = ?8, enabled = 1`,
+      ...[principal.id, saved, tool, name, JSON.stringify(input), JSON.stringify(timing)],
+      ...[standing === undefined ? null : JSON.stringify(standing), dueAt],
+    );
+  }
+
+  /** By name. @param tool all tools where absent */
+  list(principalId: string, tool: string): Schedule[] {
+    return this.#all(
+      'SELECT * FROM schedules WHERE principal_id = ? AND tool = ? ORDER BY name',
+      principalId,
+      tool,
+    );
+  }
+
+  disable(id: number): void {
+    this.#run('UPDATE schedules SET enabled = 0 WHERE id = ?', id);
+  }
+
+  remove(id: number): void {
+    this.#run('DELETE FROM schedules WHERE id = ?', id);
+  }
+
+  remember(id: number, memory: RunData): void {
+    this.#run('UPDATE schedules SET memory = ? WHERE id = ?', JSON.stringify(memory), id);
+  }
+
+  ended(id: number, end: ScheduleEnd): void {
+    this.#run('UPDATE schedules SET last = ? WHERE id = ?', JSON.stringify(end), id);
+  }
+
+  /** Takes one that is due and that nobody else has. @param until when others may take it, unless `renew` is called */
+  claim(holder: string, now: number, until: number): Schedule | undefined {
+    const due = 'enabled = 1 AND due_at <= ? AND held_until <= ?';
+    // Most of the time there is nothing, and a read waits for nobody.
+    if (this.#all(`SELECT * FROM schedules WHERE ${due} LIMIT 1`, now, now).length === 0) return undefined;
+    return this.#all(
+      `UPDATE schedules SET holder = ?, held_until = ?
+       WHERE id = (SELECT id FROM schedules WHERE ${due} ORDER BY due_at, id LIMIT 1) RETURNING *`,
+      ...[holder, until, now, now],
+    )[0];
+  }
+
+  renew(holder: string, until: number): void {
+    this.#run('UPDATE schedules SET held_until = ? WHERE holder = ?', until, holder);
+  }
+
+  /** Gives one back. @param dueAt when it is due next, unless it was saved anew meanwhile; as it was where absent */
+  release({ id, dueAt: before }: Pick<Schedule, 'id' | 'dueAt'>, holder: string, dueAt = before): void {
+    this.#run(
+      `UPDATE schedules SET holder = NULL, held_until = 0, due_at = CASE due_at WHEN ? THEN ? ELSE due_at END
+       WHERE id = ? AND holder = ?`,
+      ...[before, dueAt, id, holder],
+    );
+  }
+
+  #run(sql: string, ...values: SQLInputValue[]): void {
+    this.#database.prepare(sql).run(...values);
+  }
+
+  #all(sql: string, ...values: SQLInputValue[]): Schedule[] {
+    return this.#database
+      .prepare(sql)
+      .all(...values)
+      .map(scheduleOf);
+  }
+}
+
+function scheduleOf(row: Record<string, unknown>): Schedule {
+  const read = (name: string) => JSON.parse(String(row[name]));
+  const { scopes, ...principal } = read('principal');
+  return {
+    id: Number(row.id),
+    principal: { ...principal, scopes: new Set(scopes) },
+    tool: String(row.tool),
+    name: String(row.name),
+    input: read('input'),
+    timing: read('timing'),
+    standing: row.standing === null ? undefined : read('standing'),
+    isEnabled: row.enabled === 1,
+    dueAt: Number(row.due_at),
+    memory: read('memory'),
+    ...(row.last === null ? {} : { last: read('last') }),
+  };
+}
