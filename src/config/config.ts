@@ -16,7 +16,10 @@ export interface Config {
    * Absent where the user has no home: nothing is then kept over a restart.
    */
   cacheDir?: string;
-  /** STATE_FILE: absolute path of the file for keys, revocations, approvals and jobs. Without one nothing outlives the process. */
+  /**
+   * STATE_FILE: absolute path of the file for keys, revocations, approvals, jobs, runs and schedules. Without one nothing
+   * outlives the process.
+   */
   stateFile?: string;
   /** POLICY_FILE: absolute path. Without one the scopes of a token alone say what it allows. */
   policyFile?: string;
