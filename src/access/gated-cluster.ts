@@ -243,9 +243,9 @@ function unsent(error: CallError, hasFallback: boolean): CallError {
   });
 }
 
-/** Writes never; nor what is about a task, which another cluster can't know of. */
-function mayFallBack({ method, path }: GateRequest): boolean {
-  return method === 'GET' && !/\/tasks(?:\/|$)/.test(path.toString());
+/** Not what is about a task, which another cluster can't know of. */
+function mayFallBack({ path }: GateRequest): boolean {
+  return !/\/tasks(?:\/|$)/.test(path.toString());
 }
 
 function typedFacade(request: GatedCluster['request']): Proxmox.Api {

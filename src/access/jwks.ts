@@ -65,8 +65,7 @@ export class RemoteKeys {
 
   async #current(): Promise<Keys> {
     const age = this.#clock() - this.#loadedAt;
-    const isUsable = this.#keys !== undefined && age < LONGEST_MS;
-    if (!isUsable) {
+    if (this.#keys === undefined || age >= LONGEST_MS) {
       // One load for all who wait; who comes after a failed one does not cause the next at once.
       if (this.#loading || this.#mayLoad()) await this.#load();
       if (!this.#keys || this.#clock() - this.#loadedAt >= LONGEST_MS) {
@@ -78,7 +77,6 @@ export class RemoteKeys {
       // down is not waited for.
       if (age >= 2 * REFRESH_MS && !this.#hasFailed) await load;
     }
-    if (!this.#keys) throw new TokenUncheckedError('the key set could not be loaded');
     return this.#keys;
   }
 

@@ -26,6 +26,12 @@ const MOST_AT_ONCE = 4;
 /** The most that a call waits for tasks before it is made again, in seconds. */
 const WAIT_SECONDS = 1800;
 
+/** A call that runs, and what ends it. */
+interface Running {
+  schedule: Schedule;
+  ending: AbortController;
+}
+
 /**
  * Calls tools when their time has come, each as the principal who saved it: policy, limits and record hold for these
  * calls as for any other. What came due while no service ran is called once. A tool says with `status: "running"` that
@@ -36,7 +42,7 @@ const WAIT_SECONDS = 1800;
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #holder = randomUUID();
-  readonly #running = new Set<Promise<void>>();
+  readonly #running = new Map<Promise<void>, Running>();
   readonly #closing = new AbortController();
   #timer: NodeJS.Timeout | undefined;
 
@@ -58,19 +64,21 @@ export class Scheduler {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#closing.abort();
-    await Promise.allSettled(this.#running);
+    await Promise.allSettled(this.#running.keys());
   }
 
   #tick(): void {
     const { book, logger } = this.#options;
     try {
+      this.#endRevoked();
       if (this.#running.size > 0) book.store.renew(this.#holder, this.#now() + LEASE_MS);
       while (this.#running.size < MOST_AT_ONCE) {
         const now = this.#now();
         const schedule = book.store.claim(this.#holder, now, now + LEASE_MS);
         if (schedule === undefined) return;
-        const run = this.#run(schedule).finally(() => this.#running.delete(run));
-        this.#running.add(run);
+        const ending = new AbortController();
+        const run = this.#run(schedule, ending.signal).finally(() => this.#running.delete(run));
+        this.#running.set(run, { schedule, ending });
       }
     } catch (error) {
       // A state file that is locked for a while: the next tick looks again.
@@ -78,11 +86,18 @@ export class Scheduler {
     }
   }
 
-  async #run(schedule: Schedule): Promise<void> {
+  /** A call may take hours: what it has not sent when its credential is revoked is not sent. */
+  #endRevoked(): void {
+    for (const { schedule, ending } of this.#running.values()) {
+      if (this.#options.revocations.isRevoked(schedule.principal)) ending.abort();
+    }
+  }
+
+  async #run(schedule: Schedule, ended: AbortSignal): Promise<void> {
     const { book, logger } = this.#options;
     const { name, timing, dueAt } = schedule;
     try {
-      const { failure, isRunning } = await this.#called(schedule);
+      const { failure, isRunning } = await this.#called(schedule, ended);
       if (this.#closing.signal.aborted) return book.store.release(schedule, this.#holder);
       if (failure !== undefined) book.ended(schedule, { isOk: false, text: failure });
       const now = this.#now();
@@ -93,7 +108,7 @@ export class Scheduler {
     }
   }
 
-  async #called(schedule: Schedule): Promise<{ failure?: string; isRunning?: boolean }> {
+  async #called(schedule: Schedule, ended: AbortSignal): Promise<{ failure?: string; isRunning?: boolean }> {
     const { dispatcher, directory } = this.#options;
     const { principal, tool, name, standing } = schedule;
     const revoked = this.#revoked(schedule);
@@ -101,7 +116,9 @@ export class Scheduler {
     const caller = { principal, door: 'schedule', directory, standing } as const;
     try {
       const args = { job: name, wait_seconds: WAIT_SECONDS };
-      return outcomeOf(await dispatcher.callTool(tool, args, caller, { signal: this.#closing.signal }));
+      const signal = AbortSignal.any([this.#closing.signal, ended]);
+      const outcome = outcomeOf(await dispatcher.callTool(tool, args, caller, { signal }));
+      return ended.aborted ? { failure: endedText(schedule) } : outcome;
     } catch (error) {
       if (error instanceof UnknownToolError) return { failure: error.message };
       throw error;
@@ -123,6 +140,10 @@ export class Scheduler {
   #now(): number {
     return (this.#options.clock ?? Date.now)();
   }
+}
+
+function endedText({ principal }: Schedule): string {
+  return `The credential that it was saved with (${principal.credential}) was revoked while it ran; nothing more was sent, and tasks that ran go on.`;
 }
 
 function outcomeOf({ isError, structuredContent }: ToolResult): { failure?: string; isRunning?: boolean } {

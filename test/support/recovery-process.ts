@@ -13,6 +13,13 @@ import type { Answer } from './tool-client.ts';
 
 const SECRET = 'recovery-test-secret-of-more-than-32-bytes-01';
 
+/** Whoever asks may approve all of it itself. */
+const POLICY = {
+  roles: { all: { grants: [{ allow: '*' }] } },
+  principals: [{ match: { subject: 'alice' }, roles: 'all' }],
+  approval: { change: 'none', secret: 'none', destroy: 'self', execute: 'none', bulk: 'none' },
+};
+
 type Args = Record<string, unknown>;
 
 /** The recovery estate under a service that runs as a process of its own, and can be killed. */
@@ -31,7 +38,8 @@ export async function recoveryProcess(taskSeconds = 0) {
     ]),
   );
   const folder = folderWith({
-    '.env': `MCP_JWT_SECRET=${SECRET}\nMCP_PORT=0\nCACHE_DIR=cache\nSTATE_FILE=state.db\nMCP_TOOLSETS=all\n`,
+    '.env': `MCP_JWT_SECRET=${SECRET}\nMCP_PORT=0\nCACHE_DIR=cache\nSTATE_FILE=state.db\nMCP_TOOLSETS=all\nPOLICY_FILE=policy.json\n`,
+    'policy.json': POLICY,
     'clusters.json': { clusters },
   });
   const away = simulator.cluster('away');

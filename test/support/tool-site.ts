@@ -158,6 +158,9 @@ export function argumentsOf(tool: string): ToolArguments {
 /** Writes nothing itself, and has the service do so later. */
 export const WRITES_LATER: ReadonlySet<string> = new Set(['save_cluster_replication']);
 
+/** Asks once on each of two clusters: what the second half sends has a name only once the first is done. */
+export const IN_HALVES: ReadonlySet<string> = new Set(['failback']);
+
 /** Tools that may write. */
 export const WRITING: readonly Tool[] = TOOLS.filter(({ annotations }) => !annotations.readOnlyHint);
 

@@ -74,7 +74,11 @@ export async function describePlan(
   const storages = await Promise.all(judged.map((call) => storageUse(call, rows, reads)));
   const losses = judged.map((call) => {
     const vmid = guestOf(call)?.vmid;
-    return lossOf(call, guests.find(({ guest }) => guest.vmid === vmid)?.guest);
+    const guest = guests.find((one) => one.guest.vmid === vmid)?.guest;
+    const loss = lossOf(call, guest);
+    // What these calls make has nothing to lose to those behind the first.
+    const isOfNew = guest?.status === NEW && call.segments.length > 3;
+    return isOfNew ? { lost: [], undo: [], snapshotHelps: false } : loss;
   });
   for (const guest of guests) for (const warning of guest.warnings) warnings.add(warning);
   const mayHelp = losses.some(({ snapshotHelps }) => snapshotHelps);

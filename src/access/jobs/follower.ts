@@ -85,7 +85,7 @@ export class JobFollower {
       failures: 0,
       isAsked: false,
     });
-    if (this.#isRunning) this.#schedule();
+    this.#schedule();
   }
 
   /** Its end is known. */
@@ -146,7 +146,7 @@ export class JobFollower {
         entry.isAsked = false;
         this.#asking.set(cluster, (this.#asking.get(cluster) ?? 1) - 1);
         this.#questions.delete(question);
-        if (this.#isRunning) this.#schedule();
+        this.#schedule();
       });
     this.#questions.add(question);
   }

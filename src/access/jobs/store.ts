@@ -62,21 +62,16 @@ export class JobStore {
     database.exec(TABLES);
   }
 
-  /**
-   * On disk when it returns.
-   *
-   * @returns false where it is known already
-   */
-  add(job: StartedJob): boolean {
+  /** On disk when it returns; nothing changes where it is known already. */
+  add(job: StartedJob): void {
     const { cluster, upid, principalId, subject, tool, requestId, auditId, method, path, guest } = job;
-    const row = this.#get(
+    this.#get(
       `INSERT INTO jobs (cluster, upid, principal_id, subject, tool, request_id, audit_id, method, path, guest,
          started_at, follower)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING number`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
       ...[cluster, upid, principalId, subject, tool, requestId, auditId, method, path, guest ?? null],
       ...[job.startedAt, this.#follower],
     );
-    return row !== undefined;
   }
 
   /** @returns the job, to exactly one caller; undefined where it has ended before, or is none of ours */
@@ -122,7 +117,7 @@ export class JobStore {
   }
 
   /** Forgets ended jobs that are old, or too many. @param principalId whose are counted, too */
-  prune(now: number, principalId?: string): void {
+  prune(now: number, principalId: string): void {
     const beyond = (where: string) =>
       `DELETE FROM jobs WHERE state <> 'running' AND ${where} AND number <= (
          SELECT number FROM jobs WHERE state <> 'running' AND ${where} ORDER BY number DESC LIMIT 1 OFFSET ?2)`;
@@ -130,9 +125,7 @@ export class JobStore {
       .prepare("DELETE FROM jobs WHERE state <> 'running' AND end_seen_at <= ?")
       .run(now - KEPT_MS);
     this.#database.prepare(beyond('?1 IS NULL')).run(null, MOST_ENDED);
-    if (principalId !== undefined) {
-      this.#database.prepare(beyond('principal_id = ?1')).run(principalId, MOST_ENDED_OF_ONE);
-    }
+    this.#database.prepare(beyond('principal_id = ?1')).run(principalId, MOST_ENDED_OF_ONE);
   }
 
   /** Newest first. */

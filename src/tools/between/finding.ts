@@ -32,12 +32,20 @@ export function sorted(findings: readonly Finding[]): Finding[] {
   return [...blockers(once), ...once.filter(({ severity }) => severity === 'warns')];
 }
 
-/** Refuses where anything blocks, with all of it. @throws CallError CONFLICT */
-export function requireUnblocked(cluster: Pick<GatedCluster, 'name'>, findings: readonly Finding[]): void {
+/**
+ * Refuses where anything blocks, with all of it.
+ *
+ * @throws CallError CONFLICT; POLICY_DENIED where the cluster is read-only, whatever else there is
+ */
+export function requireUnblocked(
+  cluster: Pick<GatedCluster, 'name' | 'settings'>,
+  findings: readonly Finding[],
+): void {
   const blocking = blockers(findings);
   if (blocking.length === 0) return;
   const all = blocking.map(({ what, do: advice }, index) => `(${index + 1}) ${what} ${advice}`);
-  throw new CallError('CONFLICT', `${count(blocking.length, 'finding')} against it: ${all.join(' ')}`, {
+  const code = cluster.settings.readOnly ? 'POLICY_DENIED' : 'CONFLICT';
+  throw new CallError(code, `${count(blocking.length, 'finding')} against it: ${all.join(' ')}`, {
     cluster: cluster.name,
     hint: 'Nothing was sent. action=check shows everything, warnings too.',
     retryable: false,

@@ -25,6 +25,7 @@ describe('the header of a token', () => {
     [{ kid: 1 }, 'the key id of the token is not usable'],
     [{ kid: 'x'.repeat(257) }, 'the key id of the token is not usable'],
     [{ typ: 'JOSE' }, 'the token is no access token'],
+    [{ typ: 'japplication/wt' }, 'the token is no access token'],
     [{ typ: 'x-application/jwt' }, 'the token is no access token'],
     [{ typ: 'jwt-application/' }, 'the token is no access token'],
     [{ typ: '' }, 'the token is no access token'],

@@ -1,4 +1,5 @@
 import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose';
+import type { Logger } from 'pino';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createTokenVerifier } from '../../../src/access/tokens.ts';
 import type { AuthConfig } from '../../../src/config/config.ts';
@@ -32,8 +33,10 @@ interface Issuer {
 function issuer() {
   const state: Issuer = { kids: ['k1'], down: false, fetches: 0 };
   const time = { now: START };
+  const warnings: unknown[] = [];
   const verify = createTokenVerifier(AUTH, {
     clock: () => time.now,
+    logger: { warn: (...line: unknown[]) => void warnings.push(line) } as unknown as Logger,
     fetch: async (_url, init) => {
       state.fetches += 1;
       if (state.down) throw new Error('connect ECONNREFUSED');
@@ -41,7 +44,7 @@ function issuer() {
       return Response.json({ keys: state.kids.map((kid) => jwks.get(kid)) });
     },
   });
-  return { state, time, verify };
+  return { state, time, verify, warnings };
 }
 
 function token(kid: string, signedBy = kid, more: JWTPayload = {}) {
@@ -145,6 +148,112 @@ describe('the keys of an issuer', () => {
     await expect(verify(await token('k1'))).resolves.toMatchObject({ subject: 'alice' });
   });
 
+  it('that are five minutes old are looked at beside the requests, which wait for it after ten', async () => {
+    const { state, time, verify } = issuer();
+    await verify(await token('k1'));
+    time.now += 5 * 60_000 - 1;
+    await verify(await token('k1'));
+    expect(state.fetches).toBe(1);
+    let answer = (): void => undefined;
+    const set = () => Response.json({ keys: [jwks.get('k1')] });
+    state.answer = () => new Promise((resolve) => (answer = () => resolve(set())));
+    time.now += 1;
+    await verify(await token('k1'));
+    expect(state.fetches).toBe(2);
+    answer();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    time.now += 10 * 60_000;
+    let isVerified = false;
+    const waiting = verify(await token('k1')).then(() => {
+      isVerified = true;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect([isVerified, state.fetches]).toEqual([false, 3]);
+    answer();
+    await waiting;
+  });
+
+  it('whose first load failed for a while are looked at as any, once they are there', async () => {
+    const { state, time, verify } = issuer();
+    state.down = true;
+    await expect(verify(await token('k1'))).rejects.toThrow('the key set could not be loaded');
+    state.down = false;
+    time.now += 5000;
+    await verify(await token('k1'));
+    state.kids = ['k2'];
+    time.now += 10 * 60_000;
+    await expect(verify(await token('k1'))).rejects.toThrow(/not valid/);
+  });
+
+  it('are not loaded by an old set more than once in 30 s while the issuer is down', async () => {
+    const { state, time, verify } = issuer();
+    await verify(await token('k1'));
+    state.down = true;
+    time.now += 6 * 60_000;
+    for (let second = 0; second < 20; second++) {
+      await verify(await token('k1'));
+      time.now += 1000;
+    }
+    expect(state.fetches).toBe(2);
+  });
+
+  it('that can not be loaded are told of in the log, with whether old ones serve', async () => {
+    const { state, time, verify, warnings } = issuer();
+    const text = 'the key set of MCP_JWKS_URL could not be loaded';
+    state.down = true;
+    await verify(await token('k1')).catch(() => undefined);
+    state.down = false;
+    const stateOf = async (answer: NonNullable<Issuer['answer']>) => {
+      time.now += 30_000;
+      state.answer = answer;
+      await verify(await token('other', 'k1')).catch(() => undefined);
+    };
+    await stateOf(() => Response.json({ keys: [jwks.get('k1')] }));
+    await stateOf(() => Response.json({}, { status: 503 }));
+    await stateOf(() => new Response(null, { status: 404 }));
+    await stateOf(() => Response.json({ keys: [], more: 'x'.repeat(256 * 1024) }));
+    await stateOf(() => Promise.reject('no error'));
+    expect(warnings).toEqual([
+      [{ reason: 'connect ECONNREFUSED', kept: false }, text],
+      [{ reason: 'the answer has the status 503', kept: true }, text],
+      [{ reason: 'the answer has the status 404', kept: true }, text],
+      [{ reason: 'the answer is longer than 262144 bytes', kept: true }, text],
+      [{ reason: 'no error', kept: true }, text],
+    ]);
+  });
+
+  it('are taken from an answer of 256 KiB, and no byte more', async () => {
+    const { state, time, verify } = issuer();
+    const sized = (bytes: number) => () => {
+      const set = JSON.stringify({ keys: [jwks.get('k2')], more: '' });
+      return new Response(set.replace('"more":""', `"more":"${'x'.repeat(bytes - set.length)}"`));
+    };
+    await verify(await token('k1'));
+    state.answer = sized(256 * 1024 + 1);
+    time.now += 30_000;
+    await expect(verify(await token('k2'))).rejects.toThrow(/not valid/);
+    state.answer = sized(256 * 1024);
+    time.now += 30_000;
+    await expect(verify(await token('k2'))).resolves.toMatchObject({ subject: 'alice' });
+  });
+
+  it('may be one alone that a token names by no key id; which of several, nobody guesses', async () => {
+    const pair = pairs.get('k1');
+    const payload = { sub: 'alice', aud: 'proxmox-mcp', iss: ISSUER, exp: START / 1000 + 60 };
+    const unnamed = await new SignJWT(payload)
+      .setProtectedHeader({ alg: 'ES256' })
+      .sign(pair?.privateKey ?? new Uint8Array());
+    const { verify } = issuer();
+    await expect(verify(unnamed)).resolves.toMatchObject({ subject: 'alice' });
+    const later = issuer();
+    later.state.kids = ['k1', 'k2'];
+    await expect(later.verify(unnamed)).rejects.toThrow(/not valid/);
+    // That is no reason to load them anew.
+    later.time.now += 30_000;
+    await expect(later.verify(unnamed)).rejects.toThrow(/not valid/);
+    expect(later.state.fetches).toBe(1);
+  });
+
   it.each<[string, () => Response]>([
     ['a status other than 200', () => Response.json({ keys: [] }, { status: 500 })],
     ['a page', () => new Response('<html>')],
@@ -169,7 +278,11 @@ describe('the keys of an issuer', () => {
       return Response.json({ keys: [jwks.get('k1')] });
     };
     await verify(await token('k1'));
-    expect(seen).toMatchObject({ redirect: 'error', signal: expect.any(AbortSignal) });
+    expect(seen).toMatchObject({
+      redirect: 'error',
+      signal: expect.any(AbortSignal),
+      headers: { accept: 'application/json, application/jwk-set+json' },
+    });
   });
 });
 

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { checkGuest } from '../../../src/access/late-checks.ts';
+import { ApprovalRequiredError, DeclinedError, type ShownPlan } from '../../../src/access/approvals/plan.ts';
+import { checkGuest, lateRefusal } from '../../../src/access/late-checks.ts';
+import type { RecordedCall } from '../../../src/access/record.ts';
 import type { GuestRow } from '../../../src/clusters/inventory.ts';
-import { CallError } from '../../../src/proxmox/errors.ts';
+import { CallError, type ErrorCode } from '../../../src/proxmox/errors.ts';
 
 const GUESTS = [
   { vmid: 112, node: 'pve3', type: 'qemu' },
@@ -59,5 +61,35 @@ describe('a call on a guest that needs an approval', () => {
 
   it('goes on where no guest can be seen', () => {
     expect(thrownFor('/nodes/pve2/qemu/112', [])).toBeUndefined();
+  });
+});
+
+describe('a call that is stopped behind the policy’s yes', () => {
+  const recorded = { decision: 'allowed', rule: 'role ops', path: '/x' } as RecordedCall;
+  const failure = (code: ErrorCode) => new CallError(code, 'no', { hint: '' });
+
+  it.each<[string, CallError, string, string]>([
+    [
+      'no plan yet',
+      new ApprovalRequiredError('x', { hint: '', cluster: 'a', plan: { number: 7 } as ShownPlan }),
+      'awaits approval',
+      'awaits approval: plan 7',
+    ],
+    [
+      'a no',
+      new DeclinedError('x', { hint: '', cluster: 'a', number: 8, by: 'carol' }),
+      'denied',
+      'plan 8 declined by carol',
+    ],
+    ['another guest', failure('CONFLICT'), 'denied', 'expect_name'],
+    ['no guest', failure('NOT_FOUND'), 'denied', 'no such guest'],
+    ['the policy after all', failure('POLICY_DENIED'), 'denied', 'role ops'],
+  ])('is recorded with what stopped it: %s', (_what, error, decision, rule) => {
+    expect(lateRefusal(recorded, error)).toEqual({ decision, rule, path: '/x' });
+  });
+
+  it('is no refusal where the cluster failed', () => {
+    expect(lateRefusal(recorded, failure('UPSTREAM_ERROR'))).toBeUndefined();
+    expect(lateRefusal(recorded, new Error('x'))).toBeUndefined();
   });
 });

@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { join } from 'node:path';
 import { SignJWT } from 'jose';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openCredentials } from '../../../src/access/credentials.ts';
 import { openState } from '../../../src/access/state.ts';
 import { createTokenVerifier, issueToken } from '../../../src/access/tokens.ts';
@@ -70,6 +70,29 @@ describe('tokens of own keys', () => {
     await expect(verify(old)).rejects.toThrow(/retired/);
   });
 
+  it('that name no key, or none of ours, are refused, and no issuer is asked', async () => {
+    const { keys, seconds, ...credentials } = opened();
+    const fetch = vi.fn<typeof globalThis.fetch>();
+    const verify = createTokenVerifier(OWN, {
+      credentials: { keys, ...credentials },
+      clock: () => seconds() * 1000,
+      fetch,
+    });
+    for (const header of [{ alg: 'EdDSA' }, { alg: 'EdDSA', kid: 'pmx-other' }]) {
+      const token = await new SignJWT({ scope: 'proxmox:admin' })
+        .setProtectedHeader(header)
+        .setSubject('alice')
+        .setAudience(audience)
+        .setExpirationTime(seconds() + 60)
+        .sign(keys.ensure().key);
+      await expect(verify(token)).rejects.toMatchObject({
+        name: 'TokenRefusedError',
+        message: 'the token is not valid',
+      });
+    }
+    expect(fetch).not.toHaveBeenCalled();
+  });
+
   it('signed with HS256 work alike', async () => {
     const { verify, issue, keys } = opened();
     keys.rotate('HS256', 0);
@@ -135,6 +158,8 @@ describe('tokens of own keys', () => {
     const old = keys.ensure().kid;
     issued.add({ ...base, jti: 'revoked' });
     issued.add({ ...base, jti: 'short', kid: old, expiresAt: seconds() + 1 });
+    issued.add({ ...base, jti: 'edge', kid: old, expiresAt: seconds() + 2 });
+    issued.add({ ...base, jti: 'shared' });
     issued.add({ ...base, jti: 'old', kid: old });
     const { kid } = keys.rotate('EdDSA', 0);
     issued.add({ ...base, jti: 'good', kid });
@@ -145,10 +170,14 @@ describe('tokens of own keys', () => {
     expect(Object.fromEntries(states)).toEqual({
       revoked: 'revoked',
       short: 'expired',
+      edge: 'expired',
       old: 'key retired',
       good: 'valid',
+      shared: 'valid',
       lost: 'key retired',
     });
+    const [shared] = issued.list().filter(({ jti }) => jti === 'shared');
+    expect(shared).toEqual({ ...base, jti: 'shared' });
     expect(issued.list('bob')).toEqual([]);
     expect([issued.has('good'), issued.has('nothing')]).toEqual([true, false]);
     time.now += 60 * 86_400_000;
@@ -217,6 +246,8 @@ describe('API keys', () => {
     await expect(verify(three?.key ?? '')).rejects.toThrow(/expired/);
     const states = made.map(({ record }) => apiKeys.stateOf(record, revocations));
     expect(states).toEqual(['revoked', 'revoked', 'expired']);
+    const fresh = apiKeys.add('dave', 'proxmox:read', 60).record;
+    expect(apiKeys.stateOf(fresh, revocations)).toBe('valid');
   });
 
   it('are rotated with an overlap that never makes the old one live longer', async () => {
@@ -240,6 +271,12 @@ describe('a state that can not be read', () => {
     const { verify, issue, apiKeys, state } = opened();
     const shown = [await issue(), apiKeys.add('alice', 'proxmox:read', 60).key];
     state.close();
-    for (const one of shown) await expect(verify(one)).rejects.toMatchObject({ name: 'TokenUncheckedError' });
+    for (const one of shown) {
+      await expect(verify(one)).rejects.toMatchObject({
+        name: 'TokenUncheckedError',
+        message: 'the state file can not be read',
+        cause: expect.any(Error),
+      });
+    }
   });
 });

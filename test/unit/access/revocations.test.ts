@@ -93,6 +93,53 @@ describe('Revocations', () => {
     expect(heard).toHaveBeenCalledTimes(2);
   });
 
+  it('look by themselves each second, once for all who listen, and for nobody not at all', () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const path = join(folderWith(), 'state.db');
+    const [service, command] = [opened(path), opened(path)];
+    const [one, two] = [vi.fn(), vi.fn()];
+    const ends = [service.onChange(one), service.onChange(two)];
+    expect(vi.getTimerCount()).toBe(1);
+    command.revoke({ credential: 'jwt:1' });
+    vi.advanceTimersByTime(999);
+    expect(one).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect([one, two].map(({ mock }) => mock.calls.length)).toEqual([1, 1]);
+    ends[0]?.();
+    command.revoke({ credential: 'jwt:2' });
+    vi.advanceTimersByTime(1000);
+    expect([one, two].map(({ mock }) => mock.calls.length)).toEqual([1, 2]);
+    ends[1]?.();
+    expect(vi.getTimerCount()).toBe(0);
+    // What was revoked while nobody listened is no news to who listens next.
+    command.revoke({ credential: 'jwt:3' });
+    service.onChange(one)();
+    const last = service.onChange(two);
+    vi.advanceTimersByTime(5000);
+    expect([one, two].map(({ mock }) => mock.calls.length)).toEqual([1, 2]);
+    last();
+  });
+
+  it('keep no process alive', () => {
+    const unref = vi.spyOn(Object.getPrototypeOf(setInterval(() => undefined, 1e6).unref()), 'unref');
+    onTestFinished(() => unref.mockRestore());
+    opened().onChange(() => undefined)();
+    expect(unref).toHaveBeenCalledTimes(1);
+  });
+
+  it('have what is open judged again where the state can not be read, once', () => {
+    const state = openState(undefined);
+    const revocations = new Revocations(state);
+    const heard = vi.fn();
+    const stop = revocations.onChange(heard);
+    state.close();
+    revocations.poll();
+    revocations.poll();
+    expect(heard).toHaveBeenCalledTimes(1);
+    stop();
+  });
+
   it('fail where the state can not be read', () => {
     const state = openState(undefined);
     const revocations = new Revocations(state);

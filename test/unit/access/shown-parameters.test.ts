@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { ApprovalRequiredError, type ShownPlan } from '../../../src/access/approvals/plan.ts';
 import { plannedParameters, shownParameters, withoutGiven } from '../../../src/access/shown-parameters.ts';
 import { loadBuiltInCatalogue } from '../../../src/catalogue/builtin.ts';
 import { Redaction } from '../../../src/observability/redaction.ts';
@@ -79,7 +80,32 @@ describe('what is no secret stays', () => {
   });
 });
 
+it('shows that a parameter is empty, also one that would be a secret or a content', () => {
+  const data = { password: '', comment: null, keys: undefined };
+  expect(shown('POST', '/access/users', data)).toEqual(data);
+  expect(shown('POST', '/nodes/pve1/qemu/100/agent/file-write', { file: '', content: '' })).toEqual({
+    file: '',
+    content: '',
+  });
+});
+
+it('looks at each item of a command for a secret behind an option, the first one too', () => {
+  const command = ['token', '--token', CANARY];
+  expect(shown('POST', '/nodes/pve1/qemu/100/agent/exec', { command })).toEqual({
+    command: ['token', '--token', '[redacted]'],
+  });
+  // What was written as a text is no list.
+  expect(shown('POST', '/nodes/pve1/qemu/100/agent/exec', { command: 'ls' })).toEqual({ command: 'ls' });
+});
+
 it('gives the contents of files by their length', () => {
+  for (const [content, length] of [
+    [['a', 'b'], 9],
+    [12345, 5],
+    [() => 'x', 0],
+  ] as const) {
+    expect(shown('POST', '/nodes/pve1/hosts', { data: content })).toEqual({ data: `[${length} characters]` });
+  }
   expect(
     shown('POST', '/nodes/pve1/qemu/100/agent/file-write', { file: '/etc/motd', content: CANARY }),
   ).toEqual({
@@ -149,10 +175,22 @@ describe('in a plan', () => {
     ['content that Proxmox encodes is not', { encode: true }, 'bHMKcm0gLXJmIC8=', undefined],
     ['nor what is no base64', { encode: 0 }, 'rm -rf / #', undefined],
     ['nor what is no text', { encode: 0 }, '//79', undefined],
+    ['nor what is said nothing of', {}, 'bHMKcm0gLXJmIC8=', undefined],
+    ['nor what is said nothing of by null', { encode: null }, 'bHMKcm0gLXJmIC8=', undefined],
+    ['nor what begins as none', { encode: 0 }, '#bHMKcm0gLXJmIC8=', undefined],
+    ['nor what ends as none', { encode: 0 }, 'bHMKcm0gLXJmIC8=#', undefined],
+    ['it may stand in lines', { encode: 0 }, 'bHMKcm0g\nLXJmIC8=\n', 'ls\nrm -rf /'],
+    ['and be filled up twice', { encode: 0 }, 'bHMKcm0gLXJm eA==', 'ls\nrm -rfx'],
   ])('%s', (_what, data, content, expected) => {
     const all = planned(`${AGENT}/file-write`, { ...data, content });
     expect(all['content (base64, decoded)']).toBe(expected);
     expect(all.content).toBe(expected === undefined ? content : undefined);
+  });
+
+  it('what is no content is not decoded, and no content that is no text', () => {
+    const data = { content: 'bHM=', encode: 0, 'input-data': 'bHM=' };
+    expect(planned(`${AGENT}/exec`, { ...data, command: ['sh'] })).toEqual({ ...data, command: ['sh'] });
+    expect(planned(`${AGENT}/file-write`, { content: 1234, encode: 0 })).toMatchObject({ content: 1234 });
   });
 
   it('every long text is an excerpt, with the digest of what is sent', () => {
@@ -221,6 +259,55 @@ describe('the failure of a call', () => {
     const data = { 'target-endpoint': `host=h,apitoken=PVEAPIToken=a@pve!b=${CANARY}` };
     const error = new CallError('UPSTREAM_ERROR', `the other side refused ${CANARY}`, { hint: '' });
     expect(String(withoutGiven(error, undefined, { ...call, data }))).not.toContain(CANARY);
+  });
+
+  it.each<[string, unknown, string, string]>([
+    ['a number', 13371337, 'pin 13371337 of 13', 'pin [redacted] of 13'],
+    [
+      'a list',
+      [CANARY, { deep: 'canary-deep-0002' }],
+      `${CANARY}, canary-deep-0002`,
+      '[redacted], [redacted]',
+    ],
+    ['nothing', null, 'null', 'null'],
+    ['a yes', true, 'true', 'true'],
+    [
+      'several words, of which short ones stay',
+      `short-word ${CANARY}`,
+      `short-word or ${CANARY}`,
+      'short-word or [redacted]',
+    ],
+    [
+      'parts that stand apart by more than one sign',
+      'a= ;0123456789abcdef',
+      '0123456789abcdef',
+      '[redacted]',
+    ],
+    ['a part one shorter', 'a=0123456789abcde', '0123456789abcde', '0123456789abcde'],
+  ])('is told without a secret that is %s', (_what, cipassword, message, expected) => {
+    const error = new CallError('CONFLICT', message, { hint: '' });
+    const clean = withoutGiven(error, catalogue, { ...call, data: { cipassword } });
+    expect(clean).toMatchObject({ message: expected });
+  });
+
+  it('is told without contents, by the method’s template also where the path looks like none', () => {
+    const path = parseApiPath('/nodes/pve1/qemu/100/agent/file-write');
+    const error = new CallError('CONFLICT', `wrote ${CANARY}`, { hint: '' });
+    const write = { method: 'POST' as const, path, data: { content: CANARY } };
+    expect(withoutGiven(error, catalogue, write)).toMatchObject({ message: 'wrote [redacted]' });
+    const hosts = {
+      method: 'POST' as const,
+      path: parseApiPath('/nodes/pve1/hosts'),
+      data: { data: CANARY },
+    };
+    expect(withoutGiven(error, catalogue, hosts)).toMatchObject({ message: 'wrote [redacted]' });
+    expect(withoutGiven(error, catalogue, { method: 'POST', path })).toBe(error);
+  });
+
+  it('keeps what it carries beside words: a plan is made of what may be shown', () => {
+    const plan = { number: 1 } as ShownPlan;
+    const error = new ApprovalRequiredError(`plan ${CANARY}`, { hint: '', cluster: 'a', plan });
+    expect(withoutGiven(error, catalogue, call)).toBe(error);
   });
 
   it('stays the same object where there is nothing to hide', () => {

@@ -72,6 +72,20 @@ describe('openState', () => {
     expect(readFileSync(path)).toEqual(before);
   });
 
+  it('takes a mark without tables for another program’s, too', () => {
+    const path = join(folderWith(), 'state.db');
+    const theirs = new DatabaseSync(path);
+    theirs.exec('PRAGMA application_id = 77');
+    theirs.close();
+    expect(() => openState(path)).toThrow(/another program/);
+  });
+
+  it('says whether it outlives the process; one that does not is nowhere on disk', () => {
+    expect(opened(join(folderWith(), 'state.db')).isKept).toBe(true);
+    expect(opened(undefined).isKept).toBe(false);
+    expect(opened(undefined).database.location()).toBeNull();
+  });
+
   it('says why a path can not be used', () => {
     expect(() => openState(folderWith())).toThrow(/EISDIR/);
     const file = join(folderWith({ file: 'x' }), 'file', 'state.db');
@@ -93,5 +107,12 @@ describe('transaction', () => {
     ).toThrow(/UNIQUE/);
     expect(state.database.prepare('SELECT count(*) AS n FROM t').get()).toEqual({ n: 0 });
     expect(transaction(state, () => insert() ?? 'done')).toBe('done');
+    // SQLite has rolled back by itself: that is what is told, and not that there is nothing to roll back.
+    expect(() =>
+      transaction(state, () => {
+        state.database.exec('ROLLBACK');
+        throw new Error('mine');
+      }),
+    ).toThrow('mine');
   });
 });

@@ -1,8 +1,19 @@
+import { createHash } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
+import {
+  decodeProtectedHeader,
+  exportJWK,
+  exportSPKI,
+  generateKeyPair,
+  type JWTPayload,
+  SignJWT,
+  UnsecuredJWT,
+} from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createTokenVerifier, issueToken } from '../../../src/access/tokens.ts';
+import { TokenRefusedError } from '../../../src/access/claims.ts';
+import { LOCAL_PRINCIPAL } from '../../../src/access/principal.ts';
+import { createTokenVerifier, hasExpired, issueToken, localIssuer } from '../../../src/access/tokens.ts';
 import { Secret } from '../../../src/config/secret.ts';
 
 const secret = new Secret('a-shared-secret-of-at-least-32-bytes!');
@@ -51,12 +62,44 @@ describe('a token signed with the shared secret', () => {
     ['alg none', () => new UnsecuredJWT(claims).encode(), /not (valid|allowed)/],
     ['garbage', () => 'not.a.token', /not valid/],
     ['empty', () => '', /not valid/],
-    ['too long', () => 'x'.repeat(9000), /too long/],
+    ['too long', () => 'x'.repeat(8193), /^the token is too long$/],
+    ['as long as one may be, and garbage', () => 'x'.repeat(8192), /^the token is not valid$/],
+    [
+      'of another type',
+      () => new SignJWT(claims).setProtectedHeader({ alg: 'HS256', typ: 'JOSE' }).sign(bytes),
+      /no access token/,
+    ],
   ])('is refused when %s', async (_name, make, reason) => {
     await expect(verify(await make())).rejects.toMatchObject({
       name: 'TokenRefusedError',
       message: expect.stringMatching(reason),
     });
+  });
+
+  it('that has expired is told from one that is refused for more', async () => {
+    const refusalOf = async (token: string) => await verify(token).catch((error: unknown) => error);
+    const expired = await refusalOf(await sign({ ...claims, exp: now - 60 }));
+    expect(expired).toHaveProperty('cause.code', 'ERR_JWT_EXPIRED');
+    expect(hasExpired(expired)).toBe(true);
+    const forged = await sign({ ...claims, exp: now - 60 }, new TextEncoder().encode('x'.repeat(40)));
+    expect(hasExpired(await refusalOf(forged))).toBe(false);
+    expect(hasExpired(new TokenRefusedError('it was revoked'))).toBe(false);
+    expect(hasExpired(expired instanceof Error ? new Error('x', { cause: expired.cause }) : expired)).toBe(
+      false,
+    );
+  });
+
+  it('names its secret by eight digits, which tell no more', async () => {
+    const request = { subject: 'a', scope: '', lifetimeSeconds: 60, audience: 'x' };
+    const kidOf = async (text: string) =>
+      decodeProtectedHeader(await issueToken(new Secret(text), request)).kid;
+    const kids = await Promise.all(['x', 'y', 'x'].map((letter) => kidOf(letter.repeat(40))));
+    expect(kids[0]).toMatch(/^hs-[0-9a-f]{8}$/);
+    expect(kids[2]).toBe(kids[0]);
+    expect(kids[1]).not.toBe(kids[0]);
+    // A hash of the secret alone could be looked up.
+    const plain = createHash('sha256').update('x'.repeat(40)).digest('hex');
+    expect(kids[0]).not.toBe(`hs-${plain.slice(0, 8)}`);
   });
 
   it('never repeats the token in the reason', async () => {
@@ -75,6 +118,20 @@ describe('a token signed with the shared secret', () => {
       subject: 'alice',
     });
   });
+});
+
+it('lets everybody in as the one local principal where nobody is asked for a token', async () => {
+  await expect(createTokenVerifier({ mode: 'none' })('whatever')).resolves.toBe(LOCAL_PRINCIPAL);
+});
+
+it('is an issuer of its own where it issues tokens, and under a key set nobody', () => {
+  const audience = 'a';
+  const issuer = 'https://us';
+  expect(localIssuer({ mode: 'shared-secret', secret, audience, issuer })).toBe(issuer);
+  expect(localIssuer({ mode: 'shared-secret', secret, audience })).toBe('');
+  expect(localIssuer({ mode: 'own-keys', audience, issuer })).toBe(issuer);
+  expect(localIssuer({ mode: 'jwks', jwksUrl: 'https://them/keys', audience, issuer })).toBe('');
+  expect(localIssuer({ mode: 'none' })).toBe('');
 });
 
 describe('a token of a key set', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { uploadOf } from '../../../src/access/upload.ts';
 import type { AuditLog } from '../../../src/audit/audit-log.ts';
-import { apiPath } from '../../../src/proxmox/api-path.ts';
+import { apiPath, parseApiPath } from '../../../src/proxmox/api-path.ts';
 import type { Upload } from '../../../src/proxmox/upload.ts';
 import { principal } from '../../support/approvals.ts';
 import { gateFor } from '../../support/gate.ts';
@@ -34,7 +34,17 @@ describe('the file of an upload', () => {
     expect(() =>
       uploadOf(apiPath`/nodes/${'pve1'}/storage/${'local'}/content`, { ...data, ...SUM }, FILE),
     ).toThrow('takes no file');
-    expect(() => uploadOf(PATH, data, FILE)).toThrow('needs its checksum');
+    for (const path of [
+      '/pools/pve1/storage/local/upload',
+      '/nodes/pve1/disks/local/upload',
+      '/nodes/pve1/storage',
+      '/nodes',
+    ]) {
+      expect(() => uploadOf(parseApiPath(path), { ...data, ...SUM }, FILE), path).toThrow('takes no file');
+    }
+    for (const some of [{}, { checksum: SUM.checksum }, { 'checksum-algorithm': 'sha256' }]) {
+      expect(() => uploadOf(PATH, { ...data, ...some }, FILE)).toThrow('needs its checksum');
+    }
   });
 });
 

@@ -265,3 +265,22 @@ describe('a process that ends', () => {
     expect(calls).toHaveLength(2);
   });
 });
+
+it('ends a call that runs once its credential is revoked: what is left of it is not sent', async () => {
+  let isRevoked = false;
+  const { scheduler, save, answerWith, pass, calls, found } = site({
+    revocations: { isRevoked: () => isRevoked },
+  });
+  answerWith(untilCancelled);
+  save();
+  scheduler.start();
+  await vi.waitFor(() => expect(calls).toHaveLength(1));
+  await pass(5_000);
+  expect(calls[0]?.signal.aborted).toBe(false);
+  isRevoked = true;
+  await pass(5_000);
+  expect(calls[0]?.signal.aborted).toBe(true);
+  await vi.waitFor(() =>
+    expect(found()?.last).toMatchObject({ isOk: false, text: expect.stringContaining('was revoked') }),
+  );
+});

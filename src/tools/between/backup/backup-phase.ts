@@ -41,7 +41,7 @@ export async function backUp(
   const { source, target, runs } = journey;
   const { storage } = found;
   if (source === undefined) throw new Error('a backup is made of a guest');
-  requireUnblocked(source.cluster, found.findings);
+  requireUnblocked(target.settings.readOnly ? target : source.cluster, found.findings);
   if (storage === undefined) throw new Error('what is not there blocks');
   const writes = await writesOf(journey, { guest: source, storage: storage.source }, args);
   const left = writes.filter(({ name }) => !isKnown(journey.run, name)).map(({ request }) => request);

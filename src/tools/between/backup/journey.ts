@@ -89,15 +89,12 @@ export async function journeyOf(args: BackupArgs, context: ToolContext): Promise
 
 async function sourceOf(args: BackupArgs, context: ToolContext): Promise<GuestTarget | undefined> {
   const { cluster, vmid, name, volid } = args;
-  if (volid === undefined) return guestTarget(context, { cluster, vmid, name });
-  const saved = parseVolid(volid).vmid;
-  if (cluster === undefined && vmid === undefined && name === undefined) return undefined;
+  if (volid === undefined || vmid !== undefined || name !== undefined) {
+    return guestTarget(context, { cluster, vmid, name });
+  }
+  if (cluster === undefined) return undefined;
   try {
-    return await guestTarget(context, {
-      cluster,
-      vmid: vmid ?? (name === undefined ? saved : undefined),
-      name,
-    });
+    return await guestTarget(context, { cluster, vmid: parseVolid(volid).vmid });
   } catch (thrown) {
     // The guest may be gone: its backup is what is left of it.
     if (thrown instanceof CallError && thrown.code === 'NOT_FOUND' && !thrown.retryable) return undefined;

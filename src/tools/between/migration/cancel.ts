@@ -108,7 +108,8 @@ async function cleanUp(
     run.close('cancelled');
     return { status: 'cancelled', ...fieldsOf(journey), next: remains.lines.join(' ') };
   }
-  if (copy.live.lock !== undefined || copy.live.state !== 'stopped') return leftOver(journey, remains);
+  if (copy.live.lock !== undefined || copy.live.state !== 'stopped' || remains.isOnlyOne)
+    return leftOver(journey, remains);
   const request = {
     method: 'DELETE',
     path: copy.guest.at(),

@@ -1,4 +1,3 @@
-import type { Run } from '../../../access/runs/runs.ts';
 import { isTrue } from '../../../catalogue/json.ts';
 import { CallError } from '../../../proxmox/errors.ts';
 import { quoted } from '../../../proxmox/text.ts';
@@ -12,7 +11,7 @@ import { partsOf } from './disks.ts';
 import { type Journey, journeyOf, runKey } from './journey.ts';
 import { fieldsOf, MOVE } from './move.ts';
 import type { Outcome } from './outcome.ts';
-import { passed, stateOf, verify } from './verification.ts';
+import { type Check, isAsItWas, passed, stateOf, verify } from './verification.ts';
 
 const DELETE = 'delete source';
 const GONE = 'gone';
@@ -63,7 +62,7 @@ export async function deleteSource(
   if (isOther || (run.step(DELETE)?.state === 'done' && source.guest.status !== GONE)) throw notMoved(source);
   return runs.hold(run, context.signal, async () => {
     const until = context.now() + waitSeconds * 1000;
-    const checks = await compare(run, source, journey, until, context);
+    let checks: Check[] = [];
     const { type, node, name = source.guest.name } = journey;
     const request = { method: 'DELETE', path: source.at(), expectName: name } as const;
     const write = {
@@ -71,7 +70,11 @@ export async function deleteSource(
       cluster: source.cluster,
       request,
       task: { node, types: [type === 'qemu' ? 'qmdestroy' : 'vzdestroy'], id: String(source.guest.vmid) },
-      beforeSending: () => source.cluster.approve([request], { atLeast: 'self', notes: notesOf(journey) }),
+      // However long ago a call before this one was cut off: what is told to go has just been compared.
+      beforeSending: async () => {
+        checks = await compare(source, journey, until, context);
+        await source.cluster.approve([request], { atLeast: 'self', notes: notesOf(journey) });
+      },
     };
     const left = Math.max(0, Math.floor((until - context.now()) / 1000));
     const { task } = await runWrite(run, write, left, context);
@@ -90,9 +93,14 @@ export async function deleteSource(
 }
 
 /** @throws CallError CONFLICT with all that speaks against it */
-async function compare(run: Run, source: GuestTarget, journey: Journey, until: number, context: ToolContext) {
-  // It was told to go already.
-  if (source.guest.status === GONE || run.step(DELETE)?.state === 'begun') return [];
+async function compare(
+  source: GuestTarget,
+  journey: Journey,
+  until: number,
+  context: ToolContext,
+): Promise<Check[]> {
+  // There is nothing to lose: the approval says that it is not there.
+  if (source.guest.status === GONE) return [];
   const to = context.cluster(journey.to).alone();
   const [checks, { values }, state] = await Promise.all([
     verify(source, to, journey, until, context),
@@ -108,6 +116,13 @@ async function compare(run: Run, source: GuestTarget, journey: Journey, until: n
   if (macs.some((mac) => !Object.values(journey.expect.nics).includes(mac)))
     found.push(
       blocks('The source has other NICs than the guest that moved.', 'Look whether it is that guest.'),
+    );
+  else if (source.guest.type !== journey.type || !isAsItWas(values, journey))
+    found.push(
+      blocks(
+        'The source has other options or disks than what moved: it may be not the guest that moved.',
+        'Compare both; delete_guest deletes a guest for other reasons.',
+      ),
     );
   if (isTrue(values.protection))
     found.push(blocks('The source is protected.', 'update_guest protection=false, by its owner.'));

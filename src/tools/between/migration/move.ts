@@ -41,7 +41,8 @@ export interface StartWish extends MoveWish {
 export async function start({ source, to }: Sides, wish: StartWish, context: ToolContext): Promise<Outcome> {
   const runs = context.runs();
   const last = runs.last(runKey(source));
-  if (last !== undefined && last.state === 'open') {
+  // What arrived may have been deleted again, as the hint of a cancel says: then nothing is under way any more.
+  if (last !== undefined && last.state === 'open' && !(await isUndone(last, source, context))) {
     const journey = requireSameWay(last, to, wish);
     const isOver = last.step(MOVE)?.state === 'failed';
     if (!isOver)
@@ -208,6 +209,14 @@ async function requireClean(
     hint: 'action=cancel cleans up what can be; then start again. Nothing was sent.',
     retryable: false,
   });
+}
+
+/** Whether what a move brought to its target is gone again, and the source is there. */
+async function isUndone(run: Run, source: GuestTarget, context: ToolContext): Promise<boolean> {
+  if (run.step(MOVE)?.state !== 'done') return false;
+  const journey = journeyOf(run.input);
+  const copy = await stateOf(arrived(context.cluster(journey.to).alone(), journey));
+  return 'isAbsent' in copy && copy.isAbsent && 'live' in (await stateOf(source));
 }
 
 /** The answer of a repeated call, where the copy is still there. */

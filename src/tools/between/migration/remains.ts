@@ -6,12 +6,14 @@ import type { GuestTarget } from '../../guest-target.ts';
 import { partsOf } from './disks.ts';
 import type { Journey } from './journey.ts';
 import { tunnelOf } from './tunnel.ts';
-import { arrived, stateOf } from './verification.ts';
+import { arrived, isAsItWas, stateOf } from './verification.ts';
 
 /** What a move that broke off has left on both sides. */
 export interface Remains {
   /** At the target, where something is there under its VMID. */
   copy: { guest: GuestTarget; live: LiveState; isOurs: boolean } | undefined;
+  /** The VM ran, and does no more: it may have gone on at the target, and what it wrote there is in the copy alone. */
+  isOnlyOne: boolean;
   /** Whether the target said so. */
   isKnown: boolean;
   /** In whole sentences: how both sides are, and what to clean up. */
@@ -44,18 +46,24 @@ export async function remainsOf(
         ? `At the target there is no guest ${vmid}; single volumes of it would be seen by list_storage_content vmid=${vmid}.`
         : `What is left at the target is not known (${state.problem}) Look for guest ${vmid} on ${where} once it answers, and repeat this call.`,
     );
-    return { copy: undefined, isKnown: state.isAbsent, lines };
+    return { copy: undefined, isOnlyOne: false, isKnown: state.isAbsent, lines };
   }
   const { live } = state;
-  const isOurs = await isCopy(guest, to, journey, begunAt);
+  const isOurs = await isCopy(guest, to, journey, begunAt, live.lock !== undefined);
   const tool = type === 'qemu' ? 'qm' : 'pct';
+  const isHere = 'live' in before && (before.live.state === 'running' || before.live.state === 'paused');
+  const isOnlyOne = type === 'qemu' && journey.runs && !isHere;
   if (!isOurs) lines.push(`Guest ${vmid} on ${where} is not known to come of this move: it is left alone.`);
   else if (live.lock !== undefined)
     lines.push(
       `The unfinished copy ${vmid} on ${where} is locked (${quoted(live.lock)}), and no API token may unlock it: there, as root, ${tool} unlock ${vmid}; then action=cancel removes it.`,
     );
+  else if (isOnlyOne || live.state !== 'stopped')
+    lines.push(
+      `The copy ${vmid} on ${where} is ${live.state}, and may have gone on where the source ended: it is left alone. Compare both, never run both, and delete the one that is not used (delete_guest).`,
+    );
   else lines.push(`The copy ${vmid} on ${where} is ${live.state}; action=cancel removes it.`);
-  return { copy: { guest, live, isOurs }, isKnown: true, lines };
+  return { copy: { guest, live, isOurs }, isOnlyOne, isKnown: true, lines };
 }
 
 function sourceLine({ guest, cluster }: GuestTarget, { state, lock }: LiveState): string {
@@ -69,17 +77,19 @@ function sourceLine({ guest, cluster }: GuestTarget, { state, lock }: LiveState)
 }
 
 /**
- * A VMID alone tells nothing: the target's own task has to have worked on it since the move began, and what it has of a
- * name and of MACs has to be the source's.
+ * A VMID alone tells nothing: the target's own task has to have worked on it since the move began, and it has to be the
+ * source's, or nothing as yet. One that is locked is being made: what it has of a name and of MACs has to be the source's.
  */
 async function isCopy(
   guest: GuestTarget,
   to: GatedCluster,
   journey: Journey,
   begunAt: number,
+  isLocked: boolean,
 ): Promise<boolean> {
   try {
     const [tunnel, { values }] = await Promise.all([tunnelOf(to, journey, begunAt), readConfig(guest)]);
+    if (!isLocked) return tunnel !== undefined && (isBlank(values) || isAsItWas(values, journey));
     const name = values.name ?? values.hostname;
     const macs = partsOf(values).nics.flatMap(({ mac }) => mac ?? []);
     const own = Object.values(journey.expect.nics);
@@ -88,4 +98,9 @@ async function isCopy(
   } catch {
     return false;
   }
+}
+
+/** What Proxmox reserves a VMID with; whoever makes a guest there sets something. */
+function isBlank(values: Readonly<Record<string, unknown>>): boolean {
+  return Object.keys(values).every((key) => key === 'digest' || key === 'lock');
 }

@@ -137,6 +137,17 @@ function configChecks(
   ];
 }
 
+/** Whether a configuration is what moved: its options, its disks, its NICs and no other ones. */
+export function isAsItWas(values: Readonly<Record<string, unknown>>, { expect }: Journey): boolean {
+  const { disks, nics } = partsOf(values);
+  return (
+    Object.entries(expect.options).every(([key, value]) => String(values[key] ?? '') === value) &&
+    expect.disks.every((key) => disks.some((disk) => disk.key === key)) &&
+    nics.length === Object.keys(expect.nics).length &&
+    nics.every(({ key, mac }) => expect.nics[key] === (mac ?? ''))
+  );
+}
+
 /** It answered before; after a start it takes its time. */
 async function agentCheck(copy: GuestTarget, until: number, context: ToolContext): Promise<Check> {
   for (;;) {

@@ -4,22 +4,23 @@ import { quoted } from '../../../proxmox/text.ts';
 import { notesTemplate } from '../../backups/vzdump.ts';
 import type { ToolContext } from '../../define.ts';
 import { compact, count, isoTime, noted } from '../../results.ts';
-import { type Carried, carryOut, type JobRow } from './carry-out.ts';
+import { type Carried, type Carrying, carryOut } from './carry-out.ts';
 import { atAway, atHome } from './failback-checks.ts';
+import { isUp } from './failback-findings.ts';
 import { type FailbackInput, failbackInput } from './failback-input.ts';
 import {
   type Failback,
   type FailbackWish,
   type HomeClusters,
   type Homecomer,
-  isUp,
   pathOf,
   planFailback,
 } from './failback-plan.ts';
 import { requireUnblocked } from './failover.ts';
 import { homeJobs } from './home-jobs.ts';
 import { isDone, type Job, leftOf, plainOf, readInput, requestOf, unsentOf } from './job.ts';
-import { labelOf } from './plan.ts';
+import { type JobRow, rowOf } from './job-row.ts';
+import { labelOf } from './plan-findings.ts';
 import { shownLeftOut } from './shown.ts';
 
 /** A guest that does not shut down in this time, in seconds, goes home another day. */
@@ -54,12 +55,7 @@ export async function bringHome(clusters: HomeClusters, args: HomeArguments, con
   const input = readInput(failbackInput, run);
   const until = context.now() + args.wait_seconds * 1000;
   return context.runs().hold(run, context.signal, async () => {
-    const saving = await carryOut(run, input.jobs, {
-      cluster: clusters.away,
-      until,
-      before: atAway(clusters.away, context),
-      context,
-    });
+    const saving = await saved(run, input, { cluster: clusters.away, until, context });
     if (saving.halted !== undefined) return answerOf(run, input, saving);
     const jobs = await homeJobs(run, clusters, input, context);
     await approveHome(run, clusters, { input, jobs });
@@ -70,9 +66,19 @@ export async function bringHome(clusters: HomeClusters, args: HomeArguments, con
       context,
     });
     if (carried.halted === undefined) run.close('done');
-    const failed = saving.rows.filter(({ result }) => result === 'failed');
-    return answerOf(run, input, { ...carried, rows: [...failed, ...carried.rows] });
+    const stayed = saving.rows.filter(({ result }) => result !== 'backed_up');
+    return answerOf(run, input, { ...carried, rows: [...stayed, ...carried.rows] });
   });
+}
+
+/** The half where the guests are. Once it goes on at home, who could not be saved stays. */
+async function saved(
+  run: Run,
+  { jobs }: FailbackInput,
+  carrying: Omit<Carrying, 'before'>,
+): Promise<Carried> {
+  if (run.step('home') !== undefined) return { rows: jobs.map((job) => rowOf(run, job)) };
+  return carryOut(run, jobs, { ...carrying, before: atAway(carrying.cluster, carrying.context) });
 }
 
 async function begun(
@@ -104,7 +110,6 @@ async function taken(run: Run, { home, away }: HomeClusters): Promise<Run> {
   const { jobs } = readInput(failbackInput, run);
   const requests = jobs.flatMap((job) => unsentOf(run, job).map(requestOf));
   const left = jobs.filter((job) => leftOf(run, job).length > 0);
-  // Once it goes on at home, whoever could not be saved stays.
   if (requests.length === 0 || run.step('home') !== undefined) return run;
   const notes = [
     `This goes on with run ${run.id}, the failback of ${away.name} to ${home.name} begun ${isoTime(run.startedAt)}: ${count(left.length, 'guest')} of ${jobs.length} to be shut down and backed up.`,

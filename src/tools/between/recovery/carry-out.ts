@@ -1,32 +1,15 @@
-import { z } from 'zod';
 import type { GatedCluster } from '../../../access/gate.ts';
 import type { Run } from '../../../access/runs/runs.ts';
 import { CallError, toCallError } from '../../../proxmox/errors.ts';
 import { quoted } from '../../../proxmox/text.ts';
 import type { ToolContext } from '../../define.ts';
-import { compact, isoTime } from '../../results.ts';
 import { runWrite } from '../../run-write.ts';
-import { isDone, type Job, leftOf, type PlainWrite, runWriteOf, stepOf } from './job.ts';
+import { type Job, leftOf, type PlainWrite, runWriteOf, stepOf } from './job.ts';
+import { type JobRow, rowOf } from './job-row.ts';
 
 /** No guest holds up those behind it for longer, whatever its `up` says. */
 const MOST_UP_SECONDS = 600;
 const FULL = /no space left|not enough (?:free )?space|out of space|insufficient (?:free )?space|is full/i;
-
-const RESULTS = ['started', 'restored', 'backed_up', 'failed', 'running', 'left'] as const;
-
-export const jobRow = z.object({
-  vmid: z.int(),
-  name: z.string().optional(),
-  target_vmid: z.int(),
-  node: z.string(),
-  result: z.enum(RESULTS),
-  made_at: z.string().optional(),
-  problem: z.string().optional(),
-  upid: z.string().optional(),
-  left: z.array(z.string()).optional(),
-});
-
-export type JobRow = z.output<typeof jobRow>;
 
 export interface Carrying {
   cluster: GatedCluster;
@@ -38,14 +21,7 @@ export interface Carrying {
 }
 
 /** The work goes no further in this call; the run stays open. */
-export class Halt extends Error {
-  readonly upid: string | undefined;
-
-  constructor(why: string, upid?: string) {
-    super(why);
-    this.upid = upid;
-  }
-}
+export class Halt extends Error {}
 
 export interface Carried {
   rows: JobRow[];
@@ -86,7 +62,7 @@ export async function carryOut(run: Run, jobs: readonly Job[], carrying: Carryin
     }
     context.progress({ progress: index + 1, total: jobs.length, message: `guest ${job.vmid}` });
   }
-  const rows = jobs.map((job) => rowOf(run, job, failures.get(job.vmid), halt));
+  const rows = jobs.map((job) => rowOf(run, job, failures.get(job.vmid)));
   return { rows, ...(halt === undefined ? {} : { halted: halt.message }) };
 }
 
@@ -117,8 +93,8 @@ async function oneJob(
     // One whose task is known has left already.
     if (run.step(stepOf(job, write.kind))?.upid === undefined) await before(job, write);
     const { task } = await runWrite(run, runWriteOf(cluster, job, write), seconds, context);
-    if (task?.status === 'running') throw new Halt(`The time was over at ${labelOf(job)}.`, task.upid);
-    if (task?.status === 'unknown') throw new Halt(task.problem ?? 'A task could not be asked.', task.upid);
+    if (task?.status === 'running') throw new Halt(`The time was over at ${labelOf(job)}.`);
+    if (task?.status === 'unknown') throw new Halt(task.problem ?? 'A task could not be asked.');
   }
 }
 
@@ -139,39 +115,6 @@ async function upDelay(
   if (context.now() + wait >= until)
     throw new Halt('The time was over while a guest that was started came up.');
   await context.sleep(wait);
-}
-
-function rowOf(run: Run, job: Job, failure: CallError | undefined, halt: Halt | undefined): JobRow {
-  const left = leftOf(run, job);
-  const [next] = left;
-  const isRunning = next !== undefined && run.step(stepOf(job, next.kind))?.state === 'begun';
-  const result =
-    failure !== undefined
-      ? 'failed'
-      : isRunning
-        ? 'running'
-        : next !== undefined
-          ? 'left'
-          : outcomeOf(run, job);
-  const upid = next && run.step(stepOf(job, next.kind))?.upid;
-  return {
-    vmid: job.vmid,
-    target_vmid: job.targetVmid,
-    node: job.node,
-    result,
-    ...compact({
-      name: job.name,
-      made_at: job.madeAt === undefined ? undefined : isoTime(job.madeAt),
-      problem: failure === undefined ? undefined : `${failure.code}: ${failure.message}`,
-      upid: isRunning || failure !== undefined ? (upid ?? halt?.upid) : undefined,
-      left: left.length === 0 ? undefined : left.map(({ kind }) => kind),
-    }),
-  };
-}
-
-function outcomeOf(run: Run, job: Job): JobRow['result'] {
-  if (isDone(run, job, 'start')) return 'started';
-  return isDone(run, job, 'restore') ? 'restored' : 'backed_up';
 }
 
 function labelOf({ vmid, name }: Job): string {

@@ -5,7 +5,7 @@ import { Halt } from './carry-out.ts';
 import type { FailbackInput } from './failback-input.ts';
 import type { HomeClusters } from './failback-plan.ts';
 import type { Job, PlainWrite } from './job.ts';
-import { labelOf } from './plan.ts';
+import { labelOf } from './plan-findings.ts';
 import { standingOf } from './standing.ts';
 
 type Check = (job: Job, write: PlainWrite) => Promise<void>;

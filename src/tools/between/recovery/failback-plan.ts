@@ -1,12 +1,9 @@
-import { z } from 'zod';
 import type { GatedCluster } from '../../../access/gate.ts';
 import { isTrue } from '../../../catalogue/json.ts';
 import type { GuestRow } from '../../../clusters/inventory.ts';
 import { ApiPath, apiPath } from '../../../proxmox/api-path.ts';
-import { quoted } from '../../../proxmox/text.ts';
 import { type SavedConfig, savedDisks } from '../../backups/guest-config.ts';
 import type { ToolContext } from '../../define.ts';
-import { someOf } from '../../fleet.ts';
 import { readConfig } from '../../guest-config.ts';
 import { type LiveState, liveState } from '../../guest-live.ts';
 import { targetOf } from '../../guest-target.ts';
@@ -19,9 +16,9 @@ import { type RestoreTarget, readRestoreTarget } from '../backup/restore-target.
 import { blockers, blocks, type Finding, sorted } from '../finding.ts';
 import { candidatesOf } from './candidates.ts';
 import { Room } from './capacity.ts';
+import { originalFindings, storageFindings, whyNot } from './failback-findings.ts';
 import type { HomeWish } from './failback-input.ts';
 import { byStartup, startupOf } from './order.ts';
-import { labelOf } from './plan.ts';
 import type { LeftOut } from './points.ts';
 import { bytesOf, coresOf, memoryOf } from './saved-sizes.ts';
 
@@ -100,7 +97,7 @@ export async function planFailback(
   };
 }
 
-interface Looked {
+export interface Looked {
   guest: GuestRow;
   live: LiveState;
   saved: SavedConfig;
@@ -249,103 +246,10 @@ function expected({ vmid, type }: GuestRow, storage: CommonStorage, node: string
   };
 }
 
-function whyNot(
-  { guest, live, saved, original }: Looked,
-  storage: CommonStorage | undefined,
-  replace: boolean,
-) {
-  if (guest.template) return 'it is a template';
-  if (live.isHa) return 'HA manages it: take it out of HA first (remove_ha_resource)';
-  if (live.lock !== undefined) return `it is locked (${quoted(live.lock)})`;
-  if (storage !== undefined && !storage.sourceNodes.includes(guest.node))
-    return `its node ${quoted(guest.node)} can't use the storage ${quoted(storage.source)} now`;
-  const left = Object.entries(saved.options).filter(
-    ([key, value]) => /^(?:scsi|virtio|sata|ide)\d+$/.test(key) && /(?:^|,)backup=0/.test(value),
-  );
-  if (left.length > 0)
-    return `${left.map(([key]) => key).join(', ')} is left out of backups, and would be lost: include it first (update_guest disks backup: true)`;
-  if (!replace || original === undefined) return undefined;
-  if (original.isProtected)
-    return `its original ${original.row.vmid} is protected: take its protection away, or leave replace out`;
-  return original.live.isHa
-    ? `HA manages its original ${original.row.vmid}: take it out of HA first`
-    : undefined;
-}
-
-function storageFindings(
-  { home, away }: HomeClusters,
-  common: readonly CommonStorage[],
-  storage: CommonStorage | undefined,
-  { backup_storage: named }: FailbackWish,
-): Finding[] {
-  if (storage !== undefined) return [];
-  const known = someOf(common.map(({ source }) => quoted(source))) || 'none';
-  return [
-    named === undefined
-      ? blocks(
-          `${away.name} and ${home.name} see no common storage for backups.`,
-          'Give both an NFS export or a Proxmox Backup Server (create_storage).',
-        )
-      : blocks(
-          `${quoted(named)} of ${away.name} is no storage that ${home.name} sees, too.`,
-          `These are: ${known}.`,
-        ),
-  ];
-}
-
-/** One that runs at home is the service itself: whoever comes home would be the second one. */
-function originalFindings(home: GatedCluster, looked: readonly Looked[]): Finding[] {
-  const running = looked.flatMap(({ original }) =>
-    original !== undefined && isUp(original.live) ? [original.row] : [],
-  );
-  if (running.length === 0) return [];
-  return [
-    blocks(
-      `On ${home.name} ${someOf(running.map(labelOf), 30)} still run${running.length === 1 ? 's' : ''}.`,
-      'Shut the originals down first (bulk_power), or name `guests` without them: two of one guest must never run.',
-    ),
-  ];
-}
-
-export function isUp({ state }: LiveState): boolean {
-  return state === 'running' || state === 'paused';
-}
-
 /** The path of a guest that is remembered. */
 export function pathOf(
   { node, type, vmid }: { node: string; type: string; vmid: number },
   ...below: string[]
 ): ApiPath {
   return ApiPath.ofSegments(['nodes', node, type, String(vmid), ...below]);
-}
-
-export const homecomerRow = z.object({
-  vmid: z.int(),
-  name: z.string().optional(),
-  type: z.enum(['qemu', 'lxc']),
-  state: z.string(),
-  home_vmid: z.int(),
-  home_node: z.string(),
-  home_storage: z.string().optional(),
-  start: z.boolean(),
-  original: z.string().optional(),
-  findings: z.array(z.string()).optional(),
-});
-
-export function shownHomecomer({ guest, live, wish, findings }: Homecomer): z.output<typeof homecomerRow> {
-  const { original, replace } = wish;
-  const fate = replace ? 'is deleted first' : 'stays, stopped';
-  const notes = findings.map(({ what, do: advice }) => `${what} ${advice}`);
-  return {
-    vmid: guest.vmid,
-    ...compact({ name: guest.name }),
-    type: guest.type,
-    state: live.state,
-    home_vmid: wish.vmid,
-    home_node: wish.node,
-    ...compact({ home_storage: wish.storage }),
-    start: wish.start,
-    ...(original === undefined ? {} : { original: `${original.vmid} ${fate}` }),
-    ...(notes.length === 0 ? {} : { findings: notes }),
-  };
 }

@@ -7,9 +7,10 @@ import { blockers, findingRows } from '../finding.ts';
 import { bridgeMapParam, clustersOf } from './args.ts';
 import { bringHome, openFailback } from './bring-home.ts';
 import { CARRY_CALLS, PLAN_CALLS } from './calls.ts';
-import { jobRow } from './carry-out.ts';
-import { type HomeClusters, homecomerRow, planFailback, shownHomecomer } from './failback-plan.ts';
+import { type HomeClusters, planFailback } from './failback-plan.ts';
+import { homecomerRow, shownHomecomer } from './failback-shown.ts';
 import { resultsInWords } from './failover-run.ts';
+import { jobRow } from './job-row.ts';
 import { shownLeftOut } from './shown.ts';
 
 /** Behind the waiting, for the reads before it and the last answers. */

@@ -4,9 +4,9 @@ import { selectedFields, selectionOf, switchParam } from '../../params.ts';
 import { count, noted } from '../../results.ts';
 import { clustersOf, failoverParams } from './args.ts';
 import { CARRY_CALLS, PLAN_CALLS } from './calls.ts';
-import { type JobRow, jobRow } from './carry-out.ts';
 import { failOver, openRun } from './failover.ts';
 import { planSentence } from './failover-plan.ts';
+import { type JobRow, jobRow } from './job-row.ts';
 import { planFailover } from './plan.ts';
 import { planFields, shownPlan } from './shown.ts';
 

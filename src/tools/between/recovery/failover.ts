@@ -9,8 +9,9 @@ import { compact, count, isoTime, noted } from '../../results.ts';
 import { blockers, type Finding } from '../finding.ts';
 import type { FailoverArgs } from './args.ts';
 import { type Carried, carryOut, Halt } from './carry-out.ts';
-import { isDone, type Job, leftOf, plainJob, readInput, requestOf, restoreWrites, unsentOf } from './job.ts';
-import { type Failover, labelOf, type PlannedGuest, planFailover, standingFindings } from './plan.ts';
+import { type Job, leftOf, plainJob, readInput, requestOf, restoreWrites, unsentOf } from './job.ts';
+import { type Failover, type PlannedGuest, planFailover } from './plan.ts';
+import { labelOf, standingFindings } from './plan-findings.ts';
 import { ageInWords, notesOf, shownLeftOut } from './shown.ts';
 import { type Standing, standingOf } from './standing.ts';
 
@@ -33,13 +34,7 @@ interface FailoverArguments extends FailoverArgs {
 }
 
 /** All failovers of a cluster to another one begin so. */
-export function keyOfFailovers({
-  source,
-  target,
-}: {
-  source: { name: string };
-  target: { name: string };
-}): string {
+function keyOfFailovers({ source, target }: { source: { name: string }; target: { name: string } }): string {
   return `failover ${source.name} to ${target.name}`;
 }
 
@@ -208,9 +203,4 @@ function answerOf(run: Run, { rows, halted }: Carried, left_out: ReturnType<type
     ...(left_out.length === 0 ? {} : { left_out }),
     ...noted(next, again),
   };
-}
-
-/** Guests of a run whose copies were made. */
-export function restoredJobs(run: Run): Job[] {
-  return readInput(failoverInput, run).jobs.filter((job) => isDone(run, job, 'restore'));
 }

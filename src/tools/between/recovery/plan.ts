@@ -2,22 +2,28 @@ import type { GatedCluster } from '../../../access/gate.ts';
 import { isTrue } from '../../../catalogue/json.ts';
 import type { GuestRow } from '../../../clusters/inventory.ts';
 import { apiPath } from '../../../proxmox/api-path.ts';
-import { CallError } from '../../../proxmox/errors.ts';
 import { quoted } from '../../../proxmox/text.ts';
 import { savedDisks } from '../../backups/guest-config.ts';
 import type { ToolContext } from '../../define.ts';
 import { someOf } from '../../fleet.ts';
 import { pooled } from '../../pooled.ts';
-import { unfitting } from '../../refusals.ts';
-import { count } from '../../results.ts';
 import { type RestorePoint, restorePoints } from '../backup/restore-points.ts';
 import { type RestorePlan, restorePlan } from '../backup/restore-request.ts';
 import { type RestoreTarget, readRestoreTarget } from '../backup/restore-target.ts';
-import { blockers, blocks, type Finding, sorted, warns } from '../finding.ts';
+import { blockers, type Finding, sorted, warns } from '../finding.ts';
 import type { FailoverArgs } from './args.ts';
-import { isOverfull, Room } from './capacity.ts';
+import { Room } from './capacity.ts';
 import type { KnownGuest } from './kept.ts';
 import { byStartup, type Startup, startupOf } from './order.ts';
+import {
+  namesakes,
+  noneMeant,
+  noPools,
+  nothing,
+  roomFindings,
+  standingFindings,
+  tooMany,
+} from './plan-findings.ts';
 import { guestsOfPoints, type LeftOut, pointsOf, type Recoverable } from './points.ts';
 import { bytesOf, coresOf, memoryOf } from './saved-sizes.ts';
 import { readSource, type SourceView } from './source.ts';
@@ -150,14 +156,14 @@ async function recoverables(
   if (view.guests === undefined) {
     if (args.pool !== undefined) throw noPools(source.name);
     const vmids = new Set(points.map(({ vmid }) => vmid)).size;
-    if (vmids > MOST_GUESTS) throw tooMany(vmids);
+    if (vmids > MOST_GUESTS) throw tooMany(vmids, MOST_GUESTS);
     const found = await guestsOfPoints(asked, context);
     const fitting = found.filter(({ guest }) => isMeant(guest, args));
     return { ...parted(fitting, own, there.cluster.name) };
   }
   const meant = view.guests.filter((guest) => isMeant(guest, args));
   if (meant.length === 0) throw noneMeant(source.name, args);
-  if (meant.length > MOST_GUESTS) throw tooMany(meant.length);
+  if (meant.length > MOST_GUESTS) throw tooMany(meant.length, MOST_GUESTS);
   const { found, leftOut } = await pointsOf(asked, meant, context);
   const rest = parted(found, own, there.cluster.name);
   return { found: rest.found, leftOut: [...leftOut, ...rest.leftOut] };
@@ -289,103 +295,4 @@ function readersOf({ inventory }: RestoreTarget, { storage, shared, node }: Rest
     .filter((row) => row.storage === storage && row.status === 'available')
     .map((row) => row.node);
   return shared ? nodes : nodes.filter((one) => one === node);
-}
-
-/** Two of one guest must never run: whoever starts the second one has to know that the first is down. */
-export function standingFindings(
-  source: Pick<GatedCluster, 'name'>,
-  guests: readonly { guest: Pick<KnownGuest, 'vmid' | 'name'>; standing: Standing }[],
-): Finding[] {
-  const named = (standing: Standing) =>
-    guests.filter((one) => one.standing === standing).map(({ guest }) => labelOf(guest));
-  const running = named('running');
-  const unknown = named('unknown');
-  return [
-    ...(running.length === 0
-      ? []
-      : [
-          blocks(
-            `${count(running.length, 'guest')} of ${source.name} still run${running.length === 1 ? 's' : ''}: ${someOf(running, 30)}.`,
-            'Shut them down first (bulk_power): two of one guest must never run.',
-          ),
-        ]),
-    ...(unknown.length === 0
-      ? []
-      : [
-          warns(
-            `Whether ${someOf(unknown, 30)} still run on ${source.name} is not known: it does not answer for them.`,
-            `Make sure that the nodes of ${source.name} are fenced: off, or cut off from network and storage. Approving the failover says that they are. When they come back, guests with onboot start there by themselves.`,
-          ),
-        ]),
-  ];
-}
-
-function roomFindings({ storages }: Room): Finding[] {
-  return storages
-    .filter(isOverfull)
-    .map(({ storage }) =>
-      warns(
-        `The disks together are larger than what ${quoted(storage)} has free.`,
-        'It is thin: it may fit until they fill up. Make room, or pass another storage.',
-      ),
-    );
-}
-
-/** As a failback leaves a guest and its old original. */
-function namesakes(guests: readonly PlannedGuest[]): Finding[] {
-  const groups = Map.groupBy(guests, ({ guest }) => guest.name);
-  return [...groups].flatMap(([name, some]) =>
-    name === undefined || some.length < 2
-      ? []
-      : [
-          blocks(
-            `${some.map(({ guest }) => guest.vmid).join(', ')} are all called ${quoted(name)}: which one is meant is not known.`,
-            'Pass the VMIDs of the others in leave_out.',
-          ),
-        ],
-  );
-}
-
-function nothing(guests: readonly PlannedGuest[]): Finding[] {
-  return guests.length > 0
-    ? []
-    : [blocks('No guest can be brought over.', 'Those that are left out say why.')];
-}
-
-/** `db-01 (102)`, as lists of guests name them. */
-export function labelOf({ vmid, name }: { vmid: number; name?: string | undefined }): string {
-  return name === undefined ? String(vmid) : `${quoted(name)} (${vmid})`;
-}
-
-function noPools(source: string): CallError {
-  return new CallError(
-    'CONFLICT',
-    `Which guests of ${source} are in which pool is not known: backups don't tell.`,
-    {
-      cluster: source,
-      hint: 'A failover_plan that is made while the cluster answers remembers it. Now use `tag`, or leave `pool` out. Nothing was sent.',
-      retryable: false,
-    },
-  );
-}
-
-function noneMeant(source: string, { tag, pool }: FailoverArgs): CallError {
-  const scope = [
-    ...(tag === undefined ? [] : [`tag ${quoted(tag)}`]),
-    ...(pool === undefined ? [] : [`pool ${quoted(pool)}`]),
-  ];
-  return new CallError(
-    'NOT_FOUND',
-    `No guest of ${source} fits${scope.length === 0 ? '' : `: ${scope.join(', ')}`}.`,
-    {
-      cluster: source,
-      hint: 'find_guests shows what there is. Nothing was sent.',
-    },
-  );
-}
-
-function tooMany(guests: number): CallError {
-  return unfitting(
-    `${guests} guests are meant, and one failover takes ${MOST_GUESTS}: narrow it by tag or pool`,
-  );
 }

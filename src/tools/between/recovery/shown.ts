@@ -4,12 +4,13 @@ import { compact, count, isoTime } from '../../results.ts';
 import { inWords } from '../../size.ts';
 import { findingRows } from '../finding.ts';
 import type { NodeRoom, StorageRoom } from './capacity.ts';
-import { type Failover, labelOf, type PlannedGuest } from './plan.ts';
+import type { Failover, PlannedGuest } from './plan.ts';
+import { labelOf } from './plan-findings.ts';
 import type { LeftOut } from './points.ts';
 
 const HOUR_MS = 3_600_000;
 /** Of guests in one answer. */
-export const PAGE = 50;
+const PAGE = 50;
 const MOST_LEFT_OUT = 100;
 
 const guestRow = z.object({
@@ -167,7 +168,7 @@ export function ageInWords(milliseconds: number): string {
 }
 
 /** What is lost, as a sentence. */
-export function lossInWords(guests: readonly PlannedGuest[]): string | undefined {
+function lossInWords(guests: readonly PlannedGuest[]): string | undefined {
   const loss = lossOf(guests);
   if (loss === undefined) return undefined;
   const { worst, worstMs, medianMs } = loss;

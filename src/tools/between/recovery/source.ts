@@ -50,10 +50,7 @@ export async function readSource(
 }
 
 /** @returns undefined where the cluster does not answer. @throws CallError where it answers otherwise */
-export async function inventoryIfUp(
-  cluster: GatedCluster,
-  signal: AbortSignal,
-): Promise<Inventory | undefined> {
+async function inventoryIfUp(cluster: GatedCluster, signal: AbortSignal): Promise<Inventory | undefined> {
   try {
     return await cluster.inventory({ fresh: true, signal });
   } catch (thrown) {

@@ -63,14 +63,6 @@ async function remove(work: Work, replica: Replica): Promise<void> {
   const { job, target, run, notes } = work;
   const { vmid } = replica;
   const name = stepOf(replica);
-  if (run.step(name)?.state !== 'begun') {
-    const config = await configAt(target, job, vmid);
-    const why = config && (await whyNotOurs(target, job, replica, config));
-    if (why !== undefined) {
-      notes.push(`The older replica stays: ${why}.`);
-      return;
-    }
-  }
   try {
     await work.write(`the deletion of the older replica ${vmid}`, {
       name,
@@ -78,8 +70,15 @@ async function remove(work: Work, replica: Replica): Promise<void> {
       request: deleteRequest(job, vmid),
       task: { node: job.node, types: [job.type === 'qemu' ? 'qmdestroy' : 'vzdestroy'], id: String(vmid) },
       isDone: async () => (await configAt(target, job, vmid)) === undefined,
+      // However long ago a run was cut off that had begun it: somebody may have taken it over since.
+      beforeSending: () => requireOurs(work, replica),
     });
   } catch (thrown) {
+    if (thrown instanceof TakenOver) {
+      if (run.step(name)?.state === 'begun') run.failed(name, thrown.message);
+      notes.push(`The older replica stays: ${thrown.message}.`);
+      return;
+    }
     // The new replica is there: what a person has to allow first is made up for by the next run.
     if (!(thrown instanceof CallError) || thrown.code !== 'APPROVAL_REQUIRED') throw thrown;
     notes.push(
@@ -88,6 +87,15 @@ async function remove(work: Work, replica: Replica): Promise<void> {
     return;
   }
   work.remember(work.replicas().filter((one) => one.vmid !== vmid));
+}
+
+class TakenOver extends Error {}
+
+/** @throws TakenOver where it is not the replica as it was made; CallError where the target can't be asked */
+async function requireOurs({ job, target }: Work, replica: Replica): Promise<void> {
+  const config = await configAt(target, job, replica.vmid);
+  const why = config && (await whyNotOurs(target, job, replica, config));
+  if (why !== undefined) throw new TakenOver(why);
 }
 
 function stepOf({ vmid }: Replica): string {

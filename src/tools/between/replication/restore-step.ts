@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isObject, isTrue } from '../../../catalogue/json.ts';
+import { isObject, isTrue, type Json } from '../../../catalogue/json.ts';
 import { ApiPath, apiPath } from '../../../proxmox/api-path.ts';
 import { CallError } from '../../../proxmox/errors.ts';
 import { quoted } from '../../../proxmox/text.ts';
@@ -11,7 +11,7 @@ import { readRestoreTarget } from '../backup/restore-target.ts';
 import { blockers } from '../finding.ts';
 import type { SavedPoint } from './backup-step.ts';
 import { REPLICA_TAG, type Replica, replicaName } from './job.ts';
-import { configAt, isNamed, tagsOf } from './replicas.ts';
+import { configAt, isFree, isNamed, tagsOf } from './replicas.ts';
 import { replicaPath } from './requests.ts';
 import type { Work } from './work.ts';
 
@@ -94,8 +94,9 @@ function writesOf(work: Work, plan: Plan): { restore: RunWrite; settle?: RunWrit
       task: { node, types: [type === 'qemu' ? 'qmrestore' : 'vzrestore'], id: String(vmid) },
       isDone: async () => {
         const config = await configAt(target, job, vmid);
-        return config !== undefined && isNamed(config, job) && config.lock === undefined;
+        return config !== undefined && isOfPlan(config, plan) && config.lock === undefined;
       },
+      beforeSending: () => requireFree(work, vmid),
     },
     ...(settle === undefined
       ? {}
@@ -112,6 +113,23 @@ function writesOf(work: Work, plan: Plan): { restore: RunWrite; settle?: RunWrit
           },
         }),
   };
+}
+
+/** Others, too, may call a guest so and give it the tag: the description says of which backup it is. */
+function isOfPlan(config: Json, { restore: sent }: Plan): boolean {
+  return textOf(config.description)?.trim() === textOf(sent.description)?.trim();
+}
+
+/** Since the place was chosen the backup was made, and a run may have been cut off. @throws CallError CONFLICT */
+async function requireFree({ target, run }: Work, vmid: number): Promise<void> {
+  if (await isFree(target, vmid)) return;
+  const message = `${vmid} of ${target.name} is another guest by now.`;
+  if (run.step('restore') !== undefined) run.failed('restore', message);
+  throw new CallError('CONFLICT', message, {
+    cluster: target.name,
+    hint: 'Nothing was sent. The next run takes another of its places.',
+    retryable: true,
+  });
 }
 
 /**
@@ -140,6 +158,7 @@ export async function verified(work: Work, plan: Plan): Promise<Replica> {
   const wrong = [
     ...(isNamed(config, job) ? [] : [`is not called ${quoted(replicaName(job))}`]),
     ...(tagsOf(config).includes(REPLICA_TAG) ? [] : [`does not bear the tag ${REPLICA_TAG}`]),
+    ...(isOfPlan(config, plan) ? [] : ['is not the one that this run restored, as its notes say']),
     ...(lost.length === 0 ? [] : [`lacks ${lost.join(', ')}`]),
     ...(isTrue(config.onboot) ? ['starts with its node'] : []),
     ...(status.status === 'stopped' ? [] : ['does not stand still']),

@@ -1,6 +1,8 @@
 import type { GatedCluster } from '../../../access/gate.ts';
 import type { Run } from '../../../access/runs/runs.ts';
 import type { Schedule } from '../../../access/schedules/schedule.ts';
+import { CallError } from '../../../proxmox/errors.ts';
+import { quoted } from '../../../proxmox/text.ts';
 import type { ToolContext } from '../../define.ts';
 import { type RunWrite, runWrite } from '../../run-write.ts';
 import type { TaskShown } from '../../task.ts';
@@ -72,15 +74,26 @@ export class Work {
    * Makes a write once, and waits for its end.
    *
    * @param doing in words: `the backup`
-   * @throws StillRunning; what `runWrite` throws
+   * @throws StillRunning; CONFLICT where the replication was deleted meanwhile; what `runWrite` throws
    */
   async write(doing: string, write: RunWrite): Promise<void> {
     if (this.run.step(write.name)?.state === 'done') return;
     this.context.signal.throwIfAborted();
+    this.#requireWanted();
     // A task that is asked about once at least can be seen to have ended.
     const left = Math.max(1, Math.floor((this.#until - this.context.now()) / 1000));
     const { task } = await runWrite(this.run, write, left, this.context);
     if (task?.status === 'running' || task?.status === 'unknown') throw new StillRunning(doing, task);
     this.done.push(doing);
+  }
+
+  #requireWanted(): void {
+    const { id, name } = this.schedule;
+    if (this.context.schedules().find(REPLICATING_TOOL, name)?.id === id) return;
+    throw new CallError('CONFLICT', `The replication ${quoted(name)} was deleted while this ran.`, {
+      cluster: this.target.name,
+      hint: 'Nothing more was sent; what was made stays (get_guest, list_backups).',
+      retryable: false,
+    });
   }
 }

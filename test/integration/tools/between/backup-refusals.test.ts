@@ -151,6 +151,7 @@ it('sends nothing where either cluster is read-only', async () => {
   for (const readOnly of ['home', 'away']) {
     const client = await betweenClient({ config: ({ name }) => ({ readOnly: name === readOnly }) });
     const error = await client.startRefused({ name: 'idle' });
+    expect(error.code).toBe('POLICY_DENIED');
     expect(error.message).toContain(`${readOnly} is read-only here`);
     expect(client.sent()).toEqual([]);
   }

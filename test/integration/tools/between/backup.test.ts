@@ -271,7 +271,17 @@ describe('a restore only', () => {
     expect(up.message).toContain('The source is running');
     const other = await client.startRefused({ volid, vmid: 201 });
     expect(other.message).toContain('The backup is of qemu 200, and the guest named is qemu 201');
+    const nobody = await client.startRefused({ volid, vmid: 299 });
+    expect(nobody.code).toBe('NOT_FOUND');
     expect(client.requestsOf('away', '/')).toEqual([]);
+  });
+
+  it('takes a backup whose guest is gone, and does not start the copy', async () => {
+    const client = await betweenClient();
+    await client.startRefused({ name: 'idle' });
+    const volid = `from-home:${String(backups(client)[0]?.volid).split(':')[1]}`;
+    client.simulator.cluster('home').state.guests.delete(201);
+    expect(await client.start({ volid })).toMatchObject({ status: 'copied', copy: { vmid: 201 } });
   });
 });
 

@@ -235,6 +235,26 @@ describe('a guest', () => {
   });
 });
 
+describe('a guest that the calls make', () => {
+  const made = [
+    call('POST /nodes/pve1/qemu', { vmid: 700, name: 'copy', archive: 'nas:backup/x' }),
+    call('PUT /nodes/pve1/qemu/700/config', { net0: 'virtio,bridge=vmbr1' }),
+    call('POST /nodes/pve1/qemu/700/status/start'),
+  ];
+
+  it('is new: nothing is read of it, nothing is lost, and no warning says that it is not there', async () => {
+    const { facts, asked } = await described(made);
+    expect(facts.guests).toEqual([{ type: 'qemu', vmid: 700, node: 'pve1', name: 'copy', status: 'new' }]);
+    expect([facts.lost, facts.warnings, facts.last_backup]).toEqual([[], [], undefined]);
+    expect(asked.filter((path) => path.includes('700'))).toEqual([]);
+  });
+
+  it('is the one that is there where its VMID is taken, or replaced', async () => {
+    const taken = await described([call('POST /nodes/pve1/qemu', { vmid: 100, name: 'copy' })]);
+    expect(taken.facts.guests).toMatchObject([{ vmid: 100, name: 'web-1', status: 'running' }]);
+  });
+});
+
 describe('which guests are looked at', () => {
   it.each<[string, Parameters, number[]]>([
     [`DELETE ${VM}`, {}, [100]],

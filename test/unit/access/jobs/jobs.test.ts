@@ -363,6 +363,43 @@ describe('a state that takes nothing', () => {
     expect(lines.join('')).toContain('a job could not be remembered');
   });
 
+  it('has each of its jobs end once, and tells what of it could not be kept', async () => {
+    const jobs = process();
+    state.database.exec('PRAGMA query_only = ON');
+    jobs.started(job(1));
+    jobs.started(job(2));
+    await jobs.ended(job(1), 'OK');
+    await jobs.ended(job(1), 'OK').catch(() => undefined);
+    await jobs.ended(job(2), 'WARNINGS: 1');
+    expect(tasks.map(({ id, taskStatus }) => [id, taskStatus])).toEqual([
+      ['audit-1', 'OK'],
+      ['audit-2', 'WARNINGS: 1'],
+    ]);
+    const said = lines.map((line) => JSON.parse(line));
+    const end = { msg: 'job ended', cluster: 'a' };
+    expect(said).toMatchObject([
+      { msg: 'a job could not be remembered', upid: upidOf(1), err: { message: expect.any(String) } },
+      { msg: 'a job could not be remembered', upid: upidOf(2) },
+      { ...end, upid: upidOf(1), request_id: 'request-1', outcome: 'ok' },
+      { msg: 'the end of a job could not be kept', upid: upidOf(1), err: { message: expect.any(String) } },
+      { ...end, upid: upidOf(2), request_id: 'request-2', outcome: 'warnings' },
+    ]);
+  });
+
+  it('forgets nothing, and keeps no later job from being remembered', async () => {
+    const old = process();
+    old.started(job(1));
+    await old.ended(job(1), 'OK');
+    state.database.exec("CREATE TRIGGER no BEFORE DELETE ON jobs BEGIN SELECT RAISE(ABORT, 'no'); END");
+    vi.setSystemTime(START + 31 * DAY_MS);
+    process().started(job(2));
+    expect(all(old)).toHaveLength(2);
+    expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({
+      msg: 'old jobs could not be forgotten',
+      err: { message: 'no' },
+    });
+  });
+
   it('for a while: the end is seen again when it does', async () => {
     cluster('a', stopped('OK'));
     const jobs = process();
@@ -380,6 +417,22 @@ describe('a state that takes nothing', () => {
 });
 
 describe('what is kept', () => {
+  it('is all that is known of a job, and no more', async () => {
+    const jobs = process({ audit: undefined });
+    const { guest: _guest, ...without } = job(2);
+    jobs.started(job(1));
+    jobs.started(without);
+    expect(all(jobs)).toEqual([
+      { ...without, state: 'running' },
+      { ...job(1), state: 'running' },
+    ]);
+    await jobs.ended(job(1), 'OK');
+    expect(all(jobs)[1]).toEqual({ ...job(1), state: 'ok', exitStatus: 'OK', endSeenAt: START });
+    // One that is none of ours ends nothing, and that is no failure.
+    await jobs.ended(job(3), 'OK');
+    expect(lines.filter((line) => line.includes('could not'))).toEqual([]);
+  });
+
   async function fill(jobs: Jobs, from: number, count: number, principalId: string): Promise<void> {
     for (let number = from; number < from + count; number += 1) {
       jobs.started(job(number, { principalId, subject: principalId }));
@@ -420,5 +473,10 @@ describe('what is kept', () => {
     expect(tasks).toHaveLength(51);
     expect(tasks[0]?.taskStatus).toMatch(/^unknown: Too many tasks/);
     expect(a.calls).toEqual([]);
+    jobs.follow();
+    await seconds(1);
+    expect(a.calls.length).toBeGreaterThan(1);
+    expect(a.calls.filter(({ path }) => path.toString().includes(upidOf(1)))).toEqual([]);
+    await jobs.close();
   });
 });
