@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
+import type { Approvals } from '../../../src/access/approvals/approvals.ts';
 import { ApprovalRequiredError } from '../../../src/access/approvals/plan.ts';
 import type { CallOrigin, GateRequest } from '../../../src/access/gate.ts';
 import type { AuditLog } from '../../../src/audit/audit-log.ts';
@@ -394,6 +395,131 @@ describe('a call that takes an approval', () => {
     const { data } = await send('GET /cluster/resources');
     expect(data).toMatchObject([{ vmid: 100 }]);
     await expect(send('GET /nodes/pve1/qemu/200/config')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+});
+
+describe('a call behind a snapshot', () => {
+  const CONFIG = `PUT ${VM}/config`;
+  const behind = { data: { cores: 2 }, snapshotFirst: 'one' };
+
+  /** A site whose snapshots end well; `sent` are its writes, in order. */
+  function site(gate: TestGate = {}, of: Partial<CallOrigin> = {}) {
+    const tested = opened(gate, of);
+    const sent: string[] = [];
+    tested.cluster.reply = ({ method, path }) => {
+      const asked = path.toString();
+      if (asked === '/cluster/resources') return ROWS;
+      if (asked.includes('/tasks/')) return { status: 'stopped', exitstatus: 'OK' };
+      if (method !== 'GET') sent.push(`${method} ${asked}`);
+      return asked.endsWith('/snapshot') ? UPID : null;
+    };
+    return { ...tested, sent };
+  }
+
+  it('leaves once that is there, and both are recorded', async () => {
+    const { audit, entered, send, sent } = site();
+    await send(CONFIG, behind);
+    expect(sent).toEqual([`POST ${VM}/snapshot`, CONFIG]);
+    const begun = audit.filter(([kind]) => kind === 'begin').map(([, { path, write }]) => [path, write]);
+    expect(begun).toEqual([
+      [`${VM}/snapshot`, true],
+      [`${VM}/config`, true],
+    ]);
+    expect(entered).toEqual(['a']);
+  });
+
+  it('is judged again then, and neither leaves where one of both is not allowed', async () => {
+    let allowed = ['snapshot', 'config'];
+    const policy = policyWith('none');
+    const decide = policy.decide.bind(policy);
+    policy.decide = (asked) =>
+      asked.method === 'GET' || allowed.some((end) => asked.path.endsWith(end))
+        ? decide(asked)
+        : Object.defineProperty(decide(asked), 'allowed', { value: false });
+    const { cluster, send, sent } = site({ policy });
+    for (const end of ['snapshot', 'config']) {
+      allowed = [end];
+      await expect(send(CONFIG, behind)).rejects.toMatchObject({ code: 'POLICY_DENIED' });
+      expect(sent).toEqual([]);
+    }
+    allowed = ['snapshot', 'config'];
+    cluster.changed = () => {
+      allowed = [];
+    };
+    await expect(send(CONFIG, behind)).rejects.toMatchObject({ code: 'POLICY_DENIED' });
+    expect(sent).toEqual([`POST ${VM}/snapshot`]);
+  });
+
+  it('takes one approval with it, alone or among others', async () => {
+    const { gated, send, sent } = site({ policy: policyWith('self') });
+    const planOf = (error: unknown) => {
+      if (error instanceof ApprovalRequiredError) return error.plan;
+      throw error;
+    };
+    const plan = await send(CONFIG, behind).then(() => undefined, planOf);
+    expect(plan?.calls.map(({ path }) => path)).toEqual([`${VM}/snapshot`, `${VM}/config`]);
+    expect(sent).toEqual([]);
+    await send(CONFIG, { ...behind, planHandle: plan?.handle });
+    expect(sent).toHaveLength(2);
+    const request = { method: 'PUT', path: parseApiPath(`${VM}/config`), ...behind } as const;
+    const together = await gated.approve([request]).then(() => undefined, planOf);
+    expect(together?.calls).toEqual(plan?.calls);
+  });
+});
+
+describe('what is about no guest', () => {
+  it('takes its approval without a look at guests', async () => {
+    const { cluster, send } = opened({ policy: policyWith('self') });
+    let asked = 0;
+    cluster.inventoryReply = () => {
+      asked += 1;
+      return {};
+    };
+    const options = send('PUT /cluster/options', { data: { keyboard: 'de' } });
+    await expect(options).rejects.toMatchObject({ code: 'APPROVAL_REQUIRED', plan: { guests: [] } });
+    expect(asked).toBe(0);
+  });
+});
+
+it('records as hard as a write what reads more than Proxmox itself', async () => {
+  const { audit, send } = opened();
+  await send(`GET ${VM}/agent/file-read`, { data: { file: '/etc/shadow' } });
+  expect(audit[0]?.[1]).toMatchObject({ write: true, method: 'GET', risks: ['execute'] });
+});
+
+it('records no refusal where an approval fails for another reason', async () => {
+  const failing = { require: () => Promise.reject(new CallError('RATE_LIMITED', 'full', { hint: 'x' })) };
+  const { audit, send } = opened({ policy: policyWith('self'), approvals: failing as unknown as Approvals });
+  await expect(send('PUT /cluster/options', { data: { keyboard: 'de' } })).rejects.toThrow('full');
+  expect(audit).toEqual([]);
+});
+
+describe('the person at the client', () => {
+  it.each([
+    [true, 'asked'],
+    [false, 'not asked'],
+  ])('is put the plan to where each call lets them be: %s', async (atClient, outcome) => {
+    const policy = policyWith('person');
+    const decide = policy.decide.bind(policy);
+    policy.decide = (asked) =>
+      Object.defineProperty(decide(asked), 'atClient', {
+        value: atClient || asked.path.endsWith('/snapshot'),
+      });
+    const asked: unknown[] = [];
+    const approvals = {
+      require: async (_request: unknown, ask: unknown) => {
+        asked.push(ask);
+        return { number: 1, by: 'x' };
+      },
+    } as unknown as Approvals;
+    const ask = async () => 'approve' as never;
+    const { cluster, send } = opened({ policy, approvals }, { ask });
+    cluster.reply = ({ path }) => {
+      if (path.toString() === '/cluster/resources') return ROWS;
+      return path.toString().includes('/tasks/') ? { status: 'stopped', exitstatus: 'OK' } : UPID;
+    };
+    await send(`PUT ${VM}/config`, { data: { cores: 2 }, snapshotFirst: 'one' });
+    expect(asked).toEqual([outcome === 'asked' ? ask : undefined]);
   });
 });
 

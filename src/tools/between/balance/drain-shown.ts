@@ -93,6 +93,22 @@ function downLeft({ node, stopped }: DrainArgs, { guests }: Surroundings['invent
   return `${count(down.length, 'guest')} on it ${down.length === 1 ? 'is' : 'are'} down and left there; stopped=true moves these, too.`;
 }
 
+type Guests = Surroundings['inventory']['guests'];
+
+/** Came or was started since the plan: the list of guests may lag behind what was just moved. */
+function upOn({ guests }: { guests: Guests }, node: string, known: readonly { vmid: number }[]): Guests {
+  const planned = new Set(known.map(({ vmid }) => vmid));
+  return guests.filter(
+    ({ vmid, node: on, template, status }) =>
+      on === node && !template && status !== 'stopped' && !planned.has(vmid),
+  );
+}
+
+function upNote(up: Guests): string | undefined {
+  if (up.length === 0) return undefined;
+  return `Not in the plan, and not stopped on it now: ${someOf(up.map(({ vmid }) => String(vmid)))}. Repeat the call.`;
+}
+
 export function planShown(
   cluster: GatedCluster,
   args: DrainArgs,
@@ -131,7 +147,9 @@ export async function outcome(
 ): Promise<DrainOutput> {
   const inventory = await cluster.inventory({ fresh: true });
   const isOver = rows.every(({ result }) => result !== 'moving' && result !== 'not_begun');
-  const isWhole = rows.every(({ result }) => result === 'moved') && stays.length === 0;
+  const up =
+    args.action === 'drain' ? upOn(inventory, args.node, [...rows, ...stays.map(({ guest }) => guest)]) : [];
+  const isWhole = rows.every(({ result }) => result === 'moved') && stays.length === 0 && up.length === 0;
   const state = !isOver
     ? 'unfinished'
     : !isWhole
@@ -145,7 +163,7 @@ export async function outcome(
     moves: rows,
     stays: staysOf(stays),
     left: leftOn({ inventory }, args.node),
-    ...(args.action === 'drain' ? noted(downLeft(args, inventory)) : {}),
+    ...(args.action === 'drain' ? noted(downLeft(args, inventory), upNote(up)) : {}),
     ...(stopped === undefined ? {} : { stopped }),
   };
 }

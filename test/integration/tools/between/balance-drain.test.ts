@@ -56,6 +56,16 @@ describe('drain_node', () => {
     });
   });
 
+  it('does not call a node empty on which a guest was started behind the plan', async () => {
+    const site = await balanceSite(LAB());
+    const { plan } = await site.refused('drain_node', drain);
+    const late = site.production.state.guests.get(103);
+    if (late !== undefined) late.status = 'running';
+    const answer = await site.call('drain_node', { ...drain, handle: plan.handle });
+    expect(answer).toMatchObject({ state: 'partly', left: 1, note: expect.stringContaining('103') });
+    expect(site.moved()).toHaveLength(2);
+  });
+
   it('brings back what is still where it was put, and nothing else', async () => {
     const site = await balanceSite([vm(100, 'n1'), vm(101, 'n1'), vm(102, 'n1')]);
     await site.approved('drain_node', drain);

@@ -72,13 +72,9 @@ it('cancel leaves a copy alone that a running VM may have gone on in: the source
   const { plan } = await client.fails(move);
   await client.fails({ ...move, handle: plan.handle });
   const source = client.home(100);
-  const copy = {
-    ...structuredClone({ ...source, inside: undefined }),
-    vmid: 150,
-    node: 'a2',
-    status: 'stopped',
-  };
-  away(client).state.guests.set(150, copy as typeof source);
+  const { inside: _inside, ...plain } = source;
+  const copy: typeof source = { ...structuredClone(plain), vmid: 150, node: 'a2', status: 'stopped' };
+  away(client).state.guests.set(150, copy);
   source.status = 'stopped';
   const answer = await client.move({ ...CANCEL, vmid: 100 });
   expect(answer).toMatchObject({ status: 'left_over', next: expect.stringContaining('never run both') });
