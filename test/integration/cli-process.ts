@@ -7,6 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, onTestFinished } from 'vitest';
 
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
+/** Where they keep what Node made of the sources, which is a third of their start; Node knows what has changed. */
+const COMPILED = join(tmpdir(), 'proxmox-mcp-compiled');
 /** Where the processes keep schemas: not in the cache of whoever runs the tests. */
 const CACHE = mkdtempSync(join(tmpdir(), 'proxmox-mcp-cache-'));
 afterAll(() => rmSync(CACHE, { recursive: true, force: true }));
@@ -38,6 +40,7 @@ export class CliProcess {
       env: {
         PATH: process.env.PATH ?? '',
         TMPDIR: tmpdir(),
+        NODE_COMPILE_CACHE: COMPILED,
         XDG_CACHE_HOME: CACHE,
         LOG_LEVEL: 'trace',
         ...env,

@@ -75,6 +75,8 @@ async function raw(request: string) {
     socket.setTimeout(3000, () => socket.destroy());
     socket.on('data', (data) => {
       answer += data.toString('latin1');
+      // The end of a chunked answer: what is kept open behind it is not waited for.
+      if (answer.endsWith('\r\n0\r\n\r\n')) socket.destroy();
     });
     socket.on('error', () => undefined);
     socket.once('close', () => resolve(answer));
