@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import type { Approvals } from '../../../src/access/approvals/approvals.ts';
-import { ApprovalRequiredError } from '../../../src/access/approvals/plan.ts';
+import type { ApprovalRequest, Approvals } from '../../../src/access/approvals/approvals.ts';
+import { ApprovalRequiredError, type Plan } from '../../../src/access/approvals/plan.ts';
 import type { CallOrigin, GateRequest } from '../../../src/access/gate.ts';
 import type { AuditLog } from '../../../src/audit/audit-log.ts';
 import type { GuestRow } from '../../../src/clusters/inventory.ts';
@@ -459,6 +459,9 @@ describe('a call behind a snapshot', () => {
     const plan = await send(CONFIG, behind).then(() => undefined, planOf);
     expect(plan?.calls.map(({ path }) => path)).toEqual([`${VM}/snapshot`, `${VM}/config`]);
     expect(sent).toEqual([]);
+    expect(plan?.undo).toContain('Or roll back to the snapshot that is taken before it.');
+    const alone = await send(CONFIG, { data: behind.data }).then(() => undefined, planOf);
+    expect(alone?.undo).toContain('To be able to go back, take a snapshot with create_snapshot first.');
     await send(CONFIG, { ...behind, planHandle: plan?.handle });
     expect(sent).toHaveLength(2);
     const request = { method: 'PUT', path: parseApiPath(`${VM}/config`), ...behind } as const;
@@ -479,6 +482,59 @@ describe('what is about no guest', () => {
     await expect(options).rejects.toMatchObject({ code: 'APPROVAL_REQUIRED', plan: { guests: [] } });
     expect(asked).toBe(0);
   });
+});
+
+describe('the endpoint of another cluster', () => {
+  it.each(['none', 'self'] as const)('is taken from no caller, alone or among others: %s', async (kind) => {
+    const { cluster, gated, send } = opened({ policy: policyWith(kind) });
+    const data = { 'target-endpoint': 'host=x' };
+    const request = { method: 'POST', path: parseApiPath(`${VM}/remote_migrate`), data } as const;
+    await expect(send(`POST ${VM}/remote_migrate`, { data })).rejects.toThrow('is not taken from a caller');
+    await expect(gated.approve([request])).rejects.toThrow('is not taken from a caller');
+    expect(cluster.calls).toEqual([]);
+  });
+});
+
+it('says what approval calls would take, and asks for none', async () => {
+  const { cluster, gated, audit } = opened({ policy: policyWith('person') });
+  const kindOf = (method: HttpMethod) =>
+    gated.approvalFor([{ method, path: parseApiPath('/cluster/options') }]);
+  expect([await kindOf('PUT'), await kindOf('GET'), await gated.approvalFor([])]).toEqual([
+    'person',
+    'none',
+    'none',
+  ]);
+  expect([cluster.calls, audit]).toEqual([[], []]);
+});
+
+it('records how the service’s own reads failed, and that the caller went away', async () => {
+  const controller = new AbortController();
+  const { cluster, gated, audit } = opened({}, { signal: controller.signal });
+  const failed = async () => {
+    await expect(gated.inventory()).rejects.toThrow('no');
+    return audit.splice(0).at(-1);
+  };
+  cluster.inventoryReply = () => {
+    throw new CallError('UPSTREAM_ERROR', 'no', { hint: 'x', status: 500 });
+  };
+  expect(await failed()).toMatchObject(['end', { outcome: 'UPSTREAM_ERROR', status: 500 }]);
+  controller.abort();
+  expect(await failed()).toMatchObject(['end', { outcome: 'cancelled' }]);
+});
+
+it('records what a person at the client decided as theirs', async () => {
+  const requests: ApprovalRequest[] = [];
+  const approvals = {
+    require: async (request: ApprovalRequest) => {
+      requests.push(request);
+      return { number: 1, by: 'x' };
+    },
+  } as unknown as Approvals;
+  const { audit, send } = opened({ policy: policyWith('person'), approvals });
+  await send('PUT /cluster/options', { data: { keyboard: 'de' } });
+  audit.splice(0);
+  await requests[0]?.onDecision?.({ number: 1, calls: [], state: 'approved' } as unknown as Plan);
+  expect(audit[0]).toMatchObject(['begin', { rule: 'elicitation', subject: 'alice', session: 's1' }]);
 });
 
 it('records as hard as a write what reads more than Proxmox itself', async () => {

@@ -28,6 +28,7 @@ describe('an endpoint that a caller brings', () => {
     ['percent-encoded in a letter', MOVE, { '%74arget-endpoint': 'x' }],
     ['as a list', MOVE, { 'target-endpoint[]': ['x'] }],
     ['as a member', MOVE, { 'target-storage': { 'target-endpoint': 'x' } }],
+    ['beside others in a list', MOVE, { a: [1, { 'target-endpoint': 'x' }] }],
     ['deeper', MOVE, { a: [{ b: { 'target-endpoint': 'x' } }] }],
     ['with another call', 'PUT /nodes/pve1/qemu/100/config', { 'target-endpoint': 'x' }],
     ['with a reading', 'GET /version', { 'target-endpoint': 'x' }],
@@ -45,6 +46,7 @@ describe('an endpoint that a caller brings', () => {
       expect.objectContaining({
         code: 'INVALID_ARGUMENTS',
         message: 'target-endpoint is not taken from a caller; nothing was sent.',
+        hint: expect.stringContaining('migrate_guest_between_clusters makes it itself'),
       }),
     );
   });

@@ -314,6 +314,26 @@ describe('the cluster that a guest goes to', () => {
   });
 });
 
+describe('the person at the client', () => {
+  it.each([
+    ['here', false],
+    ['there', false],
+    ['nowhere', true],
+  ])('is not asked where one of both clusters does not let them be: %s', async (strict, isAsked) => {
+    const policy = policyWith('person');
+    const decide = policy.decide.bind(policy);
+    policy.decide = (asked) => Object.assign(decide(asked), { atClient: asked.cluster !== strict });
+    let asked = 0;
+    const ask = async () => {
+      asked += 1;
+      return { outcome: 'unanswered' } as never;
+    };
+    const { move, writes } = stage({ policy, of: { ask } });
+    await failureOf(move());
+    expect([asked > 0, writes()]).toEqual([isAsked, []]);
+  });
+});
+
 describe('the plan of such a call', () => {
   const SELF = { policy: policyWith('self') };
 

@@ -157,10 +157,12 @@ describe('work on a run', () => {
     expect(await second).toMatchObject({
       code: 'CONFLICT',
       message: 'Another call works on run 1; nothing was sent.',
+      hint: 'Wait for it to end, then call again: the run goes on where it stands.',
       retryable: true,
     });
     end();
     await expect(first).resolves.toBe('worked');
+    expect(vi.getTimerCount()).toBe(0);
     await expect(runs.hold(run, signal, async () => 'free')).resolves.toBe('free');
   });
 
@@ -221,6 +223,15 @@ describe('work on a run', () => {
     expect(run.step('second')).toMatchObject({ state: 'done' });
   });
 
+  it('that has ended binds nobody: a step is begun though another process works now', async () => {
+    const { start } = processes();
+    const [one, two] = [start(), start()];
+    const run = one.runs.begin(KEY, {});
+    await one.runs.hold(run, signal, async () => undefined);
+    await two.runs.hold(run, signal, async () => run.begin('late'));
+    expect(run.step('late')).toMatchObject({ state: 'begun' });
+  });
+
   it('goes on where its hold has only run out', async () => {
     let now = 0;
     const runs = inMemory({ clock: () => now })();
@@ -239,6 +250,7 @@ describe('work on a run', () => {
     await expect(runs.hold(run, signal, async () => 'worked')).rejects.toMatchObject({
       code: 'CONFLICT',
       message: 'Another call has given run 1 up; nothing was sent.',
+      hint: 'Look at what is there, and call again if it is still wanted.',
     });
     const next = runs.begin(KEY, {});
     next.close('done');

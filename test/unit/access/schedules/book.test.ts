@@ -103,7 +103,13 @@ describe('what is saved', () => {
       () => reading.disable(saved),
       () => reading.remove(saved),
     ])
-      expect(act).toThrow(expect.objectContaining({ code: 'POLICY_DENIED' }));
+      expect(act).toThrow(
+        expect.objectContaining({
+          code: 'POLICY_DENIED',
+          message: 'Only reads are allowed; nothing was changed.',
+          hint: 'Read instead, or ask the operator to lift the restriction.',
+        }),
+      );
     expect(reading.list(TOOL)).toEqual([saved]);
   });
 });
