@@ -10,13 +10,18 @@ import { RecordingCluster } from '../../support/recording-cluster.ts';
 const AGENT = '/nodes/pve1/qemu/100/agent';
 const catalogue = loadBuiltInCatalogue();
 
-/** Whether the approval of a call goes on to let `exec-status` of a number through. */
-function covers(line: string, answer: unknown, pid = 77, asked: object = {}): boolean {
+/** What the approval of a call goes on to cover. */
+function grantOf(line: string, answer: unknown, asked: object = {}) {
   const [method, path = ''] = line.split(' ') as [HttpMethod, string];
   const cluster = new RecordingCluster('a');
   const request = { method, path: parseApiPath(path), data: { ...asked } };
   const step = { cluster, request, decision: { approval: 'self' } } as unknown as Step;
-  const grant = followUpGrant(step, catalogue, { number: 1, by: 'self' }, answer);
+  return followUpGrant(step, catalogue, { number: 1, by: 'self' }, answer);
+}
+
+/** Whether that is `exec-status` of a number. */
+function covers(line: string, answer: unknown, pid = 77, asked: object = {}): boolean {
+  const grant = grantOf(line, answer, asked);
   const status = { method: 'GET' as const, path: `${AGENT}/exec-status`, parameters: { pid: String(pid) } };
   return grant?.take([bindingOf('a', [status])], 'self') ?? false;
 }
@@ -43,8 +48,10 @@ describe('the approval of a program', () => {
   });
 
   it('covers no read but of its status', () => {
-    expect(covers(`GET ${AGENT}/file-read`, { pid: 77 }, 77, { pid: 77 })).toBe(false);
-    expect(covers(`GET ${AGENT}/exec`, { pid: 77 }, 77, { pid: 77 })).toBe(false);
+    expect(grantOf(`GET ${AGENT}/file-read`, { pid: 77 }, { file: '/etc/shadow' })).toBeUndefined();
+    expect(grantOf(`GET ${AGENT}/exec`, { pid: 77 })).toBeUndefined();
+    expect(grantOf(`POST ${AGENT}/exec-status`, { pid: 77 }, { pid: 77 })).toBeUndefined();
+    expect(grantOf('GET /version', {})).toBeUndefined();
   });
 
   it('is none where the status can’t be asked: the answer has to come all the same', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CallOrigin, GatedCluster } from '../../../src/access/gate.ts';
+import { defaultPolicy } from '../../../src/access/policy/policy.ts';
 import type { AuditLog } from '../../../src/audit/audit-log.ts';
 import type { Selection } from '../../../src/clusters/cluster.ts';
 import type { Backups, GuestRow, InventoryOptions } from '../../../src/clusters/inventory.ts';
@@ -203,11 +204,26 @@ describe('what the gate itself tells', () => {
     );
   });
 
+  it('is which tools are of use to somebody', () => {
+    const asked: unknown[] = [];
+    const mayUse = (...of: unknown[]) => asked.push(of) > 1;
+    const gate = gateFor(undefined, { policy: Object.assign(defaultPolicy(), { mayUse }) });
+    const tool = { name: 't' } as never;
+    const alice = principal('alice');
+    expect([gate.mayUse(alice, tool), gate.mayUse(alice, tool)]).toEqual([false, true]);
+    expect(asked[0]).toEqual([alice, tool]);
+  });
+
   it('is nothing of tenants to who is none, and nothing to write to a server that is read-only', () => {
     const gate = gateFor(undefined, { policy, readOnly: true });
     expect(() => gate.tenants(principal('alice', ['proxmox:read']))).toThrow(
-      expect.objectContaining({ code: 'POLICY_DENIED', hint: 'Ask by pool or by tag; nothing was sent.' }),
+      expect.objectContaining({
+        code: 'POLICY_DENIED',
+        message: 'Which tenants there are is for administrators to see.',
+        hint: 'Ask by pool or by tag; nothing was sent.',
+      }),
     );
+    expect(gate.tenants(principal('tenant'))).toHaveLength(1);
     expect(gate.jobs([], asking('alice')).list({})).toEqual([]);
     expect(gate.runs(principal('alice')).list()).toEqual([]);
     const schedule = { id: 1 } as never;

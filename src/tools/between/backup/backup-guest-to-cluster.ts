@@ -89,7 +89,7 @@ export const backupGuestToCluster = defineTool({
     const more = note === undefined ? '' : ` ${note}`;
     switch (status) {
       case 'ready':
-        return `${subject} can go to ${where}; ${count(findings.length, 'warning')}. action=start shows the plan.${more}`;
+        return `${subject} can go to ${where}${findings.length === 0 ? '' : `; ${count(findings.length, 'warning')}`}. action=start shows the plan.${more}`;
       case 'blocked':
         return `${subject} can't go to ${to} so: ${count(blocking, 'finding')} against it.${more}`;
       case 'unfinished':

@@ -71,7 +71,7 @@ export function drainSentence(answer: DrainOutput): string {
     );
     const verdict =
       state === 'blocked' ? `can't be drained: ${blocking.join(' ')}` : `can be drained: ${each}.`;
-    return `${place} ${verdict}${staying}${rests_on === undefined ? '' : ` ${restsOnWords(rests_on, 'guest or node')}`}${more}`;
+    return `${place} ${verdict}${staying}${rests_on === undefined ? '' : ` ${restsOnWords(rests_on, 'machine')}`}${more}`;
   }
   if (state === 'untouched') return `${place} was not drained by you; ${count(left, 'guest')} on it.${more}`;
   const doing = action === 'restore' ? 'back' : 'away';

@@ -27,7 +27,7 @@ describe('check', () => {
     });
     expect(client.sent()).toEqual([]);
     expect(await client.text(TOOL, { cluster: 'home', name: 'idle', to: 'away' })).toBe(
-      'VM 201 (idle) of home can go to away as 201 on a1; 0 warnings. action=start shows the plan. The copy stays stopped.',
+      'VM 201 (idle) of home can go to away as 201 on a1. action=start shows the plan. The copy stays stopped.',
     );
   });
 
