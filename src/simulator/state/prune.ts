@@ -51,14 +51,15 @@ export function markBackups(backups: Volume[], retention: Retention): Map<Volume
   const limits = PERIODS.filter(([key]) => (retention[key] ?? 0) > 0);
   const keepAll = limits.length === 0 || retention['keep-all'] === 1;
   for (const [key, bucketOf] of keepAll ? [] : limits) {
-    const covered = new Set(open.filter((volume) => marks.has(volume)).map(bucketOf));
+    const covered = new Set(open.filter((volume) => marks.get(volume) === 'keep').map(bucketOf));
     const taken = new Set<string>();
     for (const volume of open) {
       const bucket = bucketOf(volume);
-      if (marks.has(volume) || covered.has(bucket) || taken.has(bucket)) continue;
-      if (taken.size >= (retention[key] ?? 0)) break;
+      if (marks.has(volume) || covered.has(bucket)) continue;
+      if (!taken.has(bucket) && taken.size >= (retention[key] ?? 0)) break;
+      // A second one of its day is gone for the longer periods too.
+      marks.set(volume, taken.has(bucket) ? 'remove' : 'keep');
       taken.add(bucket);
-      marks.set(volume, 'keep');
     }
   }
   for (const volume of open) if (!marks.has(volume)) marks.set(volume, keepAll ? 'keep' : 'remove');

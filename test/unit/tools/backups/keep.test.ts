@@ -58,6 +58,7 @@ describe('reasonsOf', () => {
         }));
         expect(reasonsOf(rows, rule)).toBeDefined();
       }),
+      { numRuns: 500 },
     );
   });
 });
