@@ -3,7 +3,7 @@
 const ROOMS = ['cli', 'http', 'mcp', 'tools', 'access', 'clusters', 'proxmox', 'catalogue', 'config'];
 
 /** Rooms beside the order: any room may use a leaf, and a leaf uses nothing of ours. */
-const LEAVES = ['audit', 'observability'];
+const LEAVES = ['audit', 'observability', 'replicas'];
 
 const room = (...names) => `^src/(?:${names.join('|')})/`;
 const npm = (pattern) => `^node_modules/${pattern}`;
