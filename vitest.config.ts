@@ -8,16 +8,40 @@ const WAITING = [
   'test/integration/{cli-demo,cli-serve,resource-updates,audit-service}.test.ts',
 ];
 
+/** They mock modules of Node, which others of their process would find mocked, or load next to nothing. */
+const ALONE = ['test/unit/cli/write-secretly.test.ts', 'test/packaging/**/*.test.ts'];
+
 /** Set by .ci/run, which counts from the file. */
 const outputFile = process.env.TEST_REPORT;
 
 export default defineConfig({
   test: {
     projects: [
-      { extends: true, test: { name: 'tests', include: ['test/**/*.test.ts'], exclude: WAITING } },
+      // To load the service takes a second: the files of a worker share what one has loaded. What the watch of
+      // secrets saw in one file is forgotten before the next, and no file may count on modules that are fresh.
       {
         extends: true,
-        test: { name: 'waiting', include: WAITING, maxWorkers: 6, sequence: { groupOrder: 1 } },
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          exclude: [...ALONE, ...WAITING],
+          isolate: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'tests',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/unit/**', ...ALONE, ...WAITING],
+          isolate: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      { extends: true, test: { name: 'alone', include: ALONE, sequence: { groupOrder: 2 } } },
+      {
+        extends: true,
+        test: { name: 'waiting', include: WAITING, maxWorkers: 6, sequence: { groupOrder: 3 } },
       },
     ],
     setupFiles: ['test/support/canary-setup.ts'],

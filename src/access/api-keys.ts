@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { type Principal, parseScopes } from './principal.ts';
 import type { Revocations } from './revocations.ts';
-import { type State, transaction } from './state.ts';
+import type { State } from './state.ts';
 
 /** What is remembered of a key; never the key. Times are epoch seconds. */
 export interface ApiKey {
@@ -18,7 +18,7 @@ export type ApiKeyState = 'valid' | 'expired' | 'revoked';
 const FORMAT = /^pmk_([0-9a-f]{12})_([A-Za-z0-9_-]{43})$/;
 export const API_KEY_PREFIX = 'pmk_';
 
-const TABLE = `CREATE TABLE IF NOT EXISTS api_keys (
+export const API_KEY_TABLES = `CREATE TABLE IF NOT EXISTS api_keys (
   id TEXT PRIMARY KEY,
   subject TEXT NOT NULL,
   scope TEXT NOT NULL,
@@ -41,7 +41,7 @@ export class ApiKeys {
   constructor(state: State, clock: () => number = Date.now) {
     this.#state = state;
     this.#clock = clock;
-    state.database.exec(TABLE);
+    state.database.exec(API_KEY_TABLES);
     this.#byId = state.database.prepare('SELECT * FROM api_keys WHERE id = ?');
   }
 
@@ -51,7 +51,11 @@ export class ApiKeys {
    * @param issuedAt epoch seconds; the clock's where absent
    * @returns the record, and the key itself, which can't be had a second time
    */
-  add(subject: string, scope: string, lifetimeSeconds: number, issuedAt = this.#now()) {
+  async add(subject: string, scope: string, lifetimeSeconds: number, issuedAt = this.#now()) {
+    return this.#state.write(() => this.#add(subject, scope, lifetimeSeconds, issuedAt));
+  }
+
+  #add(subject: string, scope: string, lifetimeSeconds: number, issuedAt: number) {
     const id = randomBytes(6).toString('hex');
     const key = `${API_KEY_PREFIX}${id}_${randomBytes(32).toString('base64url')}`;
     const record: ApiKey = { id, subject, scope, createdAt: issuedAt, expiresAt: issuedAt + lifetimeSeconds };
@@ -89,14 +93,14 @@ export class ApiKeys {
    *
    * @throws Error where there is no such key
    */
-  rotate(id: string, lifetimeSeconds: number, overlapSeconds: number, issuedAt?: number) {
-    return transaction(this.#state, () => {
+  async rotate(id: string, lifetimeSeconds: number, overlapSeconds: number, issuedAt = this.#now()) {
+    return this.#state.write(() => {
       const old = this.find(id);
       if (!old) throw new Error(`there is no key ${id}`);
       this.#state.database
         .prepare('UPDATE api_keys SET expires_at = min(expires_at, ?) WHERE id = ?')
         .run(this.#now() + overlapSeconds, id);
-      return this.add(old.subject, old.scope, lifetimeSeconds, issuedAt);
+      return this.#add(old.subject, old.scope, lifetimeSeconds, issuedAt);
     });
   }
 

@@ -9,6 +9,15 @@ interface Slot {
 const WINDOW_SECONDS = 60;
 const MOST_PRINCIPALS = 10_000;
 
+/** What counts the calls of principals. */
+export interface CallCounter {
+  /**
+   * @returns undefined where the call was counted at once
+   * @throws CallError RATE_LIMITED, or rejects with it
+   */
+  take(principalId: string, callsPerMinute: number | undefined): Promise<void> | undefined;
+}
+
 export interface CallRateOptions {
   /** Milliseconds that only grow; setting the machine's clock must not lock anybody out. */
   clock?: () => number;
@@ -21,7 +30,7 @@ export interface CallRateOptions {
  * seconds, which takes 61 numbers at most for each principal; what was refused is not counted, so that a client that
  * keeps trying gets through once there is room.
  */
-export class CallRate {
+export class CallRate implements CallCounter {
   readonly #clock: () => number;
   readonly #most: number;
   /** The principals in the order of their last call. */
@@ -43,7 +52,7 @@ export class CallRate {
    * @param callsPerMinute what the principal may make; undefined where nothing limits it, and nothing is counted
    * @throws CallError RATE_LIMITED with the seconds to wait, where it is one too many
    */
-  take(principalId: string, callsPerMinute: number | undefined): void {
+  take(principalId: string, callsPerMinute: number | undefined): undefined {
     if (callsPerMinute === undefined) return;
     const now = this.#clock() / 1000;
     const second = Math.floor(now);
@@ -81,7 +90,8 @@ function secondsUntilRoom(slots: readonly Slot[], beyond: number, now: number): 
   return WINDOW_SECONDS;
 }
 
-function refusal(callsPerMinute: number, seconds: number): CallError {
+/** @param seconds until there is room */
+export function refusal(callsPerMinute: number, seconds: number): CallError {
   return new CallError(
     'RATE_LIMITED',
     `The policy allows this principal ${callsPerMinute} calls a minute; nothing was sent.`,

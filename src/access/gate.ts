@@ -12,6 +12,7 @@ import type { HttpMethod, ProxmoxReply } from '../proxmox/call.ts';
 import type { EndpointState } from '../proxmox/endpoint-state.ts';
 import { CallError } from '../proxmox/errors.ts';
 import type { NodeAddress } from '../proxmox/node-link.ts';
+import { type AlertSource, type VisibleAlerts, visibleAlerts } from './alerts/sight.ts';
 import type { AskPerson } from './approvals/approvals.ts';
 import type { ApproveOptions, StandingApproval } from './approving.ts';
 import { JudgedCluster } from './gated-cluster.ts';
@@ -146,7 +147,11 @@ export type ClusterSettings = Pick<
 export interface GateOptions extends PassageOptions {
   runs: RunBook;
   schedules: ScheduleBook;
+  /** What was found by watching; nobody watches where absent. */
+  alerts?: AlertSource;
 }
+
+const UNWATCHED: AlertSource = { active: () => [], hasLookedAt: () => false };
 
 /**
  * The one way from a tool to a cluster. Curated tools and `proxmox_api_call` both stand above it, so that no tool can
@@ -171,6 +176,11 @@ export class Gate {
     for (const cluster of clusters) requireRead(this.#options, asking, cluster, SERVICE_READS.version);
   }
 
+  /** Another object once the policy is another one: what was worked out by it then no longer holds. */
+  get rules(): object {
+    return this.#options.policy;
+  }
+
   /** Whether a tool is of any use to a principal: one that is not is not listed. */
   mayUse(principal: Principal, tool: UsableTool): boolean {
     return this.#options.policy.mayUse(principal, tool);
@@ -179,6 +189,12 @@ export class Gate {
   /** What this service started, as far as a caller may know of it. @param clusters those of its door */
   jobs(clusters: readonly Cluster[], asking: Asking): VisibleJobs {
     return visibleJobs(this.#options, asking, clusters);
+  }
+
+  /** What was found wrong, as far as a caller may know of it. @param clusters those of its door */
+  alerts(clusters: readonly Cluster[], asking: Asking): VisibleAlerts {
+    const { alerts = UNWATCHED, policy, readOnly } = this.#options;
+    return visibleAlerts({ alerts, policy, readOnly }, asking, clusters);
   }
 
   /**

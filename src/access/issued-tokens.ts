@@ -15,7 +15,7 @@ export interface IssuedToken {
 
 export type TokenState = 'valid' | 'expired' | 'revoked' | 'key retired';
 
-const TABLE = `CREATE TABLE IF NOT EXISTS issued_tokens (
+export const ISSUED_TOKEN_TABLES = `CREATE TABLE IF NOT EXISTS issued_tokens (
   jti TEXT PRIMARY KEY,
   kid TEXT,
   subject TEXT NOT NULL,
@@ -34,17 +34,20 @@ export class IssuedTokens {
   constructor(state: State, clock: () => number = Date.now) {
     this.#state = state;
     this.#clock = clock;
-    state.database.exec(TABLE);
+    state.database.exec(ISSUED_TOKEN_TABLES);
   }
 
-  add({ jti, kid, subject, scope, issuedAt, expiresAt }: IssuedToken): void {
+  async add({ jti, kid, subject, scope, issuedAt, expiresAt }: IssuedToken): Promise<void> {
     const { database } = this.#state;
-    database.prepare('DELETE FROM issued_tokens WHERE expires_at < ?').run(this.#now() - REMEMBERED_SECONDS);
-    database
-      .prepare(
-        'INSERT INTO issued_tokens (jti, kid, subject, scope, issued_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)',
-      )
-      .run(jti, kid ?? null, subject, scope, issuedAt, expiresAt);
+    const oldest = this.#now() - REMEMBERED_SECONDS;
+    await this.#state.write(() => {
+      database.prepare('DELETE FROM issued_tokens WHERE expires_at < ?').run(oldest);
+      database
+        .prepare(
+          'INSERT INTO issued_tokens (jti, kid, subject, scope, issued_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)',
+        )
+        .run(jti, kid ?? null, subject, scope, issuedAt, expiresAt);
+    });
   }
 
   has(jti: string): boolean {

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Catalogue } from '../catalogue/catalogue.ts';
+import { isTraced } from '../observability/tracing.ts';
 import { toCallError } from '../proxmox/errors.ts';
 import type { CallOrigin } from './gate.ts';
 import { guestFacts } from './guest-facts.ts';
@@ -49,7 +50,8 @@ export class Judging {
       throw error;
     }
     await this.orRefused(recorded, async () => checkName(cluster.name, request.expectName, guests));
-    return { decision, guests, risks, reasons, recorded };
+    const template = isTraced() ? catalogue.match(method, request.path.wire)?.method.path : undefined;
+    return { decision, guests, risks, reasons, recorded, template };
   }
 
   /** Runs a check that comes behind the policy's yes; what it refuses is recorded as refused, too. */

@@ -4,7 +4,7 @@ import { TokenUncheckedError } from './claims.ts';
 
 export interface RemoteKeysOptions {
   logger?: Logger;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds that only grow. */
   clock?: () => number;
   fetch?: typeof fetch;
 }
@@ -39,7 +39,7 @@ export class RemoteKeys {
   constructor(url: string, options: RemoteKeysOptions = {}) {
     this.#url = url;
     this.#options = options;
-    this.#clock = options.clock ?? Date.now;
+    this.#clock = options.clock ?? (() => performance.now());
   }
 
   /**

@@ -3,8 +3,10 @@ import type { AuditLog } from '../audit/audit-log.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { Approval } from '../config/policy-schema.ts';
 import type { Redaction } from '../observability/redaction.ts';
+import { type NamedSpan, traced } from '../observability/tracing.ts';
 import type { ProxmoxReply } from '../proxmox/call.ts';
-import type { Approvals } from './approvals/approvals.ts';
+import { toCallError } from '../proxmox/errors.ts';
+import type { Approvals, Approved } from './approvals/approvals.ts';
 import { type ApproveOptions, Approving, kindOf, type StandingApproval } from './approving.ts';
 import { followUpGrant } from './follow-up.ts';
 import { Grant } from './grant.ts';
@@ -18,7 +20,7 @@ import { Sending } from './sending.ts';
 import { withoutGiven } from './shown-parameters.ts';
 import { stepEnded } from './snapshot-first.ts';
 import { StepMaker } from './step-maker.ts';
-import { madeBy, type Passing, singleBinding } from './steps.ts';
+import { madeBy, type Passing, type Step, singleBinding } from './steps.ts';
 
 export interface PassageOptions {
   /** MCP_READ_ONLY; read anew for each call, as a reload may change it. */
@@ -66,10 +68,15 @@ export class Passage {
     let catalogue: Catalogue | undefined;
     try {
       catalogue = await cluster.catalogue(origin.signal);
-      const { before, main } = await this.#steps.of(passing, catalogue);
+      const known = catalogue;
+      const { before, main } = await traced({
+        span: () => spanOf('gate: judge', passing),
+        work: () => this.#steps.of(passing, known),
+        problemOf: codeOf,
+      });
       // Before the approval: that reads the guest, and one that is used up for a call without a place would be lost.
       origin.enter?.(cluster.name);
-      const approved = await this.#approving.take(before === undefined ? [main] : [before, main], grants);
+      const approved = await this.#take(before === undefined ? [main] : [before, main], grants);
       if (before !== undefined) {
         await stepEnded(cluster, await this.#sending.send(before, approved), origin.signal);
         // The snapshot took its time: what was allowed before it may no longer be.
@@ -95,7 +102,7 @@ export class Passage {
    */
   async approve(passings: readonly Passing[], options?: ApproveOptions): Promise<Grant | undefined> {
     const steps = await this.#steps.together(passings);
-    const approved = await this.#approving.take(steps, [], options);
+    const approved = await this.#take(steps, [], options);
     return approved && new Grant(approved, steps.map(singleBinding));
   }
 
@@ -110,7 +117,7 @@ export class Passage {
     options?: ApproveOptions,
   ): Promise<StandingApproval | undefined> {
     const steps = await this.#steps.together(passings);
-    const approved = await this.#approving.take(steps, [], options);
+    const approved = await this.#take(steps, [], options);
     return approved && { ...approved, kind: kindOf(steps, options), bindings: steps.map(singleBinding) };
   }
 
@@ -144,6 +151,21 @@ export class Passage {
     }
   }
 
+  #take(
+    steps: readonly Step[],
+    grants: Grant[] | undefined,
+    options?: ApproveOptions,
+  ): Promise<Approved | undefined> {
+    const [first] = steps;
+    if (first === undefined) return this.#approving.take(steps, grants, options);
+    return traced({
+      span: () => spanOf('gate: approve', first),
+      work: () => this.#approving.take(steps, grants, options),
+      attributesOf: (approved) => ({ 'proxmox.approved': approved !== undefined }),
+      problemOf: codeOf,
+    });
+  }
+
   async #ofTenant({ cluster, origin, request }: Passing, reply: ProxmoxReply): Promise<ProxmoxReply> {
     const tenant = this.#options.policy.tenantOf(origin.principal);
     if (tenant === undefined || request.method !== 'GET') return reply;
@@ -151,4 +173,12 @@ export class Passage {
     const visible = visibleVmids(guests, tenant);
     return tenantAnswer({ method: request.method, path: request.path.toString(), tenant, visible }, reply);
   }
+}
+
+function spanOf(name: string, { cluster, request }: Passing): NamedSpan {
+  return { name, attributes: { 'proxmox.cluster': cluster.name, 'http.request.method': request.method } };
+}
+
+function codeOf(error: unknown): string {
+  return toCallError(error).code;
 }

@@ -22,6 +22,8 @@ export interface Principal {
   scopes: ReadonlySet<Scope>;
   /** Which credential was shown: `jwt:<jti>`, `key:<id>` or `local`. No secret; the audit and revocation name it so. */
   credential: string;
+  /** Which shared secret signed the token, by the name that its key has; absent where none did. */
+  signedWith?: string;
   /** When the credential was issued, and until when it is valid; epoch seconds. Absent where it does not say. */
   issuedAt?: number;
   expiresAt?: number;

@@ -59,6 +59,7 @@ function isEndpointName(name: string): boolean {
 
 /** The calls within a call: `POST /nodes/{node}/execute` takes them as a text of JSON. */
 function batchesOf({ commands }: Readonly<Record<string, unknown>>): unknown[] {
+  if (commands === undefined) return [];
   return [commands].flat().map((text) => {
     try {
       return JSON.parse(String(text));

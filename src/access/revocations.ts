@@ -1,6 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
 import type { Principal } from './principal.ts';
-import { type State, transaction } from './state.ts';
+import type { State } from './state.ts';
 
 /** The part of a principal that revocation goes by. */
 export type Revocable = Pick<Principal, 'credential' | 'subject' | 'issuedAt'>;
@@ -8,7 +8,7 @@ export type Revocable = Pick<Principal, 'credential' | 'subject' | 'issuedAt'>;
 /** What to revoke: one credential, all of a subject that exist now, or all that exist now. */
 export type Revoked = { credential: string } | { subject: string } | { all: true };
 
-const TABLE = `CREATE TABLE IF NOT EXISTS revocations (
+export const REVOCATION_TABLES = `CREATE TABLE IF NOT EXISTS revocations (
   kind TEXT NOT NULL CHECK (kind IN ('credential', 'subject', 'all')),
   value TEXT NOT NULL,
   before_seconds INTEGER NOT NULL,
@@ -20,9 +20,6 @@ const IS_REVOKED = `SELECT 1 FROM revocations WHERE kind = 'credential' AND valu
   UNION ALL SELECT 1 FROM revocations WHERE kind = 'subject' AND value = ? AND before_seconds >= ?
   UNION ALL SELECT 1 FROM revocations WHERE kind = 'all' AND value = '' AND before_seconds >= ? LIMIT 1`;
 
-/** How long a revocation by another process may go unnoticed by streams that are open already. */
-const POLL_MS = 1000;
-
 /**
  * The credentials that are no longer accepted. Every request asks, so that a revocation takes effect with the next
  * one; what is open already is ended by those who listen to `onChange`.
@@ -31,17 +28,14 @@ export class Revocations {
   readonly #state: State;
   readonly #clock: () => number;
   readonly #isRevoked: StatementSync;
-  readonly #version: StatementSync;
   readonly #listeners = new Set<() => void>();
-  #timer: NodeJS.Timeout | undefined;
-  #seen: unknown;
+  #stopListening: (() => void) | undefined;
 
   constructor(state: State, clock: () => number = Date.now) {
     this.#state = state;
     this.#clock = clock;
-    state.database.exec(TABLE);
+    state.database.exec(REVOCATION_TABLES);
     this.#isRevoked = state.database.prepare(IS_REVOKED);
-    this.#version = state.database.prepare('PRAGMA data_version');
   }
 
   /** @throws what SQLite throws: the caller must then refuse the credential. */
@@ -50,10 +44,10 @@ export class Revocations {
     return this.#isRevoked.get(credential, subject, seconds, seconds) !== undefined;
   }
 
-  /** On disk when it returns. A subject's later credentials are accepted again. */
-  revoke(what: Revoked): void {
+  /** Kept, and in force everywhere, when it returns. A subject's later credentials are accepted again. */
+  async revoke(what: Revoked): Promise<void> {
     const [kind, value] = rowOf(what);
-    transaction(this.#state, () => {
+    await this.#state.write(() => {
       // Not the clock's second alone: what was issued after an earlier revocation in this second bears the next one.
       const seconds = this.#firstValid('all' in what ? undefined : value);
       this.#state.database
@@ -95,35 +89,13 @@ export class Revocations {
    */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
-    if (this.#timer === undefined) {
-      this.#seen = this.#dataVersion();
-      this.#timer = setInterval(() => this.poll(), POLL_MS);
-      this.#timer.unref();
-    }
+    this.#stopListening ??= this.#state.onChange(() => this.#announce());
     return () => {
       this.#listeners.delete(listener);
       if (this.#listeners.size > 0) return;
-      clearInterval(this.#timer);
-      this.#timer = undefined;
+      this.#stopListening?.();
+      this.#stopListening = undefined;
     };
-  }
-
-  /** Looks whether another process has changed the state; the timer of `onChange` does so each second. */
-  poll(): void {
-    const now = this.#dataVersion();
-    if (now === this.#seen) return;
-    this.#seen = now;
-    this.#announce();
-  }
-
-  /** Changes with each commit of another connection; undefined where the file can't be asked. */
-  #dataVersion(): unknown {
-    try {
-      return this.#version.get()?.data_version;
-    } catch {
-      // What is open is then judged again, and where that fails too it is ended.
-      return undefined;
-    }
   }
 
   #announce(): void {

@@ -32,7 +32,9 @@ export class Sending {
     const entry = await this.#record.begin({ ...recorded, ...approval }, log);
     try {
       const reply = await leave(step);
-      for (const job of startedJobs(recorded, origin.principal, entry, reply.data)) this.#jobs.started(job);
+      for (const job of startedJobs(recorded, origin.principal, entry, reply.data)) {
+        await this.#jobs.started(job);
+      }
       await entry.end({ endpoint: reply.endpoint, data: reply.data });
       await this.#noteTask(recorded, reply);
       return reply;
@@ -41,7 +43,7 @@ export class Sending {
       throw error;
     } finally {
       // Also where it failed: a write that timed out may have been carried out.
-      if (method !== 'GET') cluster.changed();
+      if (method !== 'GET') await cluster.changed();
     }
   }
 
@@ -55,10 +57,10 @@ export class Sending {
 }
 
 /** Here alone the secret of an endpoint is added. */
-function leave({ cluster, origin, request, parameters, endpoint }: Step): Promise<ProxmoxReply> {
+function leave({ cluster, origin, request, parameters, endpoint, template }: Step): Promise<ProxmoxReply> {
   const { method, path, deadlineMs, file } = request;
   const signal = request.signal ?? origin.signal;
-  const limits = { signal, ...(deadlineMs === undefined ? {} : { deadlineMs }) };
+  const limits = { signal, template, ...(deadlineMs === undefined ? {} : { deadlineMs }) };
   if (file !== undefined) return cluster.upload({ ...uploadOf(path, parameters, file), ...limits });
   if (endpoint === undefined) return cluster.send({ method, path, parameters, ...limits });
   const whole = { ...parameters, [ENDPOINT_PARAMETER]: endpoint.whole.reveal() };

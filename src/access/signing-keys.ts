@@ -6,7 +6,7 @@ import {
   type KeyObject,
   randomBytes,
 } from 'node:crypto';
-import { type State, transaction } from './state.ts';
+import type { State } from './state.ts';
 
 export const OWN_ALGORITHMS = ['EdDSA', 'HS256'] as const;
 export type OwnAlgorithm = (typeof OWN_ALGORITHMS)[number];
@@ -24,7 +24,7 @@ export interface SigningKey {
   verifiesUntil?: number;
 }
 
-const TABLE = `CREATE TABLE IF NOT EXISTS signing_keys (
+export const SIGNING_KEY_TABLES = `CREATE TABLE IF NOT EXISTS signing_keys (
   kid TEXT PRIMARY KEY,
   algorithm TEXT NOT NULL CHECK (algorithm IN ('EdDSA', 'HS256')),
   key BLOB NOT NULL,
@@ -44,7 +44,7 @@ export class SigningKeys {
   constructor(state: State, clock: () => number = Date.now) {
     this.#state = state;
     this.#clock = clock;
-    state.database.exec(TABLE);
+    state.database.exec(SIGNING_KEY_TABLES);
     this.#byKid = state.database.prepare('SELECT * FROM signing_keys WHERE kid = ?');
   }
 
@@ -72,25 +72,26 @@ export class SigningKeys {
    *
    * @param overlapSeconds how long the one before still verifies; 0 ends all its tokens now
    */
-  rotate(algorithm: OwnAlgorithm, overlapSeconds: number): SigningKey {
+  async rotate(algorithm: OwnAlgorithm, overlapSeconds: number): Promise<SigningKey> {
     const now = this.#now();
     const kid = `pmx-${randomBytes(8).toString('hex')}`;
-    return transaction(this.#state, () => {
+    const key = newKey(algorithm);
+    await this.#state.write(() => {
       this.#state.database
         .prepare('UPDATE signing_keys SET verifies_until = ? WHERE verifies_until IS NULL')
         .run(now + overlapSeconds);
       this.#state.database
         .prepare('INSERT INTO signing_keys (kid, algorithm, key, created_at) VALUES (?, ?, ?, ?)')
-        .run(kid, algorithm, newKey(algorithm), now);
-      const made = this.find(kid);
-      if (!made) throw new Error('the key that was just stored is not there');
-      return made;
+        .run(kid, algorithm, key, now);
     });
+    const made = this.find(kid);
+    if (!made) throw new Error('the key that was just stored is not there');
+    return made;
   }
 
   /** The key in use; the first one is made when it is asked for. */
-  ensure(algorithm: OwnAlgorithm = 'EdDSA'): SigningKey {
-    return this.current() ?? this.rotate(algorithm, 0);
+  async ensure(algorithm: OwnAlgorithm = 'EdDSA'): Promise<SigningKey> {
+    return this.current() ?? (await this.rotate(algorithm, 0));
   }
 
   #keyOf(row: Record<string, unknown>): SigningKey {

@@ -11,13 +11,39 @@ const SCHEMA_VERSION = 1;
 /** How long a write waits for that of another process. Reads wait for nobody (WAL). */
 const BUSY_TIMEOUT_MS = 2000;
 
-/** What the service remembers over a restart, and shares with the commands: keys, revocations, approvals. */
+/** How long a change by another process may go unnoticed by those who listen. */
+const POLL_MS = 1000;
+
+/**
+ * What the service remembers over a restart, and shares with the commands and with other replicas: keys, revocations,
+ * approvals, jobs, runs, schedules.
+ */
 export interface State {
-  /** Each module makes its own tables with `CREATE TABLE IF NOT EXISTS`. */
+  /** To read from, and to write to within `write` alone. Each module makes its own tables with `CREATE TABLE IF NOT EXISTS`. */
   readonly database: DatabaseSync;
-  /** False where nothing is kept: no STATE_FILE was given. */
+  /** False where it ends with the process: neither STATE_FILE nor REDIS_URL was given. */
   readonly isKept: boolean;
-  close(): void;
+  /**
+   * Runs several statements as one: all of them take effect for everybody who shares the state, or none. They see what
+   * everybody else has written before.
+   *
+   * @param work synchronous, and about the database alone: where replicas contend it is run again
+   * @returns what the work returned, once that is kept
+   * @throws what the work throws; CallError INTERNAL where replicas share the state and Redis does not answer
+   */
+  write<T>(work: () => T): Promise<T>;
+  /** Waits until what others wrote before can be read here. @throws CallError as `write` does */
+  refresh(): Promise<void>;
+  /**
+   * Calls a listener after others have changed the state, within a second; it may be called where nobody has. Does not
+   * keep the process alive.
+   *
+   * @returns ends the listening
+   */
+  onChange(listener: () => void): () => void;
+  /** Whether `write` can do its work at present. */
+  isHealthy(): boolean;
+  close(): Promise<void>;
 }
 
 /**
@@ -36,13 +62,7 @@ export function openState(path: string | undefined): State {
       database.close();
       throw error;
     }
-    return {
-      database,
-      isKept: path !== undefined,
-      close: () => {
-        if (database.isOpen) database.close();
-      },
-    };
+    return new FileState(database, path !== undefined);
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw unusable(path, `can't be opened (${reasonOf(error)})`);
@@ -62,17 +82,75 @@ export function openState(path: string | undefined): State {
   }
 }
 
-/** Runs several statements as one: all of them take effect, or none. */
-export function transaction<T>({ database }: State, work: () => T): T {
-  // IMMEDIATE takes the lock now: two commands that read before they write must not both see the old rows.
-  database.exec('BEGIN IMMEDIATE');
-  try {
-    const result = work();
-    database.exec('COMMIT');
-    return result;
-  } catch (error) {
-    if (database.isTransaction) database.exec('ROLLBACK');
-    throw error;
+/** The state of one process, or of several on one machine that share STATE_FILE. */
+class FileState implements State {
+  readonly database: DatabaseSync;
+  readonly isKept: boolean;
+  readonly #listeners = new Set<() => void>();
+  #timer: NodeJS.Timeout | undefined;
+  #seen: unknown;
+
+  constructor(database: DatabaseSync, isKept: boolean) {
+    this.database = database;
+    this.isKept = isKept;
+  }
+
+  /** On disk when it is called: nothing is waited for. */
+  async write<T>(work: () => T): Promise<T> {
+    const { database } = this;
+    // IMMEDIATE takes the lock now: two commands that read before they write must not both see the old rows.
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      database.exec('COMMIT');
+      return result;
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  async refresh(): Promise<void> {
+    // A read sees what other connections have committed.
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    if (this.#timer === undefined) {
+      this.#seen = this.#dataVersion();
+      this.#timer = setInterval(() => this.#poll(), POLL_MS).unref();
+    }
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size > 0) return;
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    };
+  }
+
+  isHealthy(): boolean {
+    return this.database.isOpen;
+  }
+
+  async close(): Promise<void> {
+    if (this.database.isOpen) this.database.close();
+  }
+
+  #poll(): void {
+    const now = this.#dataVersion();
+    if (now === this.#seen) return;
+    this.#seen = now;
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Changes with each commit of another connection; undefined where the file can't be asked. */
+  #dataVersion(): unknown {
+    try {
+      return numberOf(this.database, 'data_version');
+    } catch {
+      // What is open is then judged again, and where that fails too it is ended.
+      return undefined;
+    }
   }
 }
 

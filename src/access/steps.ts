@@ -40,6 +40,8 @@ export interface Judged {
   risks: readonly Risk[];
   reasons: readonly string[];
   recorded: RecordedCall;
+  /** The path of the method without its values; known only where the call is traced. */
+  template?: string | undefined;
 }
 
 /** A request that is ready to be sent: the call itself, or a snapshot before it. */

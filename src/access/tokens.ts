@@ -1,4 +1,4 @@
-import { createHash, createSecretKey, type KeyObject, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import {
   decodeProtectedHeader,
   errors,
@@ -21,7 +21,9 @@ import {
 import type { Credentials } from './credentials.ts';
 import { RemoteKeys, type RemoteKeysOptions } from './jwks.ts';
 import { LOCAL_PRINCIPAL, type Principal } from './principal.ts';
+import { SharedKeys, sharedKey } from './shared-keys.ts';
 import type { SigningKey } from './signing-keys.ts';
+import { VerifiedTokens } from './verified-tokens.ts';
 
 /**
  * Checks a bearer token or an API key.
@@ -33,12 +35,16 @@ export type TokenVerifier = (token: string) => Promise<Principal>;
 export interface VerifierParts {
   /** Own signing keys, API keys and revocations; without them only what is configured is accepted. */
   credentials?: Credentials;
+  /** The shared secrets, where they may change; else those of the configuration stay. */
+  sharedKeys?: SharedKeys | undefined;
   logger?: Logger;
   /** Milliseconds since the epoch. */
   clock?: () => number;
   fetch?: RemoteKeysOptions['fetch'];
 }
 
+/** How long a signature that a published key had made counts without that key: it may have been withdrawn since. */
+const REMOTE_TRUST_MS = 30_000;
 /** A longer token is refused unread. */
 const MAX_TOKEN_LENGTH = 8192;
 
@@ -58,7 +64,7 @@ const ASYMMETRIC = [
 ];
 
 /** Verifies signature, expiry, audience and issuer. */
-type Check = (token: string) => Promise<{ payload: JWTPayload }>;
+type Check = (token: string) => Promise<{ payload: JWTPayload; kid?: string }>;
 
 /**
  * Makes the check of what clients show. The algorithm is pinned to the kind of key: HS256 for the shared secret,
@@ -69,6 +75,7 @@ export function createTokenVerifier(auth: AuthConfig, parts: VerifierParts = {})
   if (auth.mode === 'none') return async () => LOCAL_PRINCIPAL;
   const { credentials, clock = Date.now } = parts;
   const configured = configuredCheck(auth, parts);
+  const verified = new VerifiedTokens(clock, auth.mode === 'jwks' ? REMOTE_TRUST_MS : undefined);
 
   async function verifyJwt(jwtAuth: JwtAuth, token: string): Promise<Principal> {
     if (token.length > MAX_TOKEN_LENGTH) throw new TokenRefusedError('the token is too long');
@@ -78,12 +85,17 @@ export function createTokenVerifier(auth: AuthConfig, parts: VerifierParts = {})
     const own = kid === undefined ? undefined : fromState(() => credentials?.keys.find(kid));
     if (own && !credentials?.keys.verifies(own))
       throw new TokenRefusedError('the key of the token is retired');
+    const known = verified.find(token, own);
+    if (known !== undefined && !parts.sharedKeys?.isRetired(known)) return known;
     const check = own ? ownCheck(jwtAuth, own, clock) : configured;
     if (!check) throw new TokenRefusedError('the token is not valid');
-    const { payload } = await check(token);
+    const { payload, kid: signedWith } = await check(token);
     const issuer = own ? localIssuer(jwtAuth) : (payload.iss ?? '');
     const { groupsClaim } = jwtAuth;
-    return principalOf(payload, { token, issuer, groupsClaim, now: clock() / 1000 });
+    const claimed = principalOf(payload, { token, issuer, groupsClaim, now: clock() / 1000 });
+    const principal = own || signedWith === undefined ? claimed : { ...claimed, signedWith };
+    verified.add(token, own, principal);
+    return principal;
   }
 
   function verifyKey(shown: string): Principal {
@@ -137,7 +149,7 @@ export interface TokenRequest {
 /** Signs a token with the shared secret, or with a key of our own, for those who run no authorization server. */
 export function issueToken(signer: Secret | SigningKey, request: TokenRequest): Promise<string> {
   const now = request.issuedAt ?? Math.floor(Date.now() / 1000);
-  const { kid, algorithm, key } = 'kid' in signer ? signer : sharedKey(signer);
+  const { kid, algorithm, key } = 'kid' in signer ? signer : { algorithm: 'HS256', ...sharedKey(signer) };
   const jwt = new SignJWT({ scope: request.scope })
     .setProtectedHeader({ alg: algorithm, typ: 'JWT', kid })
     .setSubject(request.subject)
@@ -151,11 +163,14 @@ export function issueToken(signer: Secret | SigningKey, request: TokenRequest): 
 
 type JwtAuth = Exclude<AuthConfig, { mode: 'none' }>;
 
-function configuredCheck(auth: JwtAuth, { logger, clock, fetch }: VerifierParts): Check | undefined {
+function configuredCheck(
+  auth: JwtAuth,
+  { logger, clock, fetch, sharedKeys }: VerifierParts,
+): Check | undefined {
   if (auth.mode === 'own-keys') return undefined;
   if (auth.mode === 'shared-secret') {
-    const key = keyOf(auth.secret);
-    return (token) => jwtVerify(token, key, { ...required(auth, clock), algorithms: ['HS256'] });
+    const keys = sharedKeys ?? new SharedKeys(auth);
+    return (token) => keys.verify(token, { ...required(auth, clock), algorithms: ['HS256'] });
   }
   const keys = new RemoteKeys(auth.jwksUrl, {
     ...(logger ? { logger } : {}),
@@ -195,15 +210,4 @@ function reasonOf(error: unknown): string {
     return `the claim "${error.claim}" is missing or wrong`;
   if (error instanceof errors.JOSEAlgNotAllowed) return 'the algorithm of the token is not allowed';
   return 'the token is not valid';
-}
-
-function sharedKey(secret: Secret): Pick<SigningKey, 'kid' | 'algorithm' | 'key'> {
-  const key = keyOf(secret);
-  // Tells tokens of an earlier secret from those of this one. A token gives as much away to who guesses secrets.
-  const kid = `hs-${createHash('sha256').update('kid').update(key.export()).digest('hex').slice(0, 8)}`;
-  return { kid, algorithm: 'HS256', key };
-}
-
-function keyOf(secret: Secret): KeyObject {
-  return createSecretKey(Buffer.from(secret.reveal(), 'utf8'));
 }

@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 
 /** What the first line of a record names as the line before it. */
 export const GENESIS = '0'.repeat(64);
@@ -58,7 +58,7 @@ export function keyIdOf(hash: string): string | undefined {
 
 /** SHA-256 over a line's text without its hash; with a key HMAC-SHA-256, and the key's id in front. */
 export function hashOf(body: Buffer, key: AuditKey | undefined): string {
-  return key === undefined ? createHash('sha256').update(body).digest('hex') : key.mac(body);
+  return key === undefined ? hash('sha256', body, 'hex') : key.mac(body);
 }
 
 /**

@@ -44,14 +44,10 @@ function findStart(text: string): number {
 /** The index after the bracket that closes the one at `start`; brackets within strings don't count. */
 function findEnd(text: string, start: number): number {
   let depth = 0;
-  let inString = false;
   for (let index = start; index < text.length; index++) {
     const code = text.charCodeAt(index);
-    if (inString) {
-      if (code === BACKSLASH) index++;
-      else if (code === QUOTE) inString = false;
-    } else if (code === QUOTE) {
-      inString = true;
+    if (code === QUOTE) {
+      index = endOfString(text, index);
     } else if (code === 0x5b || code === 0x7b) {
       depth++;
       if (depth > DEEPEST_NESTING) {
@@ -63,6 +59,20 @@ function findEnd(text: string, start: number): number {
     }
   }
   throw new ApidocError('the API schema is cut off: its last bracket is missing');
+}
+
+/** The index of the quote that closes the string whose first quote is at `start`; the text's end where none does. */
+function endOfString(text: string, start: number): number {
+  let end = text.indexOf('"', start + 1);
+  while (end >= 0 && isEscaped(text, end)) end = text.indexOf('"', end + 1);
+  return end < 0 ? text.length : end;
+}
+
+/** Whether an odd number of backslashes stands before; the quote that opens the string ends the counting. */
+function isEscaped(text: string, index: number): boolean {
+  let first = index;
+  while (text.charCodeAt(first - 1) === BACKSLASH) first--;
+  return (index - first) % 2 === 1;
 }
 
 function parse(json: string): unknown {

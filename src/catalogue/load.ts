@@ -1,6 +1,7 @@
 import { ApidocError, extractSchema } from './apidoc.ts';
 import { loadBuiltInCatalogue } from './builtin.ts';
 import { Catalogue } from './catalogue.ts';
+import { elapsed } from './elapsed.ts';
 import { readMethods } from './schema.ts';
 import { SchemaCache } from './schema-cache.ts';
 import { SharedCatalogues } from './shared.ts';
@@ -105,8 +106,8 @@ export class CatalogueLoader {
     const now = this.#options.now();
     const { maxAgeMs = 24 * 60 * 60_000, retryAfterMs = 5 * 60_000 } = this.#options;
     if (this.#closing.signal.aborted) return false;
-    if (this.#failed?.version === version && now - this.#failed.at < retryAfterMs) return false;
-    return this.#held?.version !== version || now - this.#held.checkedAt >= maxAgeMs;
+    if (this.#failed?.version === version && elapsed(this.#failed.at, now) < retryAfterMs) return false;
+    return this.#held?.version !== version || elapsed(this.#held.checkedAt, now) >= maxAgeMs;
   }
 
   #fly(version: string): Promise<void> {

@@ -18,6 +18,39 @@ interface CompiledRule {
 }
 
 const COMPILED: readonly CompiledRule[] = RISK_RULES.map(compile);
+type CompiledParameterRule = CompiledRule & Pick<ParameterRule, 'when'>;
+
+/** What the rules say of a method before its parameters are looked at. */
+interface OfMethod {
+  risk: RiskAssessment;
+  easing: readonly CompiledParameterRule[];
+  raising: readonly CompiledParameterRule[];
+}
+
+/** More than the API has methods; paths that no catalogue knows are callers' texts and must not fill the memory. */
+const MOST_KNOWN = 2_000;
+
+/** Which rules are about a method: two hundred expressions, which are tried once for each. */
+class RulesOfMethods {
+  readonly #known = new Map<string, OfMethod>();
+
+  of(method: HttpMethod, template: string): OfMethod {
+    const key = `${method} ${template}`;
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const isAbout = (compiled: CompiledRule): boolean => applies(compiled, method, template);
+    const found = {
+      risk: assessed(method, template),
+      easing: EASING_COMPILED.filter(isAbout),
+      raising: RAISING_COMPILED.filter(isAbout),
+    };
+    if (this.#known.size >= MOST_KNOWN) this.#known.clear();
+    this.#known.set(key, found);
+    return found;
+  }
+}
+
+const KNOWN = new RulesOfMethods();
 const EASING_COMPILED = EASING.map(compileParameterRule);
 const RAISING_COMPILED = RAISING.map(compileParameterRule);
 
@@ -33,6 +66,10 @@ export function ruleFor(method: HttpMethod, template: string): RiskRule | undefi
  * @param template the path template of the catalogue, not a concrete path.
  */
 export function riskOf(method: HttpMethod, template: string): RiskAssessment {
+  return KNOWN.of(method, template).risk;
+}
+
+function assessed(method: HttpMethod, template: string): RiskAssessment {
   const rule = ruleFor(method, template);
   if (rule) return assess([...risksOf(rule)], [rule[2]]);
   if (method === 'GET') return assess(['read'], ['only reads']);
@@ -50,9 +87,10 @@ export function riskOfCall(
   template: string,
   params: Readonly<Record<string, unknown>>,
 ): RiskAssessment {
-  const eased = speaking(EASING_COMPILED, method, template, params);
-  const base = eased.length > 0 ? combine(eased) : riskOf(method, template);
-  const raised = combine(speaking(RAISING_COMPILED, method, template, params));
+  const known = KNOWN.of(method, template);
+  const eased = speaking(known.easing, params);
+  const base = eased.length > 0 ? combine(eased) : known.risk;
+  const raised = combine(speaking(known.raising, params));
   const secret = Object.keys(params).find(
     (name) => isGiven(params[name]) && isSecretParameter(template, name),
   );
@@ -81,14 +119,10 @@ function risksOf(rule: RiskRule): readonly Risk[] {
 }
 
 function speaking(
-  rules: readonly (CompiledRule & Pick<ParameterRule, 'when'>)[],
-  method: HttpMethod,
-  template: string,
+  rules: readonly CompiledParameterRule[],
   params: Readonly<Record<string, unknown>>,
 ): RiskRule[] {
-  return rules
-    .filter((compiled) => applies(compiled, method, template) && compiled.when(params))
-    .map((compiled) => compiled.rule);
+  return rules.filter((compiled) => compiled.when(params)).map((compiled) => compiled.rule);
 }
 
 function applies(compiled: CompiledRule, method: HttpMethod, template: string): boolean {

@@ -132,7 +132,7 @@ async function demoToken({ auth, stateFile }: Config, subject: string, scope: st
   const [jti, issuedAt, lifetimeSeconds] = [randomUUID(), Math.floor(Date.now() / 1000), TOKEN_SECONDS];
   const state = openState(stateFile);
   try {
-    openCredentials(state).issued.add({
+    await openCredentials(state).issued.add({
       jti,
       subject,
       scope,
@@ -140,7 +140,7 @@ async function demoToken({ auth, stateFile }: Config, subject: string, scope: st
       expiresAt: issuedAt + lifetimeSeconds,
     });
   } finally {
-    state.close();
+    await state.close();
   }
   return issueToken(secret, { subject, scope, lifetimeSeconds, audience, issuer, issuedAt, jti });
 }

@@ -13,8 +13,9 @@ export async function runAdd(options: AddOptions): Promise<void> {
   const scope = readScopes(options.scope);
   const lifetimeSeconds = readDuration('--lifetime', options.lifetime, 1);
   const subject = readSubject(options.subject);
-  await withCredentials('keys add', ({ apiKeys, revocations }) => {
-    show(apiKeys.add(subject, scope, lifetimeSeconds, revocations.firstValidSecond(subject)), options.json);
+  await withCredentials('keys add', async ({ apiKeys, revocations }) => {
+    const issuedAt = revocations.firstValidSecond(subject);
+    show(await apiKeys.add(subject, scope, lifetimeSeconds, issuedAt), options.json);
   });
 }
 
@@ -42,13 +43,13 @@ export async function runList({ json }: { json?: boolean }): Promise<void> {
 export async function runRotate(id: string, options: RotateOptions): Promise<void> {
   const lifetimeSeconds = readDuration('--lifetime', options.lifetime, 1);
   const overlapSeconds = readDuration('--overlap', options.overlap, 0);
-  await withCredentials('keys rotate', ({ apiKeys, revocations }) => {
+  await withCredentials('keys rotate', async ({ apiKeys, revocations }) => {
     const old = known({ apiKeys }, id);
     const state = apiKeys.stateOf(old, revocations);
     // A new key in place of one that was taken away would give it back.
     if (state !== 'valid')
       throw usageError(`The key ${id} is ${state}.`, 'Make another one with: proxmox-mcp keys add');
-    const made = apiKeys.rotate(
+    const made = await apiKeys.rotate(
       id,
       lifetimeSeconds,
       overlapSeconds,
@@ -61,8 +62,8 @@ export async function runRotate(id: string, options: RotateOptions): Promise<voi
 }
 
 export async function runRevoke(id: string): Promise<void> {
-  await withCredentials('keys revoke', ({ apiKeys, revocations }) => {
-    revocations.revoke({ credential: `key:${known({ apiKeys }, id).id}` });
+  await withCredentials('keys revoke', async ({ apiKeys, revocations }) => {
+    await revocations.revoke({ credential: `key:${known({ apiKeys }, id).id}` });
     printAside(`Revoked ${id}.`);
   });
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/problems.ts';
 import { Redaction } from '../observability/redaction.ts';
+import { addAlerts } from './alerts.ts';
 import { addApprovals } from './approvals.ts';
 import { addAudit } from './audit.ts';
 import { addCall } from './call.ts';
@@ -62,6 +63,7 @@ export function buildProgram(): Command {
     addKeys,
     addSecrets,
     addApprovals,
+    addAlerts,
     addAudit,
     addCall,
   ]) {

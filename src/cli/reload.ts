@@ -17,6 +17,8 @@ export interface ReloadOptions {
   logger: Logger;
   /** Called with each configuration that has come into use, and with what it changed of the clusters. */
   onApplied?: (config: Config, change: EstateChange) => void;
+  /** Called where a file or a SIGHUP asks for a reload: other replicas look at their files too. */
+  tellOthers?: (() => void) | undefined;
   /** Called on a SIGHUP that says that the terminal of the process was closed. */
   onHangUp: () => void;
 }
@@ -38,7 +40,7 @@ export class Reloading {
     this.#started = options.config;
     this.#inUse = options.config;
     this.#files = new FileWatch(options.config.files, {
-      onChange: () => this.reload(),
+      onChange: () => this.#asked(),
       onProblem: (error) =>
         options.logger.warn(
           { reason: error instanceof Error ? error.message : String(error) },
@@ -83,17 +85,22 @@ export class Reloading {
   readonly #onSignal = (): void => {
     // A service that somebody tries in a terminal has to end with it, or it keeps its port for ever.
     if (this.#hasTerminal && !hasTerminal()) this.#options.onHangUp();
-    else this.reload();
+    else this.#asked();
   };
+
+  #asked(): void {
+    this.reload();
+    if (!this.#isClosed) this.#options.tellOthers?.();
+  }
 
   #report(before: Config, next: Config, change: EstateChange): void {
     const { logger } = this.#options;
-    const settings = differences(before, next, LIVE);
+    const waiting = differences(this.#started, next, AT_START);
+    const settings = differences(before, next, LIVE).filter((name) => !waiting.includes(name));
     const isSame = [...settings, ...change.added, ...change.removed, ...change.changed].length === 0;
     if (isSame) logger.info('configuration reloaded: nothing changed');
     else logger.info({ ...change, settings }, 'configuration reloaded');
     for (const warning of next.warnings) logger.warn(warning);
-    const waiting = differences(this.#started, next, AT_START);
     if (waiting.length > 0) {
       logger.warn({ settings: waiting }, 'these settings have changed and take effect with a restart');
     }
@@ -110,6 +117,14 @@ const LIVE: Settings = {
   POLICY_FILE: (config) => JSON.stringify(config.policy),
   LOG_LEVEL: (config) => config.logLevel,
   CLUSTER_TTL_SECONDS: (config) => config.clusterTtlSeconds,
+  ALERT_STORAGE_PERCENT: ({ alerts: { storagePercent: percent } }) =>
+    `${percent.warning},${percent.critical}`,
+  ALERT_CERTIFICATE_DAYS: ({ alerts }) => alerts.certificateDays,
+  ALERT_TOKEN_DAYS: ({ alerts }) => alerts.tokenDays,
+  ALERT_BACKUP_AGE_DAYS: ({ alerts }) => alerts.backupAgeDays,
+  MCP_TLS_CERT: ({ http }) => http.tls?.fingerprint,
+  MCP_JWT_SECRET: ({ auth }) => ('secret' in auth ? auth.secret.reveal() : undefined),
+  MCP_JWT_SECRET_PREVIOUS: ({ auth }) => ('previous' in auth ? auth.previous?.reveal() : undefined),
 };
 
 /** Settings that are read once: an address is listened on, tokens are judged, a folder is in use. */
@@ -124,7 +139,8 @@ const AT_START: Settings = {
   MCP_RATE_LIMIT_PER_PRINCIPAL: ({ http }) => http.limits.perPrincipal,
   MCP_FAILED_LOGINS_PER_MINUTE: ({ http }) => http.limits.failedLogins,
   MCP_AUTH: ({ auth }) => auth.mode === 'none',
-  MCP_JWT_SECRET: ({ auth }) => ('secret' in auth ? auth.secret.reveal() : undefined),
+  MCP_JWT_SECRET: ({ auth }) => 'secret' in auth,
+  MCP_TLS_CERT: ({ http }) => http.tls !== undefined,
   MCP_JWKS_URL: ({ auth }) => ('jwksUrl' in auth ? auth.jwksUrl : undefined),
   MCP_JWT_ISSUER: ({ auth }) => ('issuer' in auth ? auth.issuer : undefined),
   MCP_JWT_AUDIENCE: ({ auth }) => ('audience' in auth ? auth.audience : undefined),
@@ -132,7 +148,12 @@ const AT_START: Settings = {
   AUDIT_FILE: ({ audit }) => audit?.path,
   AUDIT_KEY: ({ audit }) => audit?.key?.reveal(),
   AUDIT_MAX_BYTES: ({ audit }) => audit?.maxBytes,
+  ALERT_WEBHOOK_URL: ({ alerts }) => alerts.webhookUrl?.reveal(),
+  ALERT_WEBHOOK_SECRET: ({ alerts }) => alerts.webhookSecret?.reveal(),
+  ALERT_INTERVAL_SECONDS: ({ alerts }) => alerts.intervalSeconds,
   STATE_FILE: (config) => config.stateFile,
+  REDIS_URL: (config) => config.redisUrl?.reveal(),
+  MCP_REPLICA_URL: (config) => config.replicaUrl,
   CACHE_DIR: (config) => config.cacheDir,
 };
 

@@ -36,6 +36,7 @@ async function serve(): Promise<void> {
   const logger = createLogger(() => logLevel, redaction);
   for (const warning of config.warnings) logger.warn(warning);
   const service = await startService(config, logger, redaction);
+  const bus = service.core.replicas?.bus;
   const reloading = new Reloading({
     source,
     config,
@@ -43,9 +44,12 @@ async function serve(): Promise<void> {
     logger,
     onApplied: (next) => {
       logLevel = next.logLevel;
+      service.renewCertificate(next);
     },
     onHangUp: () => ending.close(),
+    tellOthers: () => void bus?.tell('reload'),
   });
+  bus?.on('reload', () => reloading.reload());
   const stop = async () => {
     logger.info('stopping: calls in flight may end');
     await reloading.close();

@@ -2,9 +2,12 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config, HttpConfig } from '../config/config.ts';
 import { formatEndpoint } from '../config/endpoint.ts';
+import { derivedReplicaUrl } from '../config/replica-url.ts';
+import { renewCertificate } from '../http/tls.ts';
 import { openAudit } from './audit-record.ts';
 import { type Core, composeApp, composeCore, redactionOf } from './compose.ts';
 import { CliError } from './failure.ts';
+import { openReplicas } from './replicas.ts';
 import { validateClusters } from './validate-clusters.ts';
 
 /** The service while it listens. */
@@ -12,6 +15,8 @@ export interface Service {
   core: Core;
   /** `http://host:port`, as a client on this machine reaches it; no trailing slash. */
   url: string;
+  /** Takes the certificate of another configuration into use; open connections go on with theirs. */
+  renewCertificate(config: Config): void;
   /** Resolves when every cluster was asked whether it answers; at once where CLUSTER_VALIDATION is false. */
   validated: Promise<void>;
   /** Stops accepting, lets calls in flight end, closes doors and clusters. Bounded to about 11 seconds. */
@@ -30,7 +35,8 @@ export async function startService(
   redaction = redactionOf(config),
 ): Promise<Service> {
   const audit = await openAudit(config.audit, logger);
-  const core = composeCore(config, { logger, redaction, audit });
+  const replicas = await openReplicas(config, logger);
+  const core = await composeCore(config, { logger, redaction, audit, replicas });
   const app = await composeApp(config, core, logger);
   try {
     await app.listen({ host: config.http.host, port: config.http.port });
@@ -38,20 +44,45 @@ export async function startService(
     await Promise.allSettled([app.close(), core.close()]);
     throw listenError(error, config.http);
   }
+  let inUse = config.http.tls;
+  await join();
   const validated = config.clusterValidation ? validateClusters(core.clusters, logger) : Promise.resolve();
   core.clusters.startProbes();
   core.jobs.follow();
   core.scheduler.start();
+  await core.alerting.start(true);
   core.clusters.onChange(({ added, changed }) => {
     const asked = new Set([...added, ...changed]);
     if (!config.clusterValidation || asked.size === 0) return;
     const list = () => core.clusters.list().filter(({ name }) => asked.has(name));
     void validateClusters({ list }, logger);
   });
-  return { core, url: urlOf(app, config.http), validated, stop };
+  return { core, url: urlOf(app, config.http), validated, stop, renewCertificate: renew };
+
+  function renew({ http: { tls } }: Config): void {
+    if (tls === undefined || tls.fingerprint === inUse?.fingerprint) return;
+    if (!renewCertificate(app.server, tls)) return;
+    inUse = tls;
+    void join();
+    const { fingerprint, expiresAt } = tls;
+    logger.info(
+      { fingerprint, expires_at: new Date(expiresAt).toISOString() },
+      'another certificate is in use',
+    );
+  }
+
+  /** Where the others reach this replica, and which certificate it shows them. */
+  async function join(): Promise<void> {
+    const { host } = config.http;
+    const scheme = inUse === undefined ? 'http' : 'https';
+    const own = derivedReplicaUrl(host, portOf(app, config.http), scheme);
+    await replicas?.registry.join(config.replicaUrl ?? own, inUse?.fingerprint);
+  }
 
   async function stop(): Promise<void> {
     await core.scheduler.close();
+    // First, so that the others send no more here, and clients begin anew elsewhere.
+    await replicas?.registry.leave();
     await app.close();
     const head = core.audit?.head();
     if (head !== undefined) logger.info({ head }, 'audit record closes');
@@ -59,11 +90,15 @@ export async function startService(
   }
 }
 
-function urlOf(app: FastifyInstance, http: HttpConfig): string {
+function portOf(app: FastifyInstance, http: HttpConfig): number {
   const address = app.server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : http.port;
+  return typeof address === 'object' && address !== null ? address.port : http.port;
+}
+
+function urlOf(app: FastifyInstance, http: HttpConfig): string {
+  const port = portOf(app, http);
   const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[http.host] ?? http.host;
-  return `http://${formatEndpoint({ host, port })}`;
+  return `http${http.tls === undefined ? '' : 's'}://${formatEndpoint({ host, port })}`;
 }
 
 function listenError(error: unknown, { host, port }: HttpConfig): unknown {

@@ -23,6 +23,7 @@ async function stdio(): Promise<void> {
     { LOCAL_PRINCIPAL },
     { Reloading },
     { openAudit },
+    { openReplicas },
     shutdown,
   ] = await Promise.all([
     import('../config/load.ts'),
@@ -32,6 +33,7 @@ async function stdio(): Promise<void> {
     import('../access/principal.ts'),
     import('./reload.ts'),
     import('./audit-record.ts'),
+    import('./replicas.ts'),
     import('./shutdown.ts'),
   ]);
   const source = { env: process.env, cwd: process.cwd(), needsAuth: false };
@@ -42,10 +44,13 @@ async function stdio(): Promise<void> {
   const logger = createLogger(() => logLevel, redaction);
   for (const warning of config.warnings) logger.warn(warning);
   const audit = await openAudit(config.audit, logger);
-  const core = composeCore(config, { logger, redaction, audit });
-  const { clusters, dispatcher, jobs, scheduler } = core;
+  const replicas = await openReplicas(config, logger);
+  const core = await composeCore(config, { logger, redaction, audit, replicas });
+  const { clusters, dispatcher, jobs, scheduler, alerting } = core;
   jobs.follow();
   scheduler.start();
+  // A process for each client: the webhook is for the service.
+  await alerting.start(false);
   const caller = { principal: LOCAL_PRINCIPAL, door: 'stdio' as const, directory: clusters };
   const door = openStdioDoor(dispatcher, caller, logger);
   const reloading = new Reloading({

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { type Credentials, openCredentials } from '../access/credentials.ts';
 import type { Revoked } from '../access/revocations.ts';
 import type { SigningKey } from '../access/signing-keys.ts';
-import { openState } from '../access/state.ts';
 import { issueToken, localIssuer } from '../access/tokens.ts';
 import type { Secret } from '../config/secret.ts';
 import { columns } from './columns.ts';
@@ -11,6 +10,7 @@ import { instant, readDuration } from './duration.ts';
 import { CliError, EXIT, usageError } from './failure.ts';
 import { print, printAside, printJson } from './output.ts';
 import { readScopes, readSubject } from './scopes.ts';
+import { withServiceState } from './state.ts';
 import type { IssueOptions, ListOptions, RevokeOptions, RotateOptions } from './token.ts';
 
 /** Issues a token; it stands alone on standard output. */
@@ -18,33 +18,43 @@ export async function runIssue(options: IssueOptions): Promise<void> {
   const scope = readScopes(options.scope);
   const lifetimeSeconds = readDuration('--lifetime', options.lifetime, 1);
   const subject = readSubject(options.subject);
-  const { auth, stateFile } = loadSettings();
-  const state = stateFile === undefined ? undefined : openState(stateFile);
-  try {
-    const credentials = state && openCredentials(state);
-    const signer = signerOf(auth, credentials, options.alg);
-    const issuedAt = credentials?.revocations.firstValidSecond(subject) ?? Math.floor(Date.now() / 1000);
-    const jti = randomUUID();
-    const token = await issueToken(signer, {
-      subject,
-      scope,
-      lifetimeSeconds,
-      audience: auth.audience,
-      issuer: localIssuer(auth) || undefined,
-      issuedAt,
-      jti,
-    });
-    const expiresAt = issuedAt + lifetimeSeconds;
-    const kid = 'kid' in signer ? { kid: signer.kid } : {};
-    credentials?.issued.add({ jti, ...kid, subject, scope, issuedAt, expiresAt });
-    const shown = { token, subject, scope, expires_at: instant(expiresAt) };
-    if (options.json) return printJson(credentials ? { ...shown, jti } : shown);
-    print(token);
-    printAside(`${scope} for ${subject}, valid until ${instant(expiresAt)}.`);
-    if (credentials) printAside(`Revoke it with: proxmox-mcp token revoke ${jti}`);
-  } finally {
-    state?.close();
-  }
+  const { auth, kept } = loadSettings();
+  const issued = await withServiceState(kept, (state) =>
+    issue(openCredentials(state), auth, { ...options, subject, scope, lifetimeSeconds }),
+  );
+  const { jti, ...shown } =
+    issued?.done ?? (await issue(undefined, auth, { ...options, subject, scope, lifetimeSeconds }));
+  const isListed = issued !== undefined;
+  if (options.json) return printJson(isListed ? { ...shown, jti } : shown);
+  print(shown.token);
+  printAside(`${scope} for ${subject}, valid until ${shown.expires_at}.`);
+  if (isListed) printAside(`Revoke it with: proxmox-mcp token revoke ${jti}`);
+}
+
+type Wanted = Pick<IssueOptions, 'alg'> & { subject: string; scope: string; lifetimeSeconds: number };
+
+/** @param credentials where it is remembered; undefined where nothing is */
+async function issue(
+  credentials: Credentials | undefined,
+  auth: JwtAuth,
+  { alg, subject, scope, lifetimeSeconds }: Wanted,
+) {
+  const signer = await signerOf(auth, credentials, alg);
+  const issuedAt = credentials?.revocations.firstValidSecond(subject) ?? Math.floor(Date.now() / 1000);
+  const jti = randomUUID();
+  const token = await issueToken(signer, {
+    subject,
+    scope,
+    lifetimeSeconds,
+    audience: auth.audience,
+    issuer: localIssuer(auth) || undefined,
+    issuedAt,
+    jti,
+  });
+  const expiresAt = issuedAt + lifetimeSeconds;
+  const kid = 'kid' in signer ? { kid: signer.kid } : {};
+  await credentials?.issued.add({ jti, ...kid, subject, scope, issuedAt, expiresAt });
+  return { token, subject, scope, expires_at: instant(expiresAt), jti };
 }
 
 /** Lists what was issued, and the keys. */
@@ -85,10 +95,10 @@ export async function runRevoke(jti: string | undefined, { subject, all }: Revok
       'See: proxmox-mcp token list',
     );
   }
-  await withCredentials('token revoke', ({ revocations, issued }) => {
+  await withCredentials('token revoke', async ({ revocations, issued }) => {
     const what = revokedOf(jti, subject);
     const known = 'subject' in what ? issued.list(what.subject).length : 0;
-    revocations.revoke(what);
+    await revocations.revoke(what);
     if ('all' in what) return printAside('Revoked every token and API key that exists now.');
     if ('subject' in what) {
       const ofThem = known === 0 ? 'None of its tokens is listed here' : `Tokens of it listed here: ${known}`;
@@ -106,9 +116,9 @@ export async function runRevoke(jti: string | undefined, { subject, all }: Revok
 /** Makes a new signing key. */
 export async function runRotate({ overlap, alg }: RotateOptions): Promise<void> {
   const overlapSeconds = readDuration('--overlap', overlap, 0);
-  await withCredentials('token rotate', ({ keys }, auth) => {
+  await withCredentials('token rotate', async ({ keys }, auth) => {
     const before = keys.current();
-    const { kid } = keys.rotate(alg, overlapSeconds);
+    const { kid } = await keys.rotate(alg, overlapSeconds);
     printAside(`New tokens are signed with the ${alg} key ${kid}.`);
     if (before) {
       const until = instant(Math.floor(Date.now() / 1000) + overlapSeconds);
@@ -126,11 +136,11 @@ function revokedOf(jti: string | undefined, subject: string | undefined): Revoke
 }
 
 /** The key of the state file in use, else the shared secret, else a first key; or what was asked for. */
-function signerOf(
+async function signerOf(
   auth: JwtAuth,
   credentials: Credentials | undefined,
   wanted: IssueOptions['alg'],
-): Secret | SigningKey {
+): Promise<Secret | SigningKey> {
   const shared = auth.mode === 'shared-secret' ? auth.secret : undefined;
   if (!credentials) {
     if (shared !== undefined && wanted !== 'EdDSA') return shared;

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Catalogue } from '../catalogue/catalogue.ts';
+import { elapsed } from '../catalogue/elapsed.ts';
 import { CatalogueLoader, type FetchText } from '../catalogue/load.ts';
 import { prepareSearch } from '../catalogue/search.ts';
 import type { SharedCatalogues } from '../catalogue/shared.ts';
@@ -67,7 +68,7 @@ export class ClusterCatalogue {
   #refresh(): void {
     const now = this.#deps.clock.now();
     if (this.#closing.signal.aborted || this.#refreshing !== undefined) return;
-    if (now - this.#refreshedAt < REFRESH_MS) return;
+    if (elapsed(this.#refreshedAt, now) < REFRESH_MS) return;
     this.#refreshedAt = now;
     this.#refreshing = this.#load()
       .catch((error: unknown) => this.#report('the API schema of the cluster could not be loaded', error))

@@ -77,8 +77,11 @@ export interface Cluster {
    * @throws CallError with this cluster's name in it.
    */
   backups(options?: InventoryOptions): Promise<Backups>;
-  /** Something here was changed by this service: the inventory that is kept no longer holds. */
-  changed(): void;
+  /**
+   * Something here was changed by this service: the inventory that is kept no longer holds, and once this resolves that
+   * of other replicas neither. Never rejects.
+   */
+  changed(): void | Promise<void>;
   /**
    * Streams a file into a storage, straight to the node that it is for. A write: it leaves once, and only the gate
    * calls it.

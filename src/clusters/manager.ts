@@ -1,9 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { loadBuiltInCatalogue } from '../catalogue/builtin.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
+import { elapsed } from '../catalogue/elapsed.ts';
 import { SharedCatalogues } from '../catalogue/shared.ts';
 import type { ClusterConfig, Config } from '../config/config.ts';
 import { Secret } from '../config/secret.ts';
+import type { ClusterState } from '../observability/service-state.ts';
 import type { Clock } from '../proxmox/breaker.ts';
 import { CallError } from '../proxmox/errors.ts';
 import { CacheFolder } from './cache-folder.ts';
@@ -137,6 +139,11 @@ export class ClusterManager implements Estate {
     return () => this.#listeners.delete(listener);
   }
 
+  /** What is known of every cluster without asking. */
+  states(): ClusterState[] {
+    return [...this.#slots.values()].map(({ cluster }) => cluster.state());
+  }
+
   /** Keeps the health of every cluster up to date from now on, also of those that come later; `close` ends it. */
   startProbes(): void {
     this.#isProbing = true;
@@ -185,7 +192,7 @@ export class ClusterManager implements Estate {
     const slot = this.#slots.get(name);
     if (slot === undefined) return undefined;
     const ttlMs = (this.#config.clusterTtlSeconds ?? DEFAULT_TTL_SECONDS) * 1000;
-    if (this.#clock.now() - slot.builtAt < ttlMs) return slot.cluster;
+    if (elapsed(slot.builtAt, this.#clock.now()) < ttlMs) return slot.cluster;
     this.#retire(name);
     return this.#open(slot.cluster.config);
   }

@@ -16,7 +16,14 @@ const PERMISSIONS_MS = 10_000;
 export async function probeHealth(engine: Engine, clock: Clock): Promise<ClusterHealth> {
   const startedAt = clock.now();
   try {
-    const call = { method: 'GET', path: VERSION_PATH, parameters: {}, deadlineMs: HEALTH_MS } as const;
+    const template = VERSION_PATH.toString();
+    const call = {
+      method: 'GET',
+      path: VERSION_PATH,
+      template,
+      parameters: {},
+      deadlineMs: HEALTH_MS,
+    } as const;
     const { data } = await engine.send(call);
     return healthFrom(data, clock.now() - startedAt, clock);
   } catch (thrown) {
@@ -48,7 +55,14 @@ export function unhealthy(
  * @throws CallError
  */
 export async function askPermissions(engine: Engine, cluster: string): Promise<EffectivePermissions> {
-  const call = { method: 'GET', path: PERMISSIONS_PATH, parameters: {}, deadlineMs: PERMISSIONS_MS } as const;
+  const template = PERMISSIONS_PATH.toString();
+  const call = {
+    method: 'GET',
+    path: PERMISSIONS_PATH,
+    template,
+    parameters: {},
+    deadlineMs: PERMISSIONS_MS,
+  } as const;
   const { data } = await engine.send(call);
   if (isObject(data) && Object.values(data).every(isObject)) return data as EffectivePermissions;
   throw new CallError('UPSTREAM_ERROR', 'The answer to /access/permissions is not a map of paths.', {

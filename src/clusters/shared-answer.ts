@@ -1,3 +1,4 @@
+import { elapsed } from '../catalogue/elapsed.ts';
 import type { Clock } from '../proxmox/breaker.ts';
 import { abortable } from '../proxmox/deadline.ts';
 
@@ -36,10 +37,14 @@ export class SharedAnswer<T> {
    */
   async get(signal?: AbortSignal, fresh = false): Promise<T> {
     signal?.throwIfAborted();
-    if (!fresh && this.#last !== undefined && this.#clock.now() - this.#last.at < this.#freshMs())
-      return this.#last.answer;
+    if (!fresh && this.#last !== undefined && this.isFresh()) return this.#last.answer;
     const answer = this.#question(fresh ? this.#begun + 1 : this.#least);
     return signal === undefined ? answer : abortable(answer, signal);
+  }
+
+  /** Whether an answer is kept that `get` would give. */
+  isFresh(): boolean {
+    return this.#last !== undefined && elapsed(this.#last.at, this.#clock.now()) < this.#freshMs();
   }
 
   /** The answer that is kept, however old. */
@@ -47,9 +52,9 @@ export class SharedAnswer<T> {
     return this.#last?.answer;
   }
 
-  /** Keeps an answer that was found in another way. */
-  set(answer: T): void {
-    this.#last = { answer, at: this.#clock.now() };
+  /** Keeps an answer that was found in another way. @param ageMs how old it is already */
+  set(answer: T, ageMs = 0): void {
+    this.#last = { answer, at: this.#clock.now() - ageMs };
   }
 
   /** Drops the answer that is kept; a question under way goes on. */

@@ -3,9 +3,11 @@ import { loadBuiltInCatalogue } from '../catalogue/builtin.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { SharedCatalogues } from '../catalogue/shared.ts';
 import type { ClusterConfig } from '../config/config.ts';
+import type { ClusterState } from '../observability/service-state.ts';
 import type { ProxmoxCall, ProxmoxReply } from '../proxmox/call.ts';
 import { Engine, type EngineDeps } from '../proxmox/engine.ts';
 import { CallError } from '../proxmox/errors.ts';
+import type { SharedAnswers } from '../replicas/shared-answers.ts';
 import { CacheFolder } from './cache-folder.ts';
 import type { Cluster } from './cluster.ts';
 import { ClusterCatalogue } from './cluster-catalogue.ts';
@@ -14,6 +16,7 @@ import { InventoryCache } from './inventory-cache.ts';
 import { Leases } from './leases.ts';
 import { askPermissions, probeHealth, unhealthy } from './probes.ts';
 import { SharedAnswer } from './shared-answer.ts';
+import { stateOf } from './state-of.ts';
 
 export interface ClusterDeps extends EngineDeps {
   logger: Logger;
@@ -23,12 +26,16 @@ export interface ClusterDeps extends EngineDeps {
   builtIn?: () => Catalogue;
   /** One catalogue for all clusters with the same schema. */
   catalogues?: SharedCatalogues;
+  /** What replicas share of the clusters' answers; absent where there is one replica. */
+  sharedAnswers?: SharedAnswers | undefined;
 }
 
 /** A cluster as its owner holds it. */
 export interface OwnedCluster extends Cluster {
   /** Asks every endpoint again and again whether it answers, until the cluster is retired or closed. */
   startProbes(): void;
+  /** What is known of it without asking, for who watches the service. */
+  state(): ClusterState;
 }
 
 const HEALTH_FRESH_MS = 10_000;
@@ -80,8 +87,10 @@ export function createCluster(config: ClusterConfig, deps: ClusterDeps): OwnedCl
     cluster: name,
     send,
     permissions: () => permissions.get(),
+    shared: deps.sharedAnswers?.of(sightOf(config)),
     clock,
     logger,
+    observer: deps.observer,
   });
   const leases = new Leases();
   const close = async () => {
@@ -109,5 +118,14 @@ export function createCluster(config: ClusterConfig, deps: ClusterDeps): OwnedCl
     },
     close,
     startProbes: () => probes.start(),
+    state: () => stateOf(name, engine, inventory.asOf),
   };
+}
+
+/** Two replicas with the same of it get the same answers: the cluster, and as whom it is asked. */
+function sightOf({ name, endpoints, credentials }: ClusterConfig): string {
+  const { kind, user } = credentials;
+  const tokenId = kind === 'token' ? credentials.tokenId : '';
+  const hosts = endpoints.map(({ host, port }) => [host, port]);
+  return JSON.stringify(['resources', name, hosts, kind, user, tokenId]);
 }

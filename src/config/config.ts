@@ -11,6 +11,8 @@ export interface Config {
   /** MCP_TOOLSETS: which tools are offered beside those that always are. */
   toolsets: ReadonlySet<Toolset>;
   logLevel: LogLevel;
+  /** Absent where nothing is traced. */
+  tracing?: TracingConfig;
   /**
    * CACHE_DIR: absolute path of the folder for what can be fetched anew, such as API schemas; made on first use.
    * Absent where the user has no home: nothing is then kept over a restart.
@@ -21,6 +23,10 @@ export interface Config {
    * outlives the process.
    */
   stateFile?: string;
+  /** REDIS_URL: what several replicas share; absent where there is one. */
+  redisUrl?: Secret;
+  /** MCP_REPLICA_URL: where the other replicas reach this one, without a trailing slash; else it is where it listens. */
+  replicaUrl?: string;
   /** POLICY_FILE: absolute path. Without one the scopes of a token alone say what it allows. */
   policyFile?: string;
   /** What stands in it, checked. */
@@ -34,6 +40,8 @@ export interface Config {
   clusterTtlSeconds: number;
   /** CLUSTER_VALIDATION: whether the start asks every cluster whether it answers. */
   clusterValidation: boolean;
+  /** What is watched, and who is told of it. */
+  alerts: AlertConfig;
   /** Absolute path of the clusters.json that describes the clusters; absent where variables do. */
   clustersFile?: string;
   /** Absolute paths of every file that was read, or would be if it were there: a change of one is a new configuration. */
@@ -58,6 +66,48 @@ export interface HttpConfig {
   /** MCP_TRUSTED_PROXIES: addresses and networks whose X-Forwarded-For says where a request comes from. */
   trustedProxies: string[];
   limits: RateLimits;
+  /** MCP_TLS_CERT and MCP_TLS_KEY: with them the service speaks https itself. */
+  tls?: TlsConfig;
+  /** Who may read `/metrics`; absent where nobody may. */
+  metrics?: MetricsConfig;
+}
+
+/** A certificate and its key, which were found to belong together. */
+export interface TlsConfig {
+  /** PEM: the certificate, then those of the authorities between it and the root. */
+  cert: string;
+  key: Secret;
+  /** SHA-256 of the certificate, upper-case hex pairs joined by colons. */
+  fingerprint: string;
+  /** Epoch milliseconds. */
+  expiresAt: number;
+}
+
+/** MCP_METRICS and MCP_METRICS_TOKEN. */
+export interface MetricsConfig {
+  /** What a scrape has to show; without one, whoever reaches the port may read. */
+  token?: Secret;
+}
+
+/** Where traces go: the standard OTEL_… variables. */
+export interface TracingConfig {
+  /** The whole address for traces. */
+  url: string;
+  headers?: Readonly<Record<string, Secret>>;
+  serviceName: string;
+  sampler: TracingSampler;
+}
+
+export interface TracingSampler {
+  kind:
+    | 'always_on'
+    | 'always_off'
+    | 'traceidratio'
+    | 'parentbased_always_on'
+    | 'parentbased_always_off'
+    | 'parentbased_traceidratio';
+  /** 0 to 1; counts for those of a ratio. */
+  ratio: number;
 }
 
 /** Requests a minute; 0 is without a limit. */
@@ -79,10 +129,34 @@ export interface AuditConfig {
   maxBytes?: number;
 }
 
+/** When something is worth an alert, and where alerts go. */
+export interface AlertConfig {
+  /** ALERT_WEBHOOK_URL: where alerts are sent; it may hold a secret. */
+  webhookUrl?: Secret;
+  /** ALERT_WEBHOOK_SECRET: signs what is sent, 32 bytes or more. */
+  webhookSecret?: Secret;
+  /** ALERT_INTERVAL_SECONDS: between two looks at a cluster; 0 where nothing is watched. */
+  intervalSeconds: number;
+  /** ALERT_STORAGE_PERCENT: use of a storage from which it is a warning, and critical. */
+  storagePercent: { warning: number; critical: number };
+  /** ALERT_CERTIFICATE_DAYS: how long before its end a certificate is spoken of. */
+  certificateDays: number;
+  /** ALERT_TOKEN_DAYS: the same of API tokens, and of credentials that were issued here. */
+  tokenDays: number;
+  /** ALERT_BACKUP_AGE_DAYS: how old a guest's newest backup may be; 0 where that is not looked at. */
+  backupAgeDays: number;
+}
+
 /** How clients prove who they are. All but `none` also take what the state file knows: own tokens and API keys. */
 export type AuthConfig =
   | { mode: 'none' }
-  | ({ mode: 'shared-secret'; secret: Secret; issuer?: string } & ClaimConfig)
+  | ({
+      mode: 'shared-secret';
+      secret: Secret;
+      /** MCP_JWT_SECRET_PREVIOUS: tokens that it signed are still accepted. */
+      previous?: Secret;
+      issuer?: string;
+    } & ClaimConfig)
   | ({ mode: 'jwks'; jwksUrl: string; issuer: string } & ClaimConfig)
   /** Neither of the two is configured: own tokens and API keys alone. */
   | ({ mode: 'own-keys'; issuer?: string } & ClaimConfig);

@@ -66,6 +66,10 @@ const SETTINGS: Readonly<Record<string, (config: Config) => string | undefined>>
   MCP_RATE_LIMIT_PER_ADDRESS: ({ http }) => String(http.limits.perAddress),
   MCP_RATE_LIMIT_PER_PRINCIPAL: ({ http }) => String(http.limits.perPrincipal),
   MCP_FAILED_LOGINS_PER_MINUTE: ({ http }) => String(http.limits.failedLogins),
+  MCP_METRICS: ({ http: { metrics } }) => {
+    if (metrics === undefined) return 'off';
+    return metrics.token === undefined ? 'open' : 'token';
+  },
   MCP_READ_ONLY: ({ readOnly }) => String(readOnly),
   MCP_TOOLSETS: ({ toolsets }) => [...toolsets].join(', '),
   LOG_LEVEL: ({ logLevel }) => logLevel,
@@ -73,15 +77,25 @@ const SETTINGS: Readonly<Record<string, (config: Config) => string | undefined>>
   STATE_FILE: ({ stateFile }) => stateFile,
   CLUSTER_TTL_SECONDS: ({ clusterTtlSeconds }) => String(clusterTtlSeconds),
   CLUSTER_VALIDATION: ({ clusterValidation }) => String(clusterValidation),
+  ALERT_INTERVAL_SECONDS: ({ alerts }) => String(alerts.intervalSeconds),
+  ALERT_STORAGE_PERCENT: ({ alerts: { storagePercent: percent } }) =>
+    `${percent.warning},${percent.critical}`,
+  ALERT_CERTIFICATE_DAYS: ({ alerts }) => String(alerts.certificateDays),
+  ALERT_TOKEN_DAYS: ({ alerts }) => String(alerts.tokenDays),
+  ALERT_BACKUP_AGE_DAYS: ({ alerts }) => String(alerts.backupAgeDays),
 };
 const DEFAULTS: Readonly<Record<string, string>> = {
   MCP_AUTH: 'jwt',
   MCP_JWT_AUDIENCE: 'proxmox-mcp',
   MCP_JWT_GROUPS_CLAIM: 'groups',
   CLUSTERS_FILE: 'clusters.json',
+  OTEL_SERVICE_NAME: 'proxmox-mcp',
+  OTEL_TRACES_SAMPLER: 'parentbased_always_on',
+  OTEL_TRACES_SAMPLER_ARG: '1',
+  OTEL_SDK_DISABLED: 'false',
 };
-/** Beside those that were asked for as secrets: settings of authentication may be unread. */
-const SECRET_NAME = /SECRET|PASSWORD|TOKEN|_KEY$/;
+/** Beside those that were asked for as secrets: settings of authentication may be unread. A certificate is long. */
+const SECRET_NAME = /SECRET|PASSWORD|TOKEN|_KEY$|TLS_CERT$/;
 const URL_WITH_USER = /:\/\/[^/\s]*@/;
 
 function setting(name: string, config: Config, environment: Environment): EffectiveValue {

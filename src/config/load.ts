@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
+import { readAlerts } from './alerts.ts';
 import { readCacheDir } from './cache-dir.ts';
 import { environmentHasClusters } from './cluster-variables.ts';
 import { readEnvironmentClusters } from './clusters-env.ts';
@@ -7,9 +8,13 @@ import { readClustersFile } from './clusters-file.ts';
 import type { AuthConfig, Config } from './config.ts';
 import type { ClusterSet } from './described.ts';
 import { Environment, type EnvironmentVariables } from './environment.ts';
+import { readTracing } from './observability.ts';
 import { readPolicyFile, readPolicyPath } from './policy-file.ts';
 import { ConfigError, type ConfigProblem } from './problems.ts';
+import { readRedisUrl } from './redis-url.ts';
+import { readReplicaUrl } from './replica-url.ts';
 import { readAudit, readAuth, readHttp, readLogLevel, readStateFile } from './service.ts';
+import { readTls } from './tls.ts';
 import { readToolsetsSetting } from './toolsets.ts';
 import { type UnknownSetting, unknownSettings } from './unknown.ts';
 
@@ -85,22 +90,32 @@ function readService(
   warnings: string[],
 ): Omit<Config, 'clusters' | 'defaultCluster' | 'clustersFile' | 'files' | 'warnings' | 'policy'> {
   const http = readHttp(environment, warnings);
+  // `token` and `stdio` serve no https, and their user may not read the key.
+  const tls = needsAuth === false ? undefined : readTls(environment, warnings);
   const cacheDir = readCacheDir(environment, cwd);
   const stateFile = readStateFile(environment, cwd);
   const audit = readAudit(environment, cwd);
   const policyFile = readPolicyPath(environment, cwd);
+  const redisUrl = readRedisUrl(environment);
+  // Without doors there is nothing that another replica could reach.
+  const replicaUrl = needsAuth === false ? undefined : readReplicaUrl(environment, http);
+  const tracing = readTracing(environment);
   return {
-    http,
+    http: { ...http, ...(tls === undefined ? {} : { tls }) },
     auth: needsAuth === false ? { mode: 'none' } : readAuth(environment, http.host),
     readOnly: environment.boolean('MCP_READ_ONLY') ?? false,
     toolsets: readToolsetsSetting(environment),
     logLevel: readLogLevel(environment),
     clusterTtlSeconds: readTtl(environment),
     clusterValidation: environment.boolean('CLUSTER_VALIDATION') ?? true,
+    alerts: readAlerts(environment),
     ...(cacheDir === undefined ? {} : { cacheDir }),
     ...(stateFile === undefined ? {} : { stateFile }),
     ...(audit === undefined ? {} : { audit }),
     ...(policyFile === undefined ? {} : { policyFile }),
+    ...(redisUrl === undefined ? {} : { redisUrl }),
+    ...(replicaUrl === undefined ? {} : { replicaUrl }),
+    ...(tracing === undefined ? {} : { tracing }),
   };
 }
 
@@ -135,16 +150,26 @@ export function loadAuth(options: LoadOptions): AuthConfig {
 }
 
 /**
- * As `loadAuth`, with the file that remembers what was issued.
+ * As `loadAuth`, with the file, or the Redis, that remembers what was issued.
  *
  * @throws ConfigError as `loadConfig` does.
  */
-export function loadCredentialSettings({ env, cwd }: LoadOptions): Pick<Config, 'auth' | 'stateFile'> {
+export function loadCredentialSettings({
+  env,
+  cwd,
+}: LoadOptions): Pick<Config, 'auth' | 'stateFile' | 'redisUrl'> {
   const problems: ConfigProblem[] = [];
   const environment = new Environment(env, cwd, problems);
   const auth = readAuth(environment, readHttp(environment, []).host);
   const stateFile = readStateFile(environment, cwd);
-  if (problems.length === 0) return { auth, ...(stateFile === undefined ? {} : { stateFile }) };
+  const redisUrl = readRedisUrl(environment);
+  if (problems.length === 0) {
+    return {
+      auth,
+      ...(stateFile === undefined ? {} : { stateFile }),
+      ...(redisUrl === undefined ? {} : { redisUrl }),
+    };
+  }
   const unknown = unknownSettings(environment, serviceSettings());
   throw new ConfigError([...problems, ...nearMisses(unknown, false)]);
 }

@@ -10,6 +10,7 @@ import {
 } from './config.ts';
 import type { Environment } from './environment.ts';
 import { readLimits, readTrustedProxies } from './limits.ts';
+import { readMetrics } from './observability.ts';
 
 const MIN_SECRET_BYTES = 32;
 const LEAST_AUDIT_BYTES = 64 * 1024;
@@ -35,9 +36,11 @@ export function readHttp(environment: Environment, warnings: string[]): HttpConf
       'MCP_HOST is not a loopback address, but only localhost is an allowed Host: set MCP_PUBLIC_URL or MCP_ALLOWED_HOSTS',
     );
   }
+  const metrics = readMetrics(environment, { isLoopback: isLoopback(host) }, warnings);
   return {
     host,
     port: readPort(environment),
+    ...(metrics === undefined ? {} : { metrics }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
     allowedHosts: explicitHosts ?? [
       ...LOCAL_HOSTS,
@@ -50,8 +53,8 @@ export function readHttp(environment: Environment, warnings: string[]): HttpConf
 }
 
 /**
- * The authentication settings: MCP_AUTH, MCP_JWT_SECRET or MCP_JWKS_URL, MCP_JWT_ISSUER, MCP_JWT_AUDIENCE,
- * MCP_JWT_GROUPS_CLAIM. Where there is neither secret nor key set, STATE_FILE has to be there.
+ * The authentication settings: MCP_AUTH, MCP_JWT_SECRET (and MCP_JWT_SECRET_PREVIOUS) or MCP_JWKS_URL, MCP_JWT_ISSUER, MCP_JWT_AUDIENCE,
+ * MCP_JWT_GROUPS_CLAIM. Where there is neither secret nor key set, STATE_FILE or REDIS_URL has to be there.
  *
  * @param host the address that the service binds to: `none` is for loopback alone
  */
@@ -80,6 +83,7 @@ export function readLogLevel(environment: Environment): LogLevel {
 /** Undefined where it is wrong; the problem that was recorded then keeps the configuration from being used. */
 function readJwt(environment: Environment): AuthConfig | undefined {
   const secret = environment.secret('MCP_JWT_SECRET');
+  const previous = environment.secret('MCP_JWT_SECRET_PREVIOUS');
   const jwksUrl = environment.text('MCP_JWKS_URL');
   const issuer = environment.text('MCP_JWT_ISSUER');
   const common = {
@@ -95,11 +99,21 @@ function readJwt(environment: Environment): AuthConfig | undefined {
     if (Buffer.byteLength(secret.reveal()) < MIN_SECRET_BYTES) {
       environment.problem('MCP_JWT_SECRET', `is shorter than ${MIN_SECRET_BYTES} bytes; ${MAKE_A_SECRET}`);
     }
-    return { mode: 'shared-secret', secret, ...named, ...common };
+    if (previous !== undefined && Buffer.byteLength(previous.reveal()) < MIN_SECRET_BYTES) {
+      environment.problem('MCP_JWT_SECRET_PREVIOUS', `is shorter than ${MIN_SECRET_BYTES} bytes`);
+    }
+    return {
+      mode: 'shared-secret',
+      secret,
+      ...(previous === undefined ? {} : { previous }),
+      ...named,
+      ...common,
+    };
   }
   if (jwksUrl !== undefined) return readJwks(environment, jwksUrl, issuer, common);
   if (environment.has('MCP_JWT_SECRET') || environment.has('MCP_JWKS_URL')) return undefined;
-  if (environment.has('STATE_FILE')) return { mode: 'own-keys', ...named, ...common };
+  if (environment.has('STATE_FILE') || environment.has('REDIS_URL'))
+    return { mode: 'own-keys', ...named, ...common };
   environment.problem(
     'MCP_JWT_SECRET',
     `is missing: clients need a token. ${environment.hasDotEnv ? '' : NO_DOT_ENV}Set it (${MAKE_A_SECRET}), or ` +
@@ -210,7 +224,7 @@ function parseUrl(text: string): URL | undefined {
   return URL.canParse(text) ? new URL(text) : undefined;
 }
 
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   const bare = host.replace(/^\[|\]$/g, '').toLowerCase();
   return bare === 'localhost' || bare === '::1' || (isIPv4(bare) && bare.startsWith('127.'));
 }

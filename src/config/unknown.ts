@@ -19,7 +19,8 @@ export interface UnknownSetting {
  */
 const ELSEWHERE = /^(?:MCP_TOKEN|MCP_APPROVER_TOKEN|MCP_BIND|PROXMOX_MCP_.*)$/;
 /** PROXMOX_CLUSTER_<name>_… is checked where the clusters are known; CLUSTER_… may be of other programs. */
-const OURS = /^(?:MCP_|PROXMOX(?!_CLUSTER_)_|CLUSTER_(?:TTL|VALID)|CLUSTERS_FI|POLIC(?:Y|IES)_FI)/i;
+const OURS =
+  /^(?:MCP_|PROXMOX(?!_CLUSTER_)_|CLUSTER_(?:TTL|VALID)|CLUSTERS_FI|POLIC(?:Y|IES)_FI|ALERT_(?:WEB|INT|STOR|CERT|TOK|BACK))/i;
 /** What other programs for Proxmox VE call these settings; the port stands behind the host here. */
 const ELSEWHERE_CALLED: Readonly<Record<string, string>> = {
   PROXMOX_USER: 'PROXMOX_USERNAME',

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { shownCredential } from './plugins/shown-credential.ts';
 
@@ -10,6 +10,8 @@ const MOST = 10_000;
  */
 export class KnownCredentials {
   readonly #digests = new Set<string>();
+  /** Of requests under way, each of which is asked about twice. */
+  readonly #ofRequests = new WeakMap<FastifyRequest, string>();
   readonly #most: number;
 
   constructor(most = MOST) {
@@ -21,13 +23,13 @@ export class KnownCredentials {
   }
 
   has(request: FastifyRequest): boolean {
-    const digest = digestOf(request);
+    const digest = this.#digestOf(request);
     return digest !== undefined && this.#digests.has(digest);
   }
 
   /** Beyond the bound the one that was used longest ago is forgotten. */
   add(request: FastifyRequest): void {
-    const digest = digestOf(request);
+    const digest = this.#digestOf(request);
     if (digest === undefined) return;
     this.#digests.delete(digest);
     this.#digests.add(digest);
@@ -39,12 +41,17 @@ export class KnownCredentials {
   }
 
   forget(request: FastifyRequest): void {
-    const digest = digestOf(request);
+    const digest = this.#digestOf(request);
     if (digest !== undefined) this.#digests.delete(digest);
   }
-}
 
-function digestOf({ raw }: FastifyRequest): string | undefined {
-  const shown = shownCredential(raw);
-  return shown.kind === 'credential' ? createHash('sha256').update(shown.text).digest('base64') : undefined;
+  #digestOf(request: FastifyRequest): string | undefined {
+    const known = this.#ofRequests.get(request);
+    if (known !== undefined) return known;
+    const shown = shownCredential(request.raw);
+    if (shown.kind !== 'credential') return undefined;
+    const digest = hash('sha256', shown.text, 'base64');
+    this.#ofRequests.set(request, digest);
+    return digest;
+  }
 }

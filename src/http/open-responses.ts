@@ -5,6 +5,12 @@ import type { AppParts } from './parts.ts';
 
 const EXPIRY_POLL_MS = 1000;
 
+/** What is open now. */
+export interface OpenResponses {
+  /** Streams on which the service speaks first, by door. */
+  streams(): Readonly<Record<string, number>>;
+}
+
 /**
  * Ends what a credential has opened once it no longer counts. Every request is checked when it comes; a stream may
  * stay open for days after that. A credential that was revoked loses everything, calls under way included, and its
@@ -13,8 +19,8 @@ const EXPIRY_POLL_MS = 1000;
  */
 export function openResponses(
   app: FastifyInstance,
-  { revocations, dispatcher, streamable, sse, logger }: AppParts,
-): void {
+  { revocations, sharedKeys, dispatcher, streamable, sse, logger }: AppParts,
+): OpenResponses {
   const open = new Set<FastifyRequest>();
   const responses = new WeakMap<FastifyRequest, { destroy(): unknown }>();
 
@@ -33,7 +39,7 @@ export function openResponses(
 
   function isRevoked(principal: Principal): boolean {
     try {
-      return revocations.isRevoked(principal);
+      return sharedKeys?.isRetired(principal) || revocations.isRevoked(principal);
     } catch (error) {
       logger.error({ err: error }, 'revocations can not be read: what is open is ended');
       return true;
@@ -46,11 +52,12 @@ export function openResponses(
     }
   }
 
-  const stopListening = revocations.onChange(() => {
+  const endRevoked = () => {
     end((_request, principal) => isRevoked(principal));
     dispatcher.cancelWhere(isRevoked);
     for (const door of [streamable, sse]) door.closeWhere(isRevoked);
-  });
+  };
+  const stopListening = [revocations.onChange(endRevoked), sharedKeys?.onChange(endRevoked)];
   const timer = setInterval(() => {
     const now = Date.now() / 1000;
     end((request, { expiresAt }) => expiresAt !== undefined && expiresAt <= now && isStream(request));
@@ -58,8 +65,19 @@ export function openResponses(
   timer.unref();
   app.addHook('onClose', async () => {
     clearInterval(timer);
-    stopListening();
+    for (const stop of stopListening) stop?.();
   });
+  return {
+    streams() {
+      const counts = { 'streamable-http': 0, stateless: 0, sse: 0 };
+      for (const request of open) {
+        if (!isStream(request)) continue;
+        if (request.method === 'POST') counts.stateless++;
+        else counts[request.routeOptions.url === '/sse' ? 'sse' : 'streamable-http']++;
+      }
+      return counts;
+    },
+  };
 }
 
 function isStream({ method, body }: FastifyRequest): boolean {

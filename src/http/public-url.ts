@@ -3,7 +3,9 @@ import type { HttpConfig } from '../config/config.ts';
 
 /** Where the service is seen from outside, without a trailing slash: MCP_PUBLIC_URL, else as this client reached it. */
 export function publicUrl(http: HttpConfig, request: FastifyRequest): string {
-  return http.publicUrl ?? `http://${request.headers.host ?? request.hostname}`;
+  return (
+    http.publicUrl ?? `http${http.tls === undefined ? '' : 's'}://${request.headers.host ?? request.hostname}`
+  );
 }
 
 /** The address of the RFC 9728 metadata for `/mcp`, which challenges carry. */

@@ -14,7 +14,8 @@ export function takeOver<R extends FastifyRequest>(
   const { principal } = request;
   if (!principal) throw new Error('a door was opened without a principal');
   for (const [name, value] of Object.entries(reply.getHeaders())) {
-    if (value !== undefined) reply.raw.setHeader(name, value);
+    // Most are there already, and each is checked anew when it is set.
+    if (value !== undefined && !reply.raw.hasHeader(name)) reply.raw.setHeader(name, value);
   }
   reply.hijack();
   return { request: request.raw, response: reply.raw, body: request.body, principal, directory };

@@ -23,6 +23,8 @@ export const CAPABILITIES = {
   prompts: {},
   completions: {},
 };
+/** Of servers whose conversation lasts: they tell of alerts. Revision 2026-07-28 has no stream for log messages. */
+export const LASTING_CAPABILITIES = { ...CAPABILITIES, logging: {} };
 
 /** What clients are given beside tools; knows no SDK. */
 export class BesideTools {

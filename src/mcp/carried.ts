@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Principal } from '../access/principal.ts';
 import type { ClusterDirectory } from '../clusters/cluster.ts';
@@ -47,5 +47,5 @@ export function carried(auth: CarriedAuth | undefined, door: Caller['door']): Ca
 
 /** How the record names a session: so that whoever reads it can tell sessions apart, and enter none. */
 function sessionName(id: string): string {
-  return createHash('sha256').update(id).digest('hex').slice(0, 12);
+  return hash('sha256', id, 'hex').slice(0, 12);
 }

@@ -96,11 +96,11 @@ export class Completions {
     if (keptMs === undefined) return this.#valuesOf(name, place);
     const key = JSON.stringify([name, place.cluster, this.#callers.of(place.caller)]);
     const kept = this.#kept.get(key);
-    if (kept !== undefined && kept.until > Date.now()) return kept.values;
+    if (kept !== undefined && kept.until > performance.now()) return kept.values;
     // Those who ask meanwhile wait for the same, so it does not end with the one who asked first.
     const values = this.#valuesOf(name, { ...place, signal: new AbortController().signal });
     if (this.#kept.size >= MOST_KEPT) this.#kept.clear();
-    this.#kept.set(key, { until: Date.now() + keptMs, values });
+    this.#kept.set(key, { until: performance.now() + keptMs, values });
     // What could not be asked now is asked the next time.
     values.catch(() => this.#kept.delete(key));
     return values;

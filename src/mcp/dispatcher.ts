@@ -2,16 +2,20 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { AskPerson } from '../access/approvals/approvals.ts';
 import type { StandingApproval } from '../access/approving.ts';
-import { CallRate } from '../access/call-rate.ts';
+import { type CallCounter, CallRate } from '../access/call-rate.ts';
 import type { GatedCluster } from '../access/gate.ts';
 import type { Principal } from '../access/principal.ts';
 import type { ClusterDirectory, Selection, Target } from '../clusters/cluster.ts';
 import type { Toolset } from '../config/toolsets.ts';
+import { type Observer, UNOBSERVED } from '../observability/observer.ts';
 import { Redaction } from '../observability/redaction.ts';
+import { currentRequest, inRequest } from '../observability/request-context.ts';
+import { remoteSpan, type Span, type SpanOptions, type Tracing } from '../observability/tracing.ts';
 import { CallError, toCallError } from '../proxmox/errors.ts';
 import { visible } from '../proxmox/text.ts';
 import type { Progress, Tool, ToolContext } from '../tools/define.ts';
 import type { ToolListing } from '../tools/registry.ts';
+import { AlertNews } from './alert-news.ts';
 import { prepare } from './arguments.ts';
 import { BesideTools } from './beside-tools.ts';
 import { Deadline } from './deadline.ts';
@@ -51,6 +55,8 @@ export interface CallOptions {
    * news to the log, and takes nothing from the calls per minute; how often that happens is bounded elsewhere.
    */
   isRoutine?: boolean;
+  /** `_meta.traceparent` of the request, unread (SEP-414). */
+  traceparent?: unknown;
 }
 
 /** A tool's answer in MCP's form, without a type of either SDK. */
@@ -67,6 +73,10 @@ export interface DispatcherOptions extends OfferedToolsOptions {
   redaction?: Redaction | undefined;
   /** Gives each call its id; injected so that tests can name them. */
   newId: () => string;
+  /** Counts calls; nobody does where absent. */
+  observer?: Observer | undefined;
+  /** Traces calls; absent where it is off. */
+  tracing?: Tracing | undefined;
   /** Epoch milliseconds. */
   clock?: () => number;
   /** The limit of a call whose tool names none, in seconds. */
@@ -75,7 +85,8 @@ export interface DispatcherOptions extends OfferedToolsOptions {
   callLimits?: CallLimits;
   /** What the policy lets a principal do; read anew for each call. */
   limitsOf?: (principal: Principal) => { callsPerMinute?: number | undefined };
-  callRate?: CallRate;
+  /** Where several replicas serve, the one that they share. */
+  callRate?: CallCounter | undefined;
   /** Between two looks at a resource that somebody has subscribed to. */
   watchPauseMs?: number;
   /** Signs what a client brings back with a person's answer; one for all processes that serve the same clients. */
@@ -116,6 +127,10 @@ export class Dispatcher {
     tools: this.#offered.all(directory),
     clusters: directory.list().map(({ name }) => name),
   }));
+  /** Who is told when an alert comes, gets worse and ends. */
+  readonly alertNews = new AlertNews(({ principal, readOnly, directory }) =>
+    this.#options.gate.alerts(directory.list(), { principal, readOnly, tool: 'list_alerts' }),
+  );
   /** Resources, prompts and completions; they reach the clusters through this. */
   readonly beside: BesideTools;
   readonly stateKey: Uint8Array;
@@ -123,10 +138,12 @@ export class Dispatcher {
   /** Ends a call whose caller is no longer let in. */
   readonly #endings = new Map<AbortController, Principal>();
   readonly #redaction: Redaction;
-  readonly #rate: CallRate;
+  readonly #rate: CallCounter;
+  readonly #observer: Observer;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#observer = options.observer ?? UNOBSERVED;
     this.beside = new BesideTools(this, options.watchPauseMs);
     this.stateKey = options.stateKey ?? randomBytes(32);
     this.#redaction = options.redaction ?? new Redaction();
@@ -142,31 +159,98 @@ export class Dispatcher {
 
   /** @throws UnknownToolError */
   async callTool(name: string, args: unknown, caller: Caller, options: CallOptions): Promise<ToolResult> {
-    const tool = this.#offered.find(name, caller);
+    const tool = this.#found(name, caller);
+    const outer = currentRequest();
+    // What is looked at again and again belongs neither to the request that asked for it first, nor to its trace.
+    const requestId = (options.isRoutine ? undefined : outer?.requestId) ?? this.#options.newId();
+    const span = options.isRoutine ? undefined : this.#spanOf(tool, caller, options, outer?.span);
+    return inRequest({ requestId, span }, () => this.#call(tool, args, caller, options));
+  }
+
+  async #call(tool: Tool, args: unknown, caller: Caller, options: CallOptions): Promise<ToolResult> {
     const startedAt = this.#now();
+    const measure = this.#measure(tool, caller, options);
     const { principal } = caller;
     const state = this.#begin(tool, caller, options.isRoutine ? { level: 'error' } : {});
     const { log } = state;
     const ending = new AbortController();
     this.#endings.set(ending, principal);
-    const signal = AbortSignal.any([options.signal, ending.signal]);
+    // Of its own, because AbortSignal.any costs as much as the rest of a call's book-keeping.
+    const { signal } = ending;
+    const follow = (): void => ending.abort(options.signal.reason);
+    if (options.signal.aborted) follow();
+    else options.signal.addEventListener('abort', follow, { once: true });
     try {
       if (!options.isRoutine) {
-        this.#rate.take(principal.id, this.#options.limitsOf?.(principal).callsPerMinute);
+        // Nothing is waited for where this process alone counts.
+        const counted = this.#rate.take(principal.id, this.#options.limitsOf?.(principal).callsPerMinute);
+        if (counted !== undefined) await counted;
       }
       const result = await this.#running.run(principal.id, (enter) =>
         this.#run(tool, args, caller, { ...options, signal, enter }, state),
       );
       log.info({ outcome: 'ok', duration_ms: this.#now() - startedAt }, 'tool call');
+      measure('ok', state, result);
       return result;
     } catch (thrown) {
       const error = toCallError(thrown);
       const cause = error.code === 'INTERNAL' ? thrown : undefined;
       log.warn({ outcome: error.code, duration_ms: this.#now() - startedAt, err: cause }, 'tool call');
-      return failureOf(error, state.cluster, this.#redaction);
+      const failure = failureOf(error, state.cluster, this.#redaction);
+      measure(error.code, state, failure);
+      return failure;
     } finally {
+      options.signal.removeEventListener('abort', follow);
       this.#endings.delete(ending);
     }
+  }
+
+  /** @throws UnknownToolError; the name is the caller's text, and counted without it */
+  #found(name: string, caller: Caller): Tool {
+    try {
+      return this.#offered.find(name, caller);
+    } catch (error) {
+      this.#observer.unknownTool(caller.door);
+      throw error;
+    }
+  }
+
+  /** Measures a call from now on; what it gives is called once, at its end. */
+  #measure({ name: tool }: Tool, { door }: Caller, { isRoutine = false }: CallOptions) {
+    const startedAt = performance.now();
+    const span = currentRequest()?.span;
+    return (outcome: string, { cluster }: CallState, { content }: ToolResult): void => {
+      span?.set({ 'proxmox.cluster': cluster });
+      span?.end(outcome === 'ok' ? undefined : outcome);
+      if (isRoutine) return;
+      let characters = 0;
+      for (const { text } of content) characters += text.length;
+      const seconds = (performance.now() - startedAt) / 1000;
+      this.#observer.toolCalled({ tool, cluster, door, outcome, seconds, characters });
+    };
+  }
+
+  /**
+   * Begins the span of a call: within that of its HTTP request, unless the client names another trace in `_meta`, as
+   * the conventions of OpenTelemetry for MCP have it. A call without a request begins a trace.
+   */
+  #spanOf({ name: tool }: Tool, { door }: Caller, { traceparent }: CallOptions, outer: Span | undefined) {
+    const { tracing } = this.#options;
+    if (tracing === undefined) return undefined;
+    const name = `tools/call ${tool}`;
+    const options: SpanOptions = {
+      kind: 'server',
+      attributes: { 'mcp.method.name': 'tools/call', 'gen_ai.tool.name': tool, 'proxmox.door': door },
+    };
+    const parent = remoteSpan(traceparent);
+    if (outer === undefined) return tracing.begin(name, { ...options, parent });
+    if (parent === undefined || parent.traceId === outer.traceId) return outer.begin(name, options);
+    return tracing.begin(name, { ...options, parent, linked: outer });
+  }
+
+  /** How many calls are under way. */
+  get callsRunning(): number {
+    return this.#running.size;
   }
 
   /** Whether a caller is shown this tool. */
@@ -208,7 +292,7 @@ export class Dispatcher {
   }
 
   #begin(tool: Tool, { principal: { subject }, door }: Caller, logging: { level?: string }): CallState {
-    const requestId = this.#options.newId();
+    const requestId = currentRequest()?.requestId ?? this.#options.newId();
     const about = { request_id: requestId, subject, tool: tool.name, door };
     return { requestId, tool, log: this.#options.logger.child(about, logging), cluster: undefined };
   }
@@ -302,6 +386,7 @@ export class Dispatcher {
       },
       defaultCluster: () => directory.defaultCluster,
       jobs: (filter) => gate.jobs(directory.list(), origin).list(filter),
+      alerts: () => gate.alerts(directory.list(), origin),
       tenants: () => gate.tenants(principal),
       runs: () => gate.runs(principal),
       schedules: () => gate.schedules(origin),

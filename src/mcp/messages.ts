@@ -21,6 +21,7 @@ const LONGEST_ID = 256;
 export function factsOf(body: unknown): BodyFacts {
   const facts: BodyFacts = { initialize: false, requestIds: [], cancelledIds: [] };
   const messages = Array.isArray(body) ? body : [body];
+  if (messages.length === 0) return { ...facts, refusal: 'a batch is empty' };
   if (messages.length > MOST_MESSAGES) {
     return { ...facts, refusal: `a batch may hold ${MOST_MESSAGES} messages` };
   }

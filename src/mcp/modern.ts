@@ -11,7 +11,7 @@ import {
   type ServerContext,
 } from '@modelcontextprotocol/server';
 import type { AskPerson } from '../access/approvals/approvals.ts';
-import { CAPABILITIES } from './beside-tools.ts';
+import { CAPABILITIES, LASTING_CAPABILITIES } from './beside-tools.ts';
 import type { Caller, CallOptions, Dispatcher } from './dispatcher.ts';
 import {
   answerOf,
@@ -29,12 +29,12 @@ import { UnknownToolError } from './offered-tools.ts';
 import type { SessionWatches } from './session-watches.ts';
 
 /** What a client brings back with a person's answer: which plan the question was about. */
-interface AskedState {
+export interface AskedState {
   plan: number;
 }
 
 /** The name of the question in `inputRequests`. */
-const QUESTION = 'approval';
+export const QUESTION = 'approval';
 
 interface ModernOptions {
   /** For what opens a conversation: working them out for each request would be in vain. */
@@ -56,7 +56,7 @@ export function createModernServer(
     bind: () => caller.principal.id,
   });
   const server = new Server(IDENTITY, {
-    capabilities: CAPABILITIES,
+    capabilities: watches === undefined ? CAPABILITIES : LASTING_CAPABILITIES,
     ...(withInstructions ? { instructions: dispatcher.beside.instructions(caller) } : {}),
     requestState: { verify: codec.verify },
   });
@@ -66,8 +66,9 @@ export function createModernServer(
     const { signal } = context.mcpReq;
     const envelope: Readonly<Record<string, unknown>> | undefined = context.mcpReq.envelope;
     const progress = progressOf(context);
+    const traceparent = context.mcpReq._meta?.traceparent;
     const call = (ask: AskPerson | undefined) =>
-      dispatcher.callTool(params.name, params.arguments, caller, { signal, progress, ask });
+      dispatcher.callTool(params.name, params.arguments, caller, { signal, progress, ask, traceparent });
     const isModern = envelope?.[PROTOCOL_VERSION_META_KEY] !== undefined;
     const capabilities = isModern ? envelope[CLIENT_CAPABILITIES_META_KEY] : server.getClientCapabilities();
     try {

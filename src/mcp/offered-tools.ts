@@ -19,6 +19,23 @@ interface Listings {
   tools: readonly ToolListing[];
 }
 
+interface Views {
+  /** By the principal as its credential was read: who comes with another one is another object. */
+  readonly byPrincipal: WeakMap<Principal, View>;
+  /** By the names that are in it. */
+  readonly byNames: Map<string, readonly ToolListing[]>;
+}
+
+/** What a principal saw, and under which rules: they are other objects after a reload. */
+interface View {
+  rules: object;
+  toolsets: ReadonlySet<Toolset> | undefined;
+  tools: readonly ToolListing[];
+}
+
+/** Combinations of tools that are kept: clients choose toolsets by a header, and must not fill the memory with them. */
+const MOST_VIEWS = 64;
+
 /** The JSON-RPC error of a call to a tool that does not exist (MCP, "Tools", error handling). */
 export class UnknownToolError extends Error {
   override readonly name = 'UnknownToolError';
@@ -29,15 +46,33 @@ export class OfferedTools {
   readonly #options: OfferedToolsOptions;
   readonly #byName: ReadonlyMap<string, Tool>;
   readonly #listings = new WeakMap<ClusterDirectory, Listings>();
+  /** What was seen of a list of all tools. */
+  readonly #views = new WeakMap<readonly ToolListing[], Views>();
 
   constructor(options: OfferedToolsOptions) {
     this.#options = options;
     this.#byName = new Map(options.tools.map((tool) => [tool.name, tool]));
   }
 
-  /** The tools as this caller sees them: those that are of no use to the principal are not among them. */
+  /**
+   * The tools as this caller sees them: those that are of no use to the principal are not among them. The same array for
+   * all who see the same, so that what is made of it can be kept.
+   */
   list(caller: Omit<Caller, 'door'>): readonly ToolListing[] {
-    return this.all(caller.directory).filter(({ name }) => this.offers(name, caller));
+    const all = this.all(caller.directory);
+    const views = this.#views.get(all) ?? { byPrincipal: new WeakMap(), byNames: new Map() };
+    this.#views.set(all, views);
+    const { rules } = this.#options.gate;
+    const toolsets = this.#options.toolsets?.();
+    const seen = views.byPrincipal.get(caller.principal);
+    const isHeld = seen?.rules === rules && seen.toolsets === toolsets && caller.toolsets === undefined;
+    if (isHeld) return seen.tools;
+    const visible = all.filter(({ name }) => this.offers(name, caller));
+    const names = visible.map(({ name }) => name).join();
+    const tools = views.byNames.get(names) ?? visible;
+    if (views.byNames.size < MOST_VIEWS) views.byNames.set(names, tools);
+    if (caller.toolsets === undefined) views.byPrincipal.set(caller.principal, { rules, toolsets, tools });
+    return tools;
   }
 
   /** All tools for a set of clusters; made once per revision of the configuration. */

@@ -34,6 +34,15 @@ const clusters: ResourceKind = {
   essence: ({ clusters: rows }) => ({ clusters: picked(rows, ['name', 'default', 'reachable', 'version']) }),
 };
 
+const alerts: ResourceKind = {
+  name: 'alerts',
+  title: 'Alerts',
+  description: 'What this server found wrong by watching the clusters, and what to do.',
+  template: 'proxmox://alerts',
+  readers: [{ tool: 'list_alerts', args: () => ({ limit: 500 }) }],
+  essence: ({ alerts: rows, total }) => ({ total, alerts: picked(rows, ['id', 'severity']) }),
+};
+
 const cluster: ResourceKind = {
   name: 'cluster',
   title: 'Cluster',
@@ -124,8 +133,16 @@ const task: ResourceKind = {
   essence: ({ total }) => ({ total }),
 };
 
-/** In the order in which clients see them. `clusters` comes first: a cluster of that name has its nodes, and no more. */
-export const RESOURCE_KINDS: readonly ResourceKind[] = [clusters, cluster, node, guest, storage, task];
+/** In the order in which clients see them. Names come before variables: a cluster called `clusters` has its nodes, and no more. */
+export const RESOURCE_KINDS: readonly ResourceKind[] = [
+  clusters,
+  alerts,
+  cluster,
+  node,
+  guest,
+  storage,
+  task,
+];
 
 /** The kind that a URI is of, and what is in its places; undefined for what is none of ours. */
 export function kindOf(uri: string): { kind: ResourceKind; values: ResourceValues } | undefined {

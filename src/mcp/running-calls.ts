@@ -57,6 +57,11 @@ export class RunningCalls {
     this.#limits = limits;
   }
 
+  /** How many are under way. */
+  get size(): number {
+    return this.#work.size;
+  }
+
   /**
    * Counts the work until it ends.
    *

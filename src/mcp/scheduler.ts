@@ -45,6 +45,7 @@ export class Scheduler {
   readonly #running = new Map<Promise<void>, Running>();
   readonly #closing = new AbortController();
   #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -64,24 +65,32 @@ export class Scheduler {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#closing.abort();
+    await this.#looking;
     await Promise.allSettled(this.#running.keys());
   }
 
   #tick(): void {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
+  }
+
+  async #look(): Promise<void> {
     const { book, logger } = this.#options;
     try {
       this.#endRevoked();
-      if (this.#running.size > 0) book.store.renew(this.#holder, this.#now() + LEASE_MS);
+      if (this.#running.size > 0) await book.store.renew(this.#holder, this.#now() + LEASE_MS);
       while (this.#running.size < MOST_AT_ONCE) {
         const now = this.#now();
-        const schedule = book.store.claim(this.#holder, now, now + LEASE_MS);
+        const schedule = await book.store.claim(this.#holder, now, now + LEASE_MS);
         if (schedule === undefined) return;
+        if (this.#closing.signal.aborted) return await book.store.release(schedule, this.#holder);
         const ending = new AbortController();
         const run = this.#run(schedule, ending.signal).finally(() => this.#running.delete(run));
         this.#running.set(run, { schedule, ending });
       }
     } catch (error) {
-      // A state file that is locked for a while: the next tick looks again.
+      // A state that is locked or out of reach for a while: the next tick looks again.
       logger.error({ err: error }, 'what is due could not be looked up');
     }
   }
@@ -98,11 +107,11 @@ export class Scheduler {
     const { name, timing, dueAt } = schedule;
     try {
       const { failure, isRunning } = await this.#called(schedule, ended);
-      if (this.#closing.signal.aborted) return book.store.release(schedule, this.#holder);
-      if (failure !== undefined) book.ended(schedule, { isOk: false, text: failure });
+      if (this.#closing.signal.aborted) return await book.store.release(schedule, this.#holder);
+      if (failure !== undefined) await book.ended(schedule, { isOk: false, text: failure });
       const now = this.#now();
       const next = isRunning ? now + CONTINUED_MS : nextDue(timing, dueAt, now);
-      book.store.release(schedule, this.#holder, next);
+      await book.store.release(schedule, this.#holder, next);
     } catch (error) {
       logger.error({ err: error, schedule: name }, 'how a scheduled call ended could not be kept');
     }

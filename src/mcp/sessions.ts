@@ -42,7 +42,7 @@ export class SessionStore<Transport> {
   readonly #clock: () => number;
   readonly #sweeper: NodeJS.Timeout;
 
-  constructor(limits: SessionLimits, clock: () => number = Date.now) {
+  constructor(limits: SessionLimits, clock: () => number = () => performance.now()) {
     this.#limits = limits;
     this.#clock = clock;
     this.#sweeper = setInterval(() => this.sweep(), Math.min(limits.idleMs, 60_000));

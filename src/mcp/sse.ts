@@ -1,12 +1,15 @@
 import type { ServerResponse } from 'node:http';
+import type { AuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js';
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import type { Principal } from '../access/principal.ts';
 import { carried, carry } from './carried.ts';
+import { callOf } from './direct-session.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { answer, type DoorRequest, refuseSession } from './door.ts';
-import { announceLists, createLegacyServer } from './legacy.ts';
+import { announceAlert, announceLists, createLegacySession, type LegacySession } from './legacy.ts';
 import { answeredId, factsOf, refusalOf, rpcError, withoutNullArguments } from './messages.ts';
-import { DEFAULT_LIMITS, hasGone, type SessionLimits, SessionStore } from './sessions.ts';
+import { isPlainJson, type PlainRequest, plainRequestOf } from './plain-requests.ts';
+import { DEFAULT_LIMITS, hasGone, type Session, type SessionLimits, SessionStore } from './sessions.ts';
 
 export interface SseDoorOptions {
   dispatcher: Dispatcher;
@@ -17,10 +20,18 @@ export interface SseDoorOptions {
   keepAliveMs?: number;
 }
 
+/** What leads to a session: the SDK's transport, and the short way past it. */
+interface SessionTransport {
+  sdk: SSEServerTransport;
+  own: LegacySession;
+  /** Ends calls that were begun on the short way. */
+  running: Map<string | number, AbortController>;
+}
+
 /** The deprecated HTTP+SSE transport (revision 2024-11-05), which Gemini CLI and others still use. */
 export class SseDoor {
   readonly #options: SseDoorOptions;
-  readonly #sessions: SessionStore<SSEServerTransport>;
+  readonly #sessions: SessionStore<SessionTransport>;
 
   constructor(options: SseDoorOptions) {
     this.#options = options;
@@ -43,27 +54,38 @@ export class SseDoor {
     response.setHeader('x-accel-buffering', 'no');
     const transport = new SSEServerTransport(messagesPath, response);
     const { auth } = carry(request, principal, directory);
-    const server = createLegacyServer(dispatcher, carried(auth, 'sse'));
+    const opener = carried(auth, 'sse');
+    const own = createLegacySession(dispatcher, opener);
+    const { server } = own;
+    const running: SessionTransport['running'] = new Map();
     const session = this.#sessions.add({
       id: transport.sessionId,
       principalId: principal.id,
       openedBy: principal,
       directory,
-      transport,
-      close: () => server.close(),
+      transport: { sdk: transport, own, running },
+      close: async () => {
+        for (const ending of running.values()) ending.abort(new Error('Connection closed'));
+        await server.close();
+      },
       forgotten: dispatcher.listChanges.subscribe(directory, {
         changed: (lists) => announceLists(server, lists),
         gone: () => void this.#sessions.retire(transport.sessionId),
       }),
     });
     this.#sessions.hold(session, response);
+    const deaf = dispatcher.alertNews.subscribe(opener, (message) =>
+      announceAlert(server, message, session.id),
+    );
     const keepAlive = setInterval(
       () => keepsReading(response) && response.write(': keep-alive\n\n'),
       keepAliveMs,
     );
     keepAlive.unref();
     response.once('close', () => {
+      for (const ending of running.values()) ending.abort(new Error('Connection closed'));
       clearInterval(keepAlive);
+      deaf();
       this.#sessions.remove(session.id);
     });
     // The v1 SDK's own class does not satisfy its Transport type under exactOptionalPropertyTypes.
@@ -88,10 +110,34 @@ export class SseDoor {
     if (refusal) return answer(response, 400, refusal);
     session.inFlight.take(facts.requestIds, response);
     session.inFlight.cancelled(facts.cancelledIds);
+    for (const id of facts.cancelledIds) session.transport.running.get(id)?.abort();
     const authorized = carry(request, principal, directory, session.id);
-    await session.transport.handlePostMessage(authorized, response, withoutNullArguments(body)).catch(() => {
+    withoutNullArguments(body);
+    const plain = isPlainJson(request) ? plainRequestOf(body) : undefined;
+    if (plain !== undefined) return await this.#serve(plain, session, response, authorized.auth);
+    await session.transport.sdk.handlePostMessage(authorized, response, body).catch(() => {
       if (!response.headersSent) answer(response, 400, rpcError(-32600, 'Invalid Request.'));
     });
+  }
+
+  /** Answers without the SDK's transport, which checks each message against four schemas and makes an URL of its address. */
+  async #serve(
+    plain: PlainRequest,
+    { transport: { sdk, own, running } }: Session<SessionTransport>,
+    response: ServerResponse,
+    authInfo: AuthInfo,
+  ): Promise<void> {
+    response.writeHead(202).end('Accepted');
+    const { id } = plain;
+    if (plain.method === 'tools/list') {
+      return await sdk.send({ result: { tools: [...own.listTools({ authInfo })] }, jsonrpc: '2.0', id });
+    }
+    const ending = new AbortController();
+    running.set(id, ending);
+    const message = await callOf(plain, own, { authInfo, signal: ending.signal });
+    if (running.get(id) === ending) running.delete(id);
+    if (!ending.signal.aborted)
+      await sdk.send(message as Parameters<typeof sdk.send>[0]).catch(() => undefined);
   }
 
   /** Ends the sessions that were opened by such a principal. */

@@ -13,6 +13,8 @@ export function openStdioDoor(
 ): { close(): Promise<void> } {
   // The SDK asks for a server to probe with and may drop it for another one.
   const servers = new Set<Server>();
+  /** Those of the legacy era: revision 2026-07-28 knows no messages beside a request. */
+  const initialized = new WeakSet<Server>();
   const tell = (send: (server: Server) => Promise<void>): void => {
     for (const server of servers) send(server).catch(() => undefined);
   };
@@ -20,6 +22,7 @@ export function openStdioDoor(
   const create = (): Server => {
     const server = createModernServer(dispatcher, caller, { withInstructions: true, watches });
     servers.add(server);
+    server.oninitialized = () => initialized.add(server);
     server.onclose = () => servers.delete(server);
     return server;
   };
@@ -29,6 +32,11 @@ export function openStdioDoor(
       if (resources) tell((server) => server.sendResourceListChanged());
     },
     gone: () => undefined,
+  });
+  const deaf = dispatcher.alertNews.subscribe(caller, (message) => {
+    tell(async (server) => {
+      if (initialized.has(server)) await server.sendLoggingMessage(message);
+    });
   });
   const listens = new StdioListens({
     begin: (uri) => {
@@ -46,6 +54,7 @@ export function openStdioDoor(
   return {
     close: async () => {
       unsubscribe();
+      deaf();
       watches.close();
       await door.close();
     },

@@ -1,13 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type NodeMcpRequestHandler, toNodeHandler } from '@modelcontextprotocol/node';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
-import { createMcpHandler, isLegacyRequest } from '@modelcontextprotocol/server';
+import { createMcpHandler, isLegacyRequest, SERVER_INFO_META_KEY } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
 import type { Principal } from '../access/principal.ts';
+import type { AlertMessage } from './alert-news.ts';
 import { carried, carry } from './carried.ts';
+import { DirectSession } from './direct-session.ts';
+import { DirectStateless } from './direct-stateless.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { answer, type DoorRequest, refuseSession } from './door.ts';
-import { announceLists, createLegacyServer } from './legacy.ts';
+import { IDENTITY } from './identity.ts';
+import { announceAlert, announceLists, createLegacyServer, createLegacySession } from './legacy.ts';
+import { ListBytes } from './list-bytes.ts';
 import {
   answeredId,
   type BodyFacts,
@@ -17,7 +22,8 @@ import {
   withoutNullArguments,
 } from './messages.ts';
 import { createModernServer } from './modern.ts';
-import { DEFAULT_LIMITS, type Session, type SessionLimits, SessionStore } from './sessions.ts';
+import type { PlainRequest } from './plain-requests.ts';
+import { DEFAULT_LIMITS, hasGone, type Session, type SessionLimits, SessionStore } from './sessions.ts';
 import { isListen, Subscriptions } from './subscriptions.ts';
 
 export interface StreamableDoorOptions {
@@ -27,10 +33,35 @@ export interface StreamableDoorOptions {
   limits?: SessionLimits;
   /** A POST that has not been answered after this long is ended. */
   postDeadlineMs?: number;
+  /** What speaks the protocol behind this door; ours where absent. Conformance tests give servers with more features. */
+  servers?: DoorServers;
 }
 
-type LegacySession = Session<StreamableHTTPServerTransport>;
+/** Makes the server of a session, and that of a request of revision 2026-07-28. */
+export interface DoorServers {
+  legacy: typeof createLegacyServer;
+  modern: typeof createModernServer;
+}
 
+const SERVERS: DoorServers = { legacy: createLegacyServer, modern: createModernServer };
+
+type OpenSession = Session<SessionTransport>;
+
+/** What leads to a session: the SDK's transport, and where the server is ours the short way past it. */
+interface SessionTransport {
+  sdk: StreamableHTTPServerTransport;
+  /** Tells the client of an alert, where it holds a stream. */
+  tell(message: AlertMessage): void;
+  direct?: DirectSession | undefined;
+}
+
+/** What the SDK adds to the result of a list. */
+const MODERN_RESULT = {
+  resultType: 'complete',
+  ttlMs: 0,
+  cacheScope: 'private',
+  _meta: { [SERVER_INFO_META_KEY]: IDENTITY },
+};
 const POST_DEADLINE_MS = 15 * 60_000;
 
 /**
@@ -39,18 +70,23 @@ const POST_DEADLINE_MS = 15 * 60_000;
  */
 export class StreamableHttpDoor {
   readonly #options: StreamableDoorOptions;
-  readonly #sessions: SessionStore<StreamableHTTPServerTransport>;
+  readonly #sessions: SessionStore<SessionTransport>;
   readonly #modern;
   readonly #serveModern: NodeMcpRequestHandler;
   readonly #subscriptions: Subscriptions;
+  readonly #servers: DoorServers;
+  readonly #lists = new ListBytes(MODERN_RESULT);
+  readonly #direct: DirectStateless;
 
   constructor(options: StreamableDoorOptions) {
     this.#options = options;
+    this.#servers = options.servers ?? SERVERS;
+    this.#direct = new DirectStateless(options.dispatcher, this.#lists, MODERN_RESULT);
     this.#sessions = new SessionStore(options.limits ?? DEFAULT_LIMITS);
     this.#subscriptions = new Subscriptions(options);
     this.#modern = createMcpHandler(
       ({ authInfo, requestInfo }) =>
-        createModernServer(options.dispatcher, carried(authInfo, 'stateless'), {
+        this.#servers.modern(options.dispatcher, carried(authInfo, 'stateless'), {
           // The SDK has held this header against the body.
           withInstructions: requestInfo?.headers.get('mcp-method') === 'server/discover',
         }),
@@ -70,11 +106,18 @@ export class StreamableHttpDoor {
 
   async post(exchange: DoorRequest): Promise<void> {
     const { request, response, body } = exchange;
+    const plain = this.#plainStateless(exchange);
+    if (plain !== undefined) {
+      this.#endAfterDeadline(response);
+      return await this.#direct.serve(plain, exchange);
+    }
     const isSubscription = isListen(body);
     if (!isSubscription) this.#endAfterDeadline(response);
     const facts = factsOf(body);
     // Clients keep sending the id of a session that a restart has ended; `initialize` starts anew all the same.
-    if (facts.initialize && !facts.refusal) return await this.#open(exchange);
+    // In a request of revision 2026-07-28 it is a method that there is not.
+    const isOpening = facts.initialize && !facts.refusal && (await isLegacyRequest(probe(request), body));
+    if (isOpening) return await this.#open(exchange);
     if (request.headers['mcp-session-id'] !== undefined) return await this.#continue(exchange, facts);
     if (await isLegacyRequest(probe(request), body)) {
       return answer(
@@ -91,15 +134,21 @@ export class StreamableHttpDoor {
   async get(exchange: DoorRequest): Promise<void> {
     const session = this.#find(exchange);
     if (!session) return;
-    this.#sessions.hold(session, exchange.response);
-    await session.transport.handleRequest(exchange.request, exchange.response);
+    const { request, response, principal, directory } = exchange;
+    this.#sessions.hold(session, response);
+    if (!hasGone(response)) {
+      // Whoever opens the stream reads what is told on it, whoever opened the session.
+      const reader = carried(carry(request, principal, directory).auth, 'streamable-http');
+      response.once('close', this.#options.dispatcher.alertNews.subscribe(reader, session.transport.tell));
+    }
+    await session.transport.sdk.handleRequest(request, response);
   }
 
   async delete(exchange: DoorRequest): Promise<void> {
     const session = this.#find(exchange);
     if (!session) return;
     // The transport removes the session by `onsessionclosed`; a DELETE that it refuses leaves it as it is.
-    await session.transport.handleRequest(exchange.request, exchange.response);
+    await session.transport.sdk.handleRequest(exchange.request, exchange.response);
   }
 
   /** Ends the sessions that were opened by such a principal. */
@@ -108,6 +157,7 @@ export class StreamableHttpDoor {
   }
 
   async close(): Promise<void> {
+    this.#direct.close();
     await Promise.allSettled([this.#sessions.closeAll(), this.#subscriptions.close(), this.#modern.close()]);
   }
 
@@ -117,26 +167,48 @@ export class StreamableHttpDoor {
     }
     const { dispatcher, newId } = this.#options;
     const authorized = carry(request, principal, directory);
-    const server = createLegacyServer(dispatcher, carried(authorized.auth, 'streamable-http'));
+    const opener = carried(authorized.auth, 'streamable-http');
+    const own = this.#options.servers === undefined ? createLegacySession(dispatcher, opener) : undefined;
+    const server = own?.server ?? this.#servers.legacy(dispatcher, opener);
+    let opened: OpenSession | undefined;
     const transport = new StreamableHTTPServerTransport({
       sessionIdGenerator: newId,
       onsessioninitialized: (id) => {
-        const session = this.#sessions.add({
+        const session: OpenSession = this.#sessions.add({
           id,
           principalId: principal.id,
           openedBy: principal,
           directory,
-          transport,
-          close: () => server.close(),
+          transport: {
+            sdk: transport,
+            tell: (message) => announceAlert(server, message, id),
+            direct:
+              own &&
+              new DirectSession({
+                id,
+                session: own,
+                transport,
+                lists: this.#lists,
+                answered: (requestId) => session.inFlight.answered(requestId),
+              }),
+          },
+          close: async () => {
+            session.transport.direct?.close();
+            await server.close();
+          },
           forgotten: dispatcher.listChanges.subscribe(directory, {
             changed: (lists) => announceLists(server, lists),
             gone: () => void this.#sessions.retire(id),
           }),
         });
+        opened = session;
         this.#sessions.hold(session, response);
         watchAnswers(session);
       },
-      onsessionclosed: (id) => this.#sessions.remove(id),
+      onsessionclosed: (id) => {
+        this.#sessions.remove(id);
+        opened?.transport.direct?.close();
+      },
     });
     // The v1 SDK's own class does not satisfy its Transport type under exactOptionalPropertyTypes.
     await server.connect(transport as Parameters<typeof server.connect>[0]);
@@ -151,19 +223,32 @@ export class StreamableHttpDoor {
     if (refusal) return answer(response, 400, refusal);
     session.inFlight.take(facts.requestIds, response);
     this.#sessions.hold(session, response);
+    const { direct } = session.transport;
+    if (facts.cancelledIds.length > 0) direct?.cancel(facts.cancelledIds);
     // The SDK cancels while it handles the body, and may wait for the rest of a batch long after that.
     if (facts.cancelledIds.length > 0) setImmediate(() => session.inFlight.cancelled(facts.cancelledIds));
     const authorized = carry(request, principal, directory, session.id);
-    await session.transport.handleRequest(authorized, response, withoutNullArguments(body));
+    withoutNullArguments(body);
+    const plain = direct?.takes(exchange);
+    if (direct !== undefined && plain !== undefined) return direct.serve(plain, exchange, authorized.auth);
+    await session.transport.sdk.handleRequest(authorized, response, body);
   }
 
-  async #serveStateless({ request, response, body, principal, directory }: DoorRequest): Promise<void> {
+  #plainStateless(exchange: DoorRequest): PlainRequest | undefined {
+    if (this.#options.servers !== undefined || exchange.request.headers['mcp-session-id'] !== undefined)
+      return undefined;
+    withoutNullArguments(exchange.body);
+    return this.#direct.takes(exchange);
+  }
+
+  async #serveStateless(exchange: DoorRequest): Promise<void> {
+    const { request, response, body, principal, directory } = exchange;
     const authorized = carry(request, principal, directory) as Parameters<NodeMcpRequestHandler>[0];
     await this.#serveModern(authorized, response, withoutNullArguments(body));
   }
 
   /** Gives the session of the header, or answers 400 or 404 and gives nothing. */
-  #find({ request, response, principal, directory }: DoorRequest): LegacySession | undefined {
+  #find({ request, response, principal, directory }: DoorRequest): OpenSession | undefined {
     const id = request.headers['mcp-session-id'];
     if (typeof id !== 'string') {
       answer(response, 400, rpcError(-32000, 'Bad Request: Mcp-Session-Id header is required.'));
@@ -187,7 +272,7 @@ export class StreamableHttpDoor {
 }
 
 /** Gives an id back when its answer is sent, which may be before the POST's stream has closed. */
-function watchAnswers({ transport, inFlight }: LegacySession): void {
+function watchAnswers({ transport: { sdk: transport }, inFlight }: OpenSession): void {
   const send = transport.send.bind(transport);
   transport.send = async (message, options) => {
     const id = answeredId(message);

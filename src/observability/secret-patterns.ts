@@ -76,4 +76,4 @@ const SECRET_MEMBER =
 
 /** A first look at a line of JSON: where this finds nothing, neither a pattern nor a name would. */
 export const SUSPICIOUS =
-  /APIToken|AuthCookie|CSRF|authorization|bearer|basic|cookie|headers|passw|passphrase|secret|token|ticket|otp|tfa|api.?key|client.key|private|encryption|hmac|keyring|endpoint|eyJ|pmk_|kdf|:\/\/|\$[0-9a-z]{1,2}\$|(?:PVE|PBS|PMG|PDM)[A-Z]{0,10}(?::|%3A)|[0-9A-F]{8}(?::|%3A)(?:[A-Za-z0-9+/]|%2[BF]){43}|[?&](?:key|sig|auth|access)/i;
+  /APIToken|AuthCookie|CSRF|authorization|bearer|basic|cookie|headers|passw|passphrase|secret|token|ticket|otp|tfa|api.?key|client.key|private|encryption|hmac|keyring|target-endpoint|eyJ|pmk_|kdf|:\/\/|\$[0-9a-z]{1,2}\$|(?:PVE|PBS|PMG|PDM)[A-Z]{0,10}(?::|%3A)|[0-9A-F]{8}(?::|%3A)(?:[A-Za-z0-9+/]|%2[BF]){43}|[?&](?:key|sig|auth|access)/i;

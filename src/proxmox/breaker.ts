@@ -38,7 +38,9 @@ export class Breaker {
    */
   admits(): boolean {
     if (!this.isOpen) return true;
-    if (this.#clock.now() < this.#openUntil) return false;
+    // More than 30 s are left only where the clock was set back.
+    const leftMs = this.#openUntil - this.#clock.now();
+    if (leftMs > 0 && leftMs <= OPEN_MS) return false;
     this.#openUntil = this.#clock.now() + OPEN_MS;
     return true;
   }

@@ -18,6 +18,8 @@ export interface ProxmoxCall {
   deadlineMs?: number;
   /** Beside the engine's own credentials: what of the parameters must not come back in the text of an error. */
   secrets?: readonly string[];
+  /** The path without its values, such as `/nodes/{node}/qemu`: what a trace says of it. */
+  template?: string | undefined;
 }
 
 /** What came back: PVE's `data` unchanged, and the fields beside it. */

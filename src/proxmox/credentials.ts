@@ -1,3 +1,4 @@
+import { elapsed } from '../catalogue/elapsed.ts';
 import type { ClusterCredentials } from '../config/config.ts';
 import type { Clock } from './breaker.ts';
 import type { HttpMethod } from './call.ts';
@@ -76,7 +77,9 @@ export class Signer {
 
   #fresh(): Ticket | undefined {
     if (this.#session === undefined) return undefined;
-    return this.#clock.now() - this.#session.since < RENEW_AFTER_MS ? this.#session.ticket : undefined;
+    return elapsed(this.#session.since, this.#clock.now()) < RENEW_AFTER_MS
+      ? this.#session.ticket
+      : undefined;
   }
 
   /**

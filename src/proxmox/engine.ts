@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { ClusterConfig } from '../config/config.ts';
+import { type Observer, UNOBSERVED } from '../observability/observer.ts';
 import { type ApiPath, apiPath } from './api-path.ts';
 import type { Clock } from './breaker.ts';
 import type { HttpMethod, ProxmoxCall, ProxmoxReply } from './call.ts';
@@ -10,7 +11,7 @@ import type { EndpointState } from './endpoint-state.ts';
 import type { WireAnswer, WireRequest } from './exchange.ts';
 import { readTicket } from './login.ts';
 import { NodeFinder } from './node-finder.ts';
-import type { EngineLimits, NodeAddress, NodeLink } from './node-link.ts';
+import type { EngineLimits, NodeAddress, NodeLink, Traffic } from './node-link.ts';
 import { answerError } from './pve-errors.ts';
 import { Refusal } from './refusal.ts';
 import { Transport } from './transport.ts';
@@ -26,6 +27,8 @@ export interface EngineDeps {
   limits?: Partial<EngineLimits>;
   /** Told every ticket and CSRF token before it is used: the redaction of the process has to know them. */
   onSecrets?: (secrets: readonly string[]) => void;
+  /** Counts what is asked; nobody does where absent. */
+  observer?: Observer | undefined;
 }
 
 const DEFAULT_LIMITS: EngineLimits = {
@@ -42,6 +45,7 @@ const DEFAULT_LIMITS: EngineLimits = {
 const LOGIN_MS = 10_000;
 const LOGIN_PATH = apiPath`/access/ticket`;
 const VERSION_PATH = apiPath`/version`;
+const UPLOAD_TEMPLATE = '/nodes/{node}/storage/{storage}/upload';
 /** Methods that take a password, and answer 401 where it is wrong. */
 const CHECKS_A_PASSWORD = /^\/access\/(?:ticket|vncticket|password|tfa|openid)(?:\/|$)/;
 
@@ -74,6 +78,7 @@ export class Engine {
       logger: this.#logger,
       clock,
       random: deps.random ?? Math.random,
+      observer: deps.observer ?? UNOBSERVED,
       limits: this.#limits,
       secrets: () => this.#signer.secrets(),
     });
@@ -126,7 +131,7 @@ export class Engine {
       const options = { signal, also: body.failed, deadlineMs, isRead: false };
       return await this.#transport.bounded(options, async (delivery) => {
         const target: Target = { method: 'POST', path: uploadPath(upload) };
-        const request = body.request(target.path);
+        const request = { ...body.request(target.path), template: UPLOAD_TEMPLATE };
         const link = await this.#finder.find(upload.node, delivery.signal);
         try {
           return await this.#converse(target, request, delivery, [link]);
@@ -169,6 +174,11 @@ export class Engine {
   /** The configured endpoints as the last conversations found them. */
   endpoints(): EndpointState[] {
     return this.#transport.links.map((link) => link.state());
+  }
+
+  /** What goes on with its nodes at present. */
+  traffic(): Traffic {
+    return this.#transport.traffic();
   }
 
   /** Ends every call and login, and closes every socket. */
@@ -242,7 +252,7 @@ export class Engine {
     const { credentials } = this.#config;
     if (credentials.kind !== 'password') throw new Error('a token needs no login');
     const request: WireRequest = {
-      ...encodeCall({ method: 'POST', path: LOGIN_PATH, parameters: {} }),
+      ...encodeCall({ method: 'POST', path: LOGIN_PATH, parameters: {}, template: LOGIN_PATH.toString() }),
       body: encodeParameters({ username: credentials.user, password: credentials.password.reveal() }),
     };
     const deadlineMs = Math.min(this.#limits.deadlineMs, LOGIN_MS);

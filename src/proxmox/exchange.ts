@@ -15,6 +15,8 @@ export interface WireRequest {
   maxBytes?: number;
   /** Uploads take hours and queue by themselves, and probes must not wait behind calls; other calls where absent. */
   lane?: Lane;
+  /** As `ProxmoxCall` has it. */
+  template?: string | undefined;
 }
 
 export type Lane = 'calls' | 'uploads' | 'probes';

@@ -22,6 +22,11 @@ export class Limiter {
     this.#queueLimit = queueLimit;
   }
 
+  /** How many have a place, and how many wait for one. */
+  load(): { running: number; queued: number } {
+    return { running: this.#active, queued: this.#queue.size };
+  }
+
   /**
    * Waits for a place.
    *

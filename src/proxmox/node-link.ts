@@ -1,10 +1,19 @@
 import { Pool } from 'undici';
 import type { ClusterTls, Endpoint } from '../config/config.ts';
 import { formatEndpoint } from '../config/endpoint.ts';
+import { statusClass } from '../observability/observer.ts';
+import { type NamedSpan, traced } from '../observability/tracing.ts';
 import { Breaker, type Clock } from './breaker.ts';
 import { DeadlineExpired } from './deadline.ts';
 import type { EndpointState } from './endpoint-state.ts';
-import { exchange, type Lane, type WireAnswer, WireFailure, type WireRequest } from './exchange.ts';
+import {
+  type ExchangeOptions,
+  exchange,
+  type Lane,
+  type WireAnswer,
+  WireFailure,
+  type WireRequest,
+} from './exchange.ts';
 import { Limiter } from './limiter.ts';
 import { PROXY_STATUSES } from './pve-errors.ts';
 import { ConnectFailure, tlsConnector } from './tls.ts';
@@ -38,8 +47,25 @@ export interface NodeAddress {
   isProven: boolean;
 }
 
+/** What goes over a link at present. */
+export interface Traffic {
+  connections: number;
+  running: number;
+  /** Requests that wait for their turn. */
+  queued: number;
+}
+
 /** What a link tells of its health, for the log. */
 export type LinkEvent = 'opened' | 'closed';
+
+/** Whom a link belongs to, and who hears of it. */
+interface LinkOwner {
+  readonly cluster: string;
+  /** Its breaker has changed. */
+  onEvent(event: LinkEvent, link: NodeLink): void;
+  /** A request was answered, or failed. @param status class of its status, or how it failed */
+  onAsked(request: WireRequest, status: string, seconds: number): void;
+}
 
 /** The connections to one endpoint, with a queue for calls, one for uploads, one for probes, and its breaker. */
 export class NodeLink {
@@ -49,23 +75,19 @@ export class NodeLink {
   readonly #closing = new AbortController();
   readonly #maxBytes: number;
   readonly #clock: Clock;
+  readonly #endpoint: Endpoint;
   /** What the conversations that ended, and the connections that were made, have shown. */
   #seen: Omit<EndpointState, 'endpoint' | 'breakerOpen'> = { answers: undefined };
-  readonly #onEvent: (event: LinkEvent, link: NodeLink) => void;
   #address: NodeAddress | undefined;
+  readonly #owner: LinkOwner;
 
-  constructor(
-    endpoint: Endpoint,
-    tls: ClusterTls,
-    limits: EngineLimits,
-    clock: Clock,
-    onEvent: (event: LinkEvent, link: NodeLink) => void,
-  ) {
+  constructor(endpoint: Endpoint, tls: ClusterTls, limits: EngineLimits, clock: Clock, owner: LinkOwner) {
     this.name = formatEndpoint(endpoint);
     this.breaker = new Breaker(clock);
     this.#maxBytes = limits.maxAnswerBytes;
     this.#clock = clock;
-    this.#onEvent = onEvent;
+    this.#owner = owner;
+    this.#endpoint = endpoint;
     const connect = tlsConnector(endpoint, tls, limits.connectMs, this.#closing.signal, (certificate) => {
       const { expiresAt, fingerprint, trust } = certificate;
       if (Number.isFinite(expiresAt)) this.#seen.certificateExpiresAt = expiresAt;
@@ -116,7 +138,7 @@ export class NodeLink {
       hooks.onTurn();
       const maxBytes = request.maxBytes ?? this.#maxBytes;
       const options = { signal, maxBytes, onSent };
-      const answer = await exchange(pool, request, options);
+      const answer = await this.#ask(pool, request, options);
       // 595 and its like count as success: this endpoint works, the node behind it does not.
       const failed = PROXY_STATUSES.includes(answer.status);
       this.#record(failed ? `answered ${answer.status}, as a proxy does whose host is down` : undefined);
@@ -140,9 +162,57 @@ export class NodeLink {
     return { endpoint: this.name, ...this.#seen, breakerOpen: this.breaker.isOpen };
   }
 
+  traffic(): Traffic {
+    const sum = { connections: 0, running: 0, queued: 0 };
+    for (const { limiter, pool } of Object.values(this.#lanes)) {
+      const { running, queued } = limiter.load();
+      sum.connections += pool.stats.connected;
+      sum.running += running;
+      sum.queued += queued;
+    }
+    return sum;
+  }
+
   async close(): Promise<void> {
     this.#closing.abort();
     await Promise.all(Object.values(this.#lanes).map(({ pool }) => pool.destroy()));
+  }
+
+  async #ask(pool: Pool, request: WireRequest, options: ExchangeOptions): Promise<WireAnswer> {
+    const startedAt = performance.now();
+    let status: string | undefined;
+    try {
+      const answer = await traced({
+        span: () => this.#spanOf(request),
+        work: () => exchange(pool, request, options),
+        attributesOf: (got) => ({ 'http.response.status_code': got.status }),
+        problemOf: failureOf,
+      });
+      status = statusClass(answer.status);
+      return answer;
+    } catch (thrown) {
+      status = failureOf(thrown);
+      throw thrown;
+    } finally {
+      this.#owner.onAsked(request, status ?? 'other', (performance.now() - startedAt) / 1000);
+    }
+  }
+
+  /** Of a path nothing but its template; nothing of headers, parameters and the body. */
+  #spanOf({ method, template, lane }: WireRequest): NamedSpan {
+    const { host, port } = this.#endpoint;
+    return {
+      name: template === undefined ? method : `${method} ${template}`,
+      kind: 'client',
+      attributes: {
+        'http.request.method': method,
+        'url.template': template,
+        'server.address': host,
+        'server.port': port,
+        'proxmox.cluster': this.#owner.cluster,
+        'proxmox.lane': lane,
+      },
+    };
   }
 
   /** @param problem why it failed; undefined where it went well */
@@ -150,8 +220,8 @@ export class NodeLink {
     const { problem: _before, ...kept } = this.#seen;
     const now = { ...kept, answers: problem === undefined, checkedAt: this.#clock.now() };
     this.#seen = problem === undefined ? now : { ...now, problem };
-    if (problem === undefined && this.breaker.succeeded()) this.#onEvent('closed', this);
-    if (problem !== undefined && this.breaker.failed()) this.#onEvent('opened', this);
+    if (problem === undefined && this.breaker.succeeded()) this.#owner.onEvent('closed', this);
+    if (problem !== undefined && this.breaker.failed()) this.#owner.onEvent('opened', this);
   }
 }
 
@@ -159,6 +229,13 @@ export class NodeLink {
 function isEndpointFailure(thrown: unknown): thrown is Error {
   if (thrown instanceof WireFailure) return thrown.kind === 'broken';
   return thrown instanceof ConnectFailure || thrown instanceof DeadlineExpired;
+}
+
+/** How a request failed, in a word of a closed set. */
+function failureOf(thrown: unknown): string {
+  if (thrown instanceof ConnectFailure) return 'unreachable';
+  if (thrown instanceof WireFailure) return thrown.kind;
+  return thrown instanceof DeadlineExpired ? 'timeout' : 'cancelled';
 }
 
 /** Fixed words and codes alone: nothing that the other side sent is in them. They complete "host:port …". */

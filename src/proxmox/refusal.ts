@@ -25,7 +25,9 @@ export class Refusal {
 
   /** @throws CallError UPSTREAM_AUTH while the credentials count as refused. */
   check(): void {
-    if (this.#clock.now() < this.#until) throw this.error();
+    // More than a minute is left only where the clock was set back.
+    const leftMs = this.#until - this.#clock.now();
+    if (leftMs > 0 && leftMs <= REFUSED_MS) throw this.error();
   }
 
   /** Notes a 401. */

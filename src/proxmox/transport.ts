@@ -1,12 +1,13 @@
 import type { Logger } from 'pino';
 import type { ClusterConfig, Endpoint } from '../config/config.ts';
 import { formatEndpoint } from '../config/endpoint.ts';
+import type { Observer } from '../observability/observer.ts';
 import type { Clock } from './breaker.ts';
 import { openDeadline } from './deadline.ts';
 import { type Delivery, deliver } from './delivery.ts';
 import { CallError, toCallError } from './errors.ts';
 import type { WireAnswer, WireRequest } from './exchange.ts';
-import { type EngineLimits, NodeLink } from './node-link.ts';
+import { type EngineLimits, NodeLink, type Traffic } from './node-link.ts';
 import { redact } from './text.ts';
 import { transportError } from './transport-errors.ts';
 
@@ -14,6 +15,7 @@ export interface TransportDeps {
   logger: Logger;
   clock: Clock;
   random: () => number;
+  observer: Observer;
   limits: EngineLimits;
   /** What must not stand in the text of an error. */
   secrets: () => readonly string[];
@@ -89,6 +91,18 @@ export class Transport {
     return deliver(request, delivery, { links, attempts: limits.readAttempts, random, logger });
   }
 
+  /** What goes over all links together. */
+  traffic(): Traffic {
+    const sum: Traffic = { connections: 0, running: 0, queued: 0 };
+    for (const link of [...this.links, ...this.#learned.values()]) {
+      const { connections, running, queued } = link.traffic();
+      sum.connections += connections;
+      sum.running += running;
+      sum.queued += queued;
+    }
+    return sum;
+  }
+
   /** Ends all work and closes every socket. */
   async close(): Promise<void> {
     this.#closing.abort(
@@ -100,10 +114,14 @@ export class Transport {
   }
 
   #link(endpoint: Endpoint): NodeLink {
-    const { limits, clock, logger } = this.#deps;
-    return new NodeLink(endpoint, this.#config.tls, limits, clock, (event, link) =>
-      logger.warn({ endpoint: link.name }, `breaker ${event}`),
-    );
+    const { limits, clock, logger, observer } = this.#deps;
+    const { name: cluster, tls } = this.#config;
+    return new NodeLink(endpoint, tls, limits, clock, {
+      cluster,
+      onEvent: (event, link) => logger.warn({ endpoint: link.name }, `breaker ${event}`),
+      onAsked: ({ method, lane }, status, seconds) =>
+        observer.upstreamAsked({ cluster, method, status, ...(lane === 'uploads' ? {} : { seconds }) }),
+    });
   }
 
   /** The one way out for errors: the cluster's name goes in, and a last look keeps credentials from getting out. */

@@ -12,12 +12,16 @@ const MAX_BODY_BYTES = 512 * 1024;
  *
  * @throws CallError INVALID_ARGUMENTS for what has no wire form.
  */
-export function encodeCall(call: Pick<ProxmoxCall, 'method' | 'path' | 'parameters'>): WireRequest {
+export function encodeCall({
+  template,
+  ...call
+}: Pick<ProxmoxCall, 'method' | 'path' | 'parameters' | 'template'>): WireRequest {
   const target = `/api2/json${call.path.wire === '/' ? '' : call.path.wire}`;
   const form = encodeParameters(call.parameters);
   const headers = { accept: 'application/json' };
+  const known = template === undefined ? {} : { template };
   if (call.method === 'GET' || call.method === 'DELETE') {
-    return { method: call.method, target: form === '' ? target : `${target}?${form}`, headers };
+    return { method: call.method, target: form === '' ? target : `${target}?${form}`, headers, ...known };
   }
   if (form.length > MAX_BODY_BYTES) {
     throw new CallError(
@@ -33,6 +37,7 @@ export function encodeCall(call: Pick<ProxmoxCall, 'method' | 'path' | 'paramete
     target,
     headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded' },
     body: form,
+    ...known,
   };
 }
 

@@ -76,7 +76,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 function settingsOf(options: SimulatorOptions): Settings {
   const { schema } = options;
   const given = schema === undefined || 'tree' in schema ? schema : schemaFromCatalogue(schema);
-  const api = new Api(given ?? builtInSchema());
+  const api = given === undefined ? builtInApi() : new Api(given);
   return {
     api,
     host: options.host ?? '127.0.0.1',
@@ -89,6 +89,14 @@ function settingsOf(options: SimulatorOptions): Settings {
     lockWaitMs: (options.lockWaitSeconds ?? 10) * 1000,
     release: releaseOf(api.schema),
   };
+}
+
+/** What it is made of never changes, and to make it takes longer than all else that starts a simulator. */
+const made: { builtIn?: Api } = {};
+
+function builtInApi(): Api {
+  made.builtIn ??= new Api(builtInSchema());
+  return made.builtIn;
 }
 
 /** Where a schema does not say which version it is of, it is the one that the simulator describes itself. */

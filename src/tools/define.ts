@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { VisibleAlerts } from '../access/alerts/sight.ts';
 import type { GatedCluster } from '../access/gate.ts';
 import type { KnownJob } from '../access/jobs/jobs.ts';
 import type { JobFilter } from '../access/jobs/sight.ts';
@@ -47,6 +48,8 @@ export interface ToolContext {
   defaultCluster(): string | undefined;
   /** The tasks that this service started, newest first, as far as the caller may know of them; asks no cluster. */
   jobs(filter: JobFilter): readonly KnownJob[];
+  /** What this service found wrong by watching, as far as the caller may know of it; asks no cluster. */
+  alerts(): VisibleAlerts;
   /** The tenants of the policy that the caller may know of. @throws CallError POLICY_DENIED where it may of none */
   tenants(): readonly NamedTenant[];
   /** Work of several writes that this caller has begun, for tools that go on where a call or a process ended. */

@@ -71,11 +71,11 @@ export async function runWrite(
   if (before?.state === 'begun') {
     const upid = before.upid ?? (await startedTask(write, before, context));
     if (upid !== undefined) {
-      run.note(name, { upid });
+      await run.note(name, { upid });
       return ended(run, write, upid, waitSeconds, context);
     }
     if (await write.isDone?.()) {
-      run.done(name);
+      await run.done(name);
       return {};
     }
   }
@@ -90,20 +90,20 @@ async function send(
 ): Promise<TaskOutcome> {
   const { name, cluster, request, task } = write;
   await write.beforeSending?.();
-  run.begin(name, task && { [TASKS_BEFORE]: await tasksOf(cluster, task) });
+  await run.begin(name, task && { [TASKS_BEFORE]: await tasksOf(cluster, task) });
   let data: unknown;
   try {
     ({ data } = await cluster.request(request));
   } catch (thrown) {
     const { code, message } = toCallError(thrown);
-    if (!context.signal.aborted && !OPEN_ENDS.includes(code)) run.failed(name, message);
+    if (!context.signal.aborted && !OPEN_ENDS.includes(code)) await run.failed(name, message);
     throw thrown;
   }
   if (typeof data !== 'string' || !isUpid(data)) {
-    run.done(name);
+    await run.done(name);
     return {};
   }
-  run.note(name, { upid: data });
+  await run.note(name, { upid: data });
   return ended(run, write, data, waitSeconds, context);
 }
 
@@ -116,11 +116,11 @@ async function ended(
 ): Promise<TaskOutcome> {
   try {
     const outcome = await awaitTask(cluster, upid, waitSeconds, context);
-    if (outcome.task?.status === 'ok' || outcome.task?.status === 'warnings') run.done(name);
+    if (outcome.task?.status === 'ok' || outcome.task?.status === 'warnings') await run.done(name);
     return outcome;
   } catch (thrown) {
     const { code, message } = toCallError(thrown);
-    if (code === 'TASK_FAILED') run.failed(name, message);
+    if (code === 'TASK_FAILED') await run.failed(name, message);
     throw thrown;
   }
 }

@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 
 interface ChildOptions {
   args: readonly string[];
@@ -8,7 +9,13 @@ interface ChildOptions {
   env?: Record<string, string>;
   /** Flags of Node itself. */
   nodeFlags?: readonly string[];
+  /** The one core that it may use, where the machine has more than one and `taskset`. */
+  core?: number | undefined;
 }
+
+/** Whether processes can be bound to cores here: else they share what there is, and the run says so. */
+export const canPin: boolean =
+  availableParallelism() > 1 && spawnSync('taskset', ['-c', '1', 'true']).status === 0;
 
 const STOP_MS = 15_000;
 /** What is kept of its output, to show where it fails. */
@@ -22,8 +29,10 @@ export class Child implements AsyncDisposable {
   readonly #endWithRun = (): void => void this.#process.kill('SIGTERM');
   #output = '';
 
-  constructor({ args, cwd, env = {}, nodeFlags = [] }: ChildOptions) {
-    this.#process = spawn(process.execPath, [...nodeFlags, ...args], {
+  constructor({ args, cwd, env = {}, nodeFlags = [], core }: ChildOptions) {
+    const pinned = canPin && core !== undefined ? ['taskset', '-c', String(core)] : [];
+    const [program = process.execPath, ...words] = [...pinned, process.execPath, ...nodeFlags, ...args];
+    this.#process = spawn(program, words, {
       cwd,
       env: { PATH: process.env.PATH ?? '', ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -35,6 +44,16 @@ export class Child implements AsyncDisposable {
         for (const watch of this.#watchers) watch(text);
       });
     }
+  }
+
+  /** Hears every line that it prints from now on, until it ends. */
+  onLine(listener: (line: string) => void): void {
+    let rest = '';
+    this.#watchers.add((text) => {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) listener(line);
+    });
   }
 
   /** Waits for a match in what it prints from now on. @throws Error with its last output where it ends before */
@@ -64,6 +83,10 @@ export class Child implements AsyncDisposable {
     const answer = this.message();
     this.#process.send(message);
     return await answer;
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
   }
 
   signal(name: NodeJS.Signals): void {

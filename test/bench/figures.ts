@@ -7,11 +7,11 @@ interface Baseline {
 /** One result of a bench. */
 export interface Figure {
   name: string;
-  unit: 'ms' | 'µs' | 'MB' | 'calls' | 's';
+  unit: 'ms' | 'µs' | 'MB' | 'kB' | 'calls' | 's' | '/s' | '%';
   median: number;
   /** What each round gave, in their order. */
   rounds: number[];
-  /** The most it may be. */
+  /** The most it may be; the least where it is a rate (`/s`). */
   goal?: number;
   baseline?: Baseline;
   /** `median` by the baseline's. */
@@ -45,8 +45,14 @@ export function figure(
   };
 }
 
-export function isMissed({ median: reached, goal }: Figure): boolean {
-  return goal !== undefined && reached > goal;
+export function isMissed({ median: reached, goal, unit }: Figure): boolean {
+  if (goal === undefined) return false;
+  return isRate(unit) ? reached < goal : reached > goal;
+}
+
+/** Of what more is better. */
+export function isRate(unit: Figure['unit']): boolean {
+  return unit === '/s';
 }
 
 export function median(values: readonly number[]): number {

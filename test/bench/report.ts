@@ -1,6 +1,6 @@
 import { availableParallelism, loadavg } from 'node:os';
 import Table from 'cli-table3';
-import { type Figure, isMissed } from './figures.ts';
+import { type Figure, isMissed, isRate } from './figures.ts';
 
 /** What one bench gave, or why it could not run. */
 export interface Outcome {
@@ -56,7 +56,9 @@ function rowOf(each: Figure): string[] {
     `  ${name}`,
     `${median} ${unit}`,
     spread,
-    goal === undefined ? '' : `≤ ${goal} ${unit}: ${isMissed(each) ? 'MISSED' : 'met'}`,
+    goal === undefined
+      ? ''
+      : `${isRate(unit) ? '≥' : '≤'} ${goal} ${unit}: ${isMissed(each) ? 'MISSED' : 'met'}`,
     baseline === undefined ? (note ?? '') : `${baseline.name}: ${baseline.median} ${unit}`,
     ratio === undefined ? '' : `${ratio}`,
   ];

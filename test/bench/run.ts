@@ -5,17 +5,33 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import type { Bench, BenchContext, Scale } from './bench.ts';
+import { coldStart } from './cold-start.ts';
 import { Estate } from './estate.ts';
 import { isMissed } from './figures.ts';
 import { findGuests } from './find-guests.ts';
 import { fleetQuery } from './fleet-query.ts';
+import { idleSessions } from './idle-sessions.ts';
+import { largeAnswers } from './large-answers.ts';
+import { latency } from './latency.ts';
 import { memory } from './memory.ts';
 import { reload } from './reload.ts';
 import { machine, machineLine, type Outcome, tableOf } from './report.ts';
 import { selection } from './selection.ts';
+import { throughput } from './throughput.ts';
 
 /** Every bench, in the order in which they run. */
-const BENCHES: readonly Bench[] = [selection, fleetQuery, findGuests, memory, reload];
+const BENCHES: readonly Bench[] = [
+  selection,
+  fleetQuery,
+  findGuests,
+  memory,
+  reload,
+  throughput,
+  latency,
+  idleSessions,
+  coldStart,
+  largeAnswers,
+];
 
 const USAGE = `node test/bench/run.ts [options]
   --only <name>       only this bench; repeatable

@@ -12,33 +12,66 @@ import type { Estate } from './estate.ts';
 const ROOT = resolve(import.meta.dirname, '../..');
 const CALL_MS = 60_000;
 
+export interface ServiceOptions {
+  /** Settings beside those of every bench. */
+  env?: Record<string, string>;
+  /** Put beside clusters.json, by name. */
+  files?: Record<string, string>;
+  core?: number;
+  /** Flags of Node beside those of `npm start`. */
+  preload?: readonly string[];
+  /** Run in place of `src/main.ts`. */
+  entry?: string;
+}
+
 /** The service under test as `npm start` runs it in production (tokens, log level info), on a free loopback port. */
 export class Service implements AsyncDisposable {
   readonly child: Child;
   readonly #folder: string;
   readonly #url: URL;
-  readonly #token: string;
+  readonly token: string;
+  /** Of another principal. */
+  readonly tokenOf: (subject: string) => Promise<string>;
   readonly #ending = new AbortController();
   readonly #clients: ServiceClient[] = [];
 
-  private constructor(child: Child, folder: string, url: URL, token: string) {
+  private constructor(
+    child: Child,
+    folder: string,
+    url: URL,
+    token: string,
+    tokenOf: (subject: string) => Promise<string>,
+  ) {
     this.child = child;
     this.#folder = folder;
     this.#url = url;
-    this.#token = token;
+    this.token = token;
+    this.tokenOf = tokenOf;
+  }
+
+  get port(): number {
+    return Number(this.#url.port);
   }
 
   /** @param clustersFile what clusters.json holds */
-  static async start(clustersFile: object, { profileFolder }: BenchContext): Promise<Service> {
+  static async start(
+    clustersFile: object,
+    { profileFolder }: Pick<BenchContext, 'profileFolder'>,
+    { env = {}, files = {}, core, preload, entry }: ServiceOptions = {},
+  ): Promise<Service> {
     const folder = await mkdtemp(join(tmpdir(), 'proxmox-mcp-bench-'));
     await writeFile(join(folder, 'clusters.json'), JSON.stringify(clustersFile), { mode: 0o600 });
+    for (const [name, text] of Object.entries(files))
+      await writeFile(join(folder, name), text, { mode: 0o600 });
     const secret = new Secret(randomBytes(32).toString('hex'));
-    const { nodeFlags, args } = await startCommand();
+    const { nodeFlags, args } = await startCommand(entry);
     const child = new Child({
       args,
       cwd: folder,
+      core,
       nodeFlags: [
         ...nodeFlags,
+        ...(preload ?? []),
         ...(profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profileFolder)}`]),
       ],
       env: {
@@ -49,17 +82,19 @@ export class Service implements AsyncDisposable {
         CACHE_DIR: join(folder, 'cache'),
         MCP_RATE_LIMIT_PER_ADDRESS: '0',
         MCP_RATE_LIMIT_PER_PRINCIPAL: '0',
+        ...env,
       },
     });
     try {
       const [, url = ''] = await child.shows(/"mcp":"([^"]+)"/);
-      const token = await issueToken(secret, {
-        subject: 'bench',
-        scope: 'proxmox:read',
-        lifetimeSeconds: 3600,
-        audience: 'proxmox-mcp',
-      });
-      return new Service(child, folder, new URL(url), token);
+      const tokenOf = (subject: string): Promise<string> =>
+        issueToken(secret, {
+          subject,
+          scope: 'proxmox:read',
+          lifetimeSeconds: 3600,
+          audience: 'proxmox-mcp',
+        });
+      return new Service(child, folder, new URL(url), await tokenOf('bench'), tokenOf);
     } catch (error) {
       await child[Symbol.asyncDispose]();
       await rm(folder, { recursive: true, force: true });
@@ -69,7 +104,7 @@ export class Service implements AsyncDisposable {
 
   /** A new session over Streamable HTTP, closed with the service. */
   async connect(): Promise<ServiceClient> {
-    const address = { url: this.#url, token: this.#token, timeoutMs: CALL_MS, signal: this.#ending.signal };
+    const address = { url: this.#url, token: this.token, timeoutMs: CALL_MS, signal: this.#ending.signal };
     const client = await ServiceClient.connect(address);
     this.#clients.push(client);
     return client;
@@ -91,12 +126,12 @@ export class Service implements AsyncDisposable {
 }
 
 /** What `npm start` runs, its file made absolute: flags of Node are part of what is measured. */
-async function startCommand(): Promise<{ nodeFlags: string[]; args: string[] }> {
+async function startCommand(entry?: string): Promise<{ nodeFlags: string[]; args: string[] }> {
   const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
   const [, ...words] = String(scripts.start).split(' ');
   const at = words.findIndex((word) => !word.startsWith('-'));
   const [file = '', ...args] = words.slice(at);
-  return { nodeFlags: words.slice(0, at), args: [join(ROOT, file), ...args] };
+  return { nodeFlags: words.slice(0, at), args: [entry ?? join(ROOT, file), ...args] };
 }
 
 /** A clusters.json with every cluster of the estate. @param changes what an entry holds besides */

@@ -82,7 +82,7 @@ async function site(lines = '', open?: (path: string) => Promise<AuditLog>): Pro
   const log: string[] = [];
   const logger = pino({ level: 'trace' }, { write: (line: string) => void log.push(line) });
   const audit = await (open ?? ((path) => openAuditLog({ path })))(file);
-  const core = composeCore(config, { logger, audit });
+  const core = await composeCore(config, { logger, audit });
   const app = await composeApp(config, core, logger);
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   onTestFinished(async () => {

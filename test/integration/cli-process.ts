@@ -8,7 +8,7 @@ import { afterAll, onTestFinished } from 'vitest';
 
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
 /** Where they keep what Node made of the sources, which is a third of their start; Node knows what has changed. */
-const COMPILED = join(tmpdir(), 'proxmox-mcp-compiled');
+export const COMPILED = join(tmpdir(), 'proxmox-mcp-compiled');
 /** Where the processes keep schemas: not in the cache of whoever runs the tests. */
 const CACHE = mkdtempSync(join(tmpdir(), 'proxmox-mcp-cache-'));
 afterAll(() => rmSync(CACHE, { recursive: true, force: true }));
@@ -19,6 +19,8 @@ export interface CliSetting {
   cwd?: string;
   /** Written to standard input, which is then closed. */
   input?: string;
+  /** How many files and connections it may have open. */
+  descriptors?: number;
 }
 
 export interface Ended {
@@ -34,8 +36,11 @@ export class CliProcess {
   stdout = '';
   stderr = '';
 
-  constructor(args: readonly string[], { env = {}, cwd = tmpdir(), input }: CliSetting = {}) {
-    const child = spawn(process.execPath, [MAIN, ...args], {
+  constructor(args: readonly string[], { env = {}, cwd = tmpdir(), input, descriptors }: CliSetting = {}) {
+    const command = [process.execPath, MAIN, ...args];
+    const limited = ['sh', '-c', `ulimit -n ${descriptors} && exec "$@"`, 'sh', ...command];
+    const [file = '', ...rest] = descriptors === undefined ? command : limited;
+    const child = spawn(file, rest, {
       cwd,
       env: {
         PATH: process.env.PATH ?? '',

@@ -23,7 +23,7 @@ interface Day extends ToolClient {
 /** The service as it runs by default: what destroys waits for a person, what touches many for a second look. */
 async function day(): Promise<Day> {
   const approvals = new Approvals({
-    database: openState(undefined).database,
+    state: openState(undefined),
     logger: pino({ level: 'silent' }),
     redaction: new Redaction(),
   });
@@ -39,7 +39,7 @@ async function day(): Promise<Day> {
     ...tools,
     async approved(name, args) {
       const { number } = await planFor(name, args, 'person');
-      approvals.decide(number, principal('carol', ['proxmox:approve']), 'approved');
+      await approvals.decide(number, principal('carol', ['proxmox:approve']), 'approved');
       const answer = await tools.call(name, args);
       // The approval was for once: the same again sends nothing.
       const sent = tools.writes().length;

@@ -290,7 +290,7 @@ describe.each(Object.entries(CLIENTS))('%s', (_name, connect) => {
     });
     expect(JSON.stringify(answer)).toContain('proxmox-mcp approvals approve 1');
     expect((await client.destroy()).answer).toMatchObject({ error: { plan: { number: 1 } } });
-    tested.approvals.decide(1, APPROVER, 'approved');
+    await tested.approvals.decide(1, APPROVER, 'approved');
     const other = await client.destroy({ purge: true });
     expect(other.answer).toMatchObject({ error: { plan: { number: 2 } } });
     expect(deletions()).toEqual([]);
@@ -323,7 +323,7 @@ describe.each(Object.entries(CLIENTS))('%s', (_name, connect) => {
     expect(JSON.stringify(answer)).toContain('proxmox-mcp approvals approve 1');
     expect(person).not.toHaveBeenCalled();
     expect(deletions()).toEqual([]);
-    tested.approvals.decide(1, APPROVER, 'approved');
+    await tested.approvals.decide(1, APPROVER, 'approved');
     expect((await client.destroy()).isError).toBe(false);
     expect(deletions()).toEqual([PATH]);
     expect(person).not.toHaveBeenCalled();

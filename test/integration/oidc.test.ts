@@ -171,6 +171,6 @@ it('a token can be revoked here, though its issuer does not know', async () => {
   const shown = await token();
   expect((await open(shown)).status).toBe(200);
   const claims = JSON.parse(Buffer.from(shown.split('.')[1] ?? '', 'base64url').toString());
-  service.credentials.revocations.revoke({ credential: `jwt:${claims.jti}` });
+  await service.credentials.revocations.revoke({ credential: `jwt:${claims.jti}` });
   expect((await open(shown)).status).toBe(401);
 });

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { folderWith } from '../support/config-folder.ts';
 import { entryOf } from '../support/reloading-service.ts';
-import { CliProcess } from './cli-process.ts';
+import { CliProcess, COMPILED } from './cli-process.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const SOON = { timeout: 15_000, interval: 50 };
@@ -59,7 +59,12 @@ describe('serve', () => {
 });
 
 describe('stdio', () => {
-  const command = (cwd: string) => ({ command: process.execPath, args: [MAIN, 'stdio'], cwd, env: {} });
+  const command = (cwd: string) => ({
+    command: process.execPath,
+    args: [MAIN, 'stdio'],
+    cwd,
+    env: { NODE_COMPILE_CACHE: COMPILED },
+  });
   const hasCluster = (tools: { name: string; inputSchema: { properties?: object | undefined } }[]): boolean =>
     'cluster' in (tools.find(({ name }) => name === 'list_nodes')?.inputSchema.properties ?? {});
 

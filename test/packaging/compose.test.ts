@@ -60,7 +60,7 @@ function lint(yaml: string): string[] {
 
 /** Compose's interpolation: `$$`, `${NAME}`, `${NAME:-default}`. */
 function interpolated(value: string, env: Record<string, string> = {}): string {
-  return value.replace(/\$(?:\$|\{(\w+)(?::-([^}]*))?\})/g, (whole, name?: string, fallback?: string) => {
+  return value.replace(/\$(?:\$|\{(\w+)(?::[-?]([^}]*))?\})/g, (whole, name?: string, fallback?: string) => {
     if (whole === '$$') return '$';
     return env[name ?? ''] || (fallback ?? '');
   });
@@ -160,5 +160,51 @@ describe('docker-compose.yml', () => {
     expect(service.tmpfs[0]).toMatch(/^\/tmp:/);
     expect(Object.keys(service.deploy.resources.limits).sort()).toEqual(['cpus', 'memory', 'pids']);
     expect(service.ports.map((port) => interpolated(port))).toEqual(['127.0.0.1:8000:8000']);
+  });
+});
+
+describe('deploy/compose/docker-compose.yml, with TLS', () => {
+  const secure = projectFile('deploy/compose/docker-compose.yml');
+  const { services }: ComposeFile = parse(secure);
+  const { caddy, 'proxmox-mcp': behind } = services;
+
+  it('fits the Compose schema and the rules of dclint', () => {
+    // Ports that everybody reaches are what Caddy is for.
+    expect(lint(secure).filter((found) => !/no-unbound-port-interfaces/.test(found))).toEqual([]);
+  });
+
+  it('runs the same service as the plain file, but for its ports, its name and its proxy', () => {
+    const {
+      ports: _ports,
+      networks: _networks,
+      environment,
+      logging: _log,
+      ...rest
+    } = { networks: [], logging: {}, ...behind };
+    const {
+      ports: _own,
+      environment: plain,
+      logging: _plain,
+      healthcheck: _check,
+      ...wanted
+    } = { logging: {}, ...service };
+    expect(rest).toEqual(wanted);
+    expect(behind).not.toHaveProperty('ports');
+    const { MCP_ALLOWED_HOSTS: _hosts, ...shared } = plain;
+    expect(environment).toEqual({
+      ...shared,
+      MCP_PUBLIC_URL: expect.stringMatching(/^https:\/\/\$\{MCP_DOMAIN:\?/),
+      MCP_TRUSTED_PROXIES: 'uniquelocal',
+    });
+  });
+
+  it('has one door, and it is locked down', () => {
+    expect(caddy).toMatchObject({ cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] });
+    expect(caddy?.image).toMatch(/^caddy:\d+\.\d+\.\d+$/);
+    expect(caddy?.ports).toEqual(['0.0.0.0:80:80', '0.0.0.0:443:443']);
+  });
+
+  it('can be pasted into a stack editor: no file of the repository', () => {
+    expect(secure).not.toMatch(/^\s*(?:build|env_file|extends|include|container_name):/m);
   });
 });

@@ -1,10 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sizeOf } from '../../scripts/prune-dependencies.ts';
 import { healthcheckScript } from './dockerfile.ts';
 import { buildImageLayout, type ImageLayout } from './image-layout.ts';
 import { filesBelow, projectFile, ROOT } from './project.ts';
@@ -48,6 +49,32 @@ describe('what the Dockerfile puts into the image', () => {
   it('is the same for every processor: no native addon', () => {
     const files = readdirSync(layout.app, { recursive: true, encoding: 'utf8' });
     expect(files.filter((file) => file.endsWith('.node'))).toEqual([]);
+  });
+
+  it('takes 60 MB at most, in bytes and in blocks of a disk', () => {
+    const parts = ['dist', 'node_modules'].map((name) => join(layout.app, name));
+    const bytes = parts.reduce((sum, folder) => sum + sizeOf(folder), 0);
+    const blocks = parts.reduce((sum, folder) => sum + sizeOf(folder, ({ blocks }) => blocks * 512), 0);
+    expect(bytes / 1e6).toBeLessThan(60);
+    expect(blocks / 1e6).toBeLessThan(60);
+    // The measure would pass for nothing at all.
+    expect(bytes / 1e6).toBeGreaterThan(10);
+  });
+
+  it('was pruned of nothing that a package lets Node begin at', () => {
+    expect(layout.entries.length).toBeGreaterThan(500);
+    const gone = layout.entries.filter((path) => !existsSync(join(layout.app, 'node_modules', path)));
+    expect(gone).toEqual([]);
+  });
+
+  it('can load every module of its own, every dependency, and what traces are sent with', () => {
+    writeFileSync(join(layout.app, '../load-all.mjs'), LOAD_ALL);
+    const said = execFileSync(NODE, [join(layout.app, '../load-all.mjs')], { ...bare(), encoding: 'utf8' });
+    const { modules, dependencies, failed, traces } = JSON.parse(said);
+    expect(failed).toEqual([]);
+    expect(modules).toBeGreaterThan(500);
+    expect(dependencies).toBeGreaterThan(20);
+    expect(traces).toBe('function');
   });
 
   it('says its version', () => {
@@ -98,6 +125,29 @@ describe('what the Dockerfile puts into the image', () => {
     expect(code).toBe(0);
   }, 60_000);
 });
+
+/** Imports all there is. The v1 SDK has no module of its own name. */
+const LOAD_ALL = `
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+const app = new URL('app/', import.meta.url);
+const from = createRequire(new URL('dist/main.js', app));
+const failed = [];
+const load = (name, url) => import(url).catch((error) => { failed.push(name + ': ' + error.message); return {}; });
+const files = readdirSync(new URL('dist', app), { recursive: true }).filter((name) => /^(?!main).*\\.js$/.test(name));
+for (const name of files) await load(name, new URL('dist/' + name, app));
+const { dependencies } = JSON.parse(readFileSync(new URL('package.json', app), 'utf8'));
+const names = Object.keys(dependencies).filter((name) => name !== '@modelcontextprotocol/sdk');
+const own = Object.fromEntries(await Promise.all(names.map(async (name) =>
+  [name, await load(name, pathToFileURL(from.resolve(name)))])));
+const { OTLPTraceExporter } = own['@opentelemetry/exporter-trace-otlp-http'];
+const exporter = new OTLPTraceExporter({ url: 'http://127.0.0.1:9/v1/traces' });
+const provider = new own['@opentelemetry/sdk-trace-node'].NodeTracerProvider();
+provider.getTracer('x').startSpan('y').end();
+console.log(JSON.stringify({ modules: files.length, dependencies: names.length, failed, traces: typeof exporter.export }));
+process.exit(0);
+`;
 
 async function firstLine(child: ChildProcess): Promise<string> {
   if (child.stdout === null) throw new Error('its output is not piped');

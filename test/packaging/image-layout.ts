@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import ignore from '@balena/dockerignore';
+import { entries, manifestOf, packagesOf } from '../../scripts/prune-dependencies.ts';
 import { contextSources, finalStage, stageSources } from './dockerfile.ts';
 import { projectFile, ROOT } from './project.ts';
 
@@ -11,6 +12,8 @@ export interface ImageLayout {
   app: string;
   /** The one folder that may be written, as /tmp in a read-only container. */
   tmp: string;
+  /** Files of packages that could be imported before the dependencies were pruned, relative to `node_modules`. */
+  entries: string[];
   remove(): void;
 }
 
@@ -38,11 +41,28 @@ export function buildImageLayout(): ImageLayout {
     '--no-fund',
     '--prefer-offline',
   );
+  const installed = entryFiles(at('dependencies/node_modules'));
+  node(at('dependencies'), 'scripts/prune-dependencies.ts', 'node_modules');
 
   renameSync(at('dependencies/node_modules'), at('app/node_modules'));
   renameSync(at('build/dist'), at('app/dist'));
   copyFromContext(contextSources(finalStage()), at('app'));
-  return { app: at('app'), tmp: at('tmp'), remove: () => rmSync(folder, { recursive: true, force: true }) };
+  return {
+    app: at('app'),
+    tmp: at('tmp'),
+    entries: installed,
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+/** The files that Node may begin at in each package, relative to `node_modules`. */
+function entryFiles(modules: string): string[] {
+  return packagesOf(modules).flatMap((folder) =>
+    [...entries(manifestOf(folder))]
+      .map((entry) => join(folder, entry))
+      .filter((path) => /\.[cm]?js$/.test(path) && existsSync(path))
+      .map((path) => relative(modules, path)),
+  );
 }
 
 function copyFromContext(sources: string[], target: string): void {
@@ -55,7 +75,10 @@ function copyFromContext(sources: string[], target: string): void {
   }
 }
 
-function npm(cwd: string, ...args: string[]): void {
-  const { status, stdout, stderr } = spawnSync('npm', args, { cwd, encoding: 'utf8', timeout: 120_000 });
-  if (status !== 0) throw new Error(`npm ${args.join(' ')} ended with ${status}:\n${stdout}${stderr}`);
+const npm = (cwd: string, ...args: string[]) => run(cwd, 'npm', args);
+const node = (cwd: string, ...args: string[]) => run(cwd, process.execPath, args);
+
+function run(cwd: string, program: string, args: string[]): void {
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8', timeout: 120_000 });
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${status}:\n${stdout}${stderr}`);
 }

@@ -25,7 +25,7 @@ beforeAll(async () => {
   simulator = await startSimulator({ taskSeconds: 0, authDelaySeconds: 0, resourcesLagSeconds: 0 });
   const clock = () => Date.now() + skew;
   const approvals = new Approvals({
-    database: openState(undefined).database,
+    state: openState(undefined),
     logger: pino({ level: 'silent' }),
     redaction: new Redaction(),
     clock,

@@ -211,7 +211,7 @@ describe('secrets', () => {
     const good = await service.bearer('proxmox:admin');
     const admin = await service.connect(good);
     const reader = await service.connect(await service.bearer('proxmox:read'));
-    const bot = await service.connect(service.apiKey('proxmox:read'));
+    const bot = await service.connect(await service.apiKey('proxmox:read'));
     for (const tool of ['list_clusters', 'list_nodes', 'cluster_health']) await bot(tool, {});
     await driveMeant(service, admin);
     await driveCalls(service, admin, reader);

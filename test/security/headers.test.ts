@@ -39,7 +39,7 @@ beforeAll(async () => {
   });
   port = Number(new URL(await service.listen()).port);
   good = await tokenFor('alice');
-  key = service.credentials.apiKeys.add('alice', 'proxmox:admin', 600).key;
+  key = (await service.credentials.apiKeys.add('alice', 'proxmox:admin', 600)).key;
   const opened = await send(head([`Authorization: Bearer ${good}`]), INITIALIZE);
   session = /mcp-session-id: (\S+)/i.exec(opened.text)?.[1] ?? '';
   expect(session).not.toBe('');
@@ -363,7 +363,13 @@ describe('Host and Origin', () => {
     ['127.0.0.1', 'https://user@app.example', 403],
     ['127.0.0.1', 'file://', 403],
     ['127.0.0.1', 'chrome-extension://abc', 403],
-    ['127.0.0.1', 'http://127.0.0.1', 403],
+    // Our own, which no other page has; another port is another service's.
+    ['127.0.0.1', 'http://127.0.0.1', 200],
+    ['127.0.0.1', 'http://127.0.0.1:81', 403],
+    ['127.0.0.1', 'http://localhost', 403],
+    ['127.0.0.1', 'ftp://127.0.0.1', 403],
+    // A page that its DNS has led here has the origin that it sends as Host.
+    ['mcp.example', 'https://mcp.example', 403],
     ['127.0.0.1', '*', 403],
     ['evil.example', 'https://app.example', 421],
   ])('%j with Origin %j answers %i', async (host, origin, status) => {

@@ -95,10 +95,10 @@ function goodToken(mode: string): Promise<string> {
   return own(mode);
 }
 
-function own(mode: string, more: { audience?: string; jti?: string; lifetimeSeconds?: number } = {}) {
+async function own(mode: string, more: { audience?: string; jti?: string; lifetimeSeconds?: number } = {}) {
   const { keys } = at(mode).service.credentials;
   const request = { subject: 'alice', scope: 'proxmox:admin', lifetimeSeconds: 600, audience: AUDIENCE };
-  return issueToken(keys.ensure(), { ...request, ...more });
+  return issueToken(await keys.ensure(), { ...request, ...more });
 }
 
 async function post(mode: string, token: string, body: unknown, headers: Record<string, string> = {}) {
@@ -140,7 +140,11 @@ const REFUSED: [string, mode: 'secret' | 'keys' | 'own', () => string | Promise<
   ['alg none', 'secret', () => new UnsecuredJWT(CLAIMS).encode()],
   ['alg None', 'secret', () => handmade({ alg: 'None', typ: 'JWT' }, CLAIMS)],
   ['alg NONE, and no signature', 'keys', () => `${handmade({ alg: 'NONE' }, CLAIMS).replace(/[^.]*$/, '')}`],
-  ['alg none under a key id of ours', 'own', () => handmade({ alg: 'none', kid: kidOf('own') }, CLAIMS)],
+  [
+    'alg none under a key id of ours',
+    'own',
+    async () => handmade({ alg: 'none', kid: await kidOf('own') }, CLAIMS),
+  ],
   ['no alg', 'secret', () => handmade({ typ: 'JWT' }, CLAIMS)],
   ['an alg that is a list', 'secret', () => handmade({ alg: ['HS256'] }, CLAIMS)],
   ['the signature cut off', 'secret', async () => (await hmac(CLAIMS)).replace(/[^.]*$/, '')],
@@ -257,8 +261,8 @@ const REFUSED: [string, mode: 'secret' | 'keys' | 'own', () => string | Promise<
   ['of the shared secret where there is none', 'own', () => hmac(CLAIMS)],
 ];
 
-function kidOf(mode: string): string {
-  return at(mode).service.credentials.keys.ensure().kid;
+async function kidOf(mode: string): Promise<string> {
+  return (await at(mode).service.credentials.keys.ensure()).kid;
 }
 
 function swapClaims(token: string): string {
@@ -296,20 +300,20 @@ async function revoked(mode: 'own' | 'keys' | 'secret'): Promise<string> {
   const { revocations } = at(mode).service.credentials;
   if (mode === 'own') {
     const token = await own('own', { jti: 'gone' });
-    revocations.revoke({ credential: 'jwt:gone' });
+    await revocations.revoke({ credential: 'jwt:gone' });
     return token;
   }
   if (mode === 'keys') {
-    revocations.revoke({ credential: 'jwt:theirs' });
+    await revocations.revoke({ credential: 'jwt:theirs' });
     return rsa({ ...CLAIMS, jti: 'theirs' });
   }
-  revocations.revoke({ subject: 'mallory' });
+  await revocations.revoke({ subject: 'mallory' });
   return hmac({ ...CLAIMS, sub: 'mallory' });
 }
 
 async function rotatedOut(): Promise<string> {
   const token = await own('own');
-  at('own').service.credentials.keys.rotate('EdDSA', 0);
+  await at('own').service.credentials.keys.rotate('EdDSA', 0);
   return token;
 }
 

@@ -73,8 +73,8 @@ function signed(claims: Record<string, unknown>): Promise<string> {
   return new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(key);
 }
 
-// The limits count in real time: only the date is another one, the timers go on.
-beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }));
+// The limits count in real time: only the clocks are other ones, the timers go on.
+beforeEach(() => void vi.useFakeTimers({ toFake: ['Date', 'performance'] }));
 afterEach(async () => {
   vi.useRealTimers();
   await service.close();

@@ -76,15 +76,15 @@ function gateOptions(
   path: string,
   { logger, audit }: { logger: Logger; audit: Awaited<ReturnType<typeof openAuditLog>> },
 ) {
-  const { database } = openState(path);
-  onTestFinished(() => database.close());
+  const state = openState(path);
+  onTestFinished(() => state.close());
   const redaction = new Redaction();
   return {
     policy: policyWith('self'),
     audit,
     redaction,
-    approvals: new Approvals({ database, logger, redaction }),
-    jobs: new Jobs({ database, clusters: () => [], audit, redaction, logger }),
+    approvals: new Approvals({ state, logger, redaction }),
+    jobs: new Jobs({ state, clusters: () => [], audit, redaction, logger }),
   };
 }
 

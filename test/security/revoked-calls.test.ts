@@ -71,7 +71,7 @@ describe('a call under way when its credential is revoked', () => {
       () => 'cut',
     );
     await expect.poll(() => cluster.calls.length).toBe(1);
-    service.credentials.revocations.revoke({ credential: 'jwt:caller' });
+    await service.credentials.revocations.revoke({ credential: 'jwt:caller' });
     expect(cluster.calls[0]?.signal?.aborted).toBe(true);
     expect(await answer.catch(() => 'cut')).not.toContain('late');
     const ping = { jsonrpc: '2.0', id: 2, method: 'ping' };
@@ -84,10 +84,10 @@ describe('a call under way when its credential is revoked', () => {
     const { path, reader } = await stream(opener);
     expect((await post(path, caller, CALL)).status).toBe(202);
     await expect.poll(() => cluster.calls.length).toBe(1);
-    service.credentials.revocations.revoke({ credential: 'jwt:caller' });
+    await service.credentials.revocations.revoke({ credential: 'jwt:caller' });
     expect(cluster.calls[0]?.signal?.aborted).toBe(true);
     expect(service.sse.sessionCount).toBe(1);
-    service.credentials.revocations.revoke({ credential: 'jwt:opener' });
+    await service.credentials.revocations.revoke({ credential: 'jwt:opener' });
     await expect.poll(() => service.sse.sessionCount).toBe(0);
     await reader?.cancel().catch(() => undefined);
   });
@@ -96,8 +96,8 @@ describe('a call under way when its credential is revoked', () => {
     const alice = await tokenOf('alice');
     const answer = post('/mcp', { ...alice, ...(await session(alice)) }, CALL);
     await expect.poll(() => cluster.calls.length).toBe(1);
-    service.credentials.revocations.revoke({ subject: 'bob' });
-    service.credentials.revocations.revoke({ credential: 'jwt:other' });
+    await service.credentials.revocations.revoke({ subject: 'bob' });
+    await service.credentials.revocations.revoke({ credential: 'jwt:other' });
     expect(cluster.calls[0]?.signal?.aborted).toBe(false);
     release();
     expect(await (await answer).text()).toContain('late');
@@ -114,7 +114,7 @@ describe('a state that fails while streams are open', () => {
       throw new Error('disk I/O error');
     };
     expect((await post('/mcp', alice, INITIALIZE)).status).toBe(503);
-    revocations.revoke({ credential: 'jwt:other' });
+    await revocations.revoke({ credential: 'jwt:other' });
     await expect(reader?.read()).rejects.toThrow();
     revocations.isRevoked = before;
     expect((await post('/mcp', alice, INITIALIZE)).status).toBe(200);

@@ -15,7 +15,7 @@ let alice: GuardedClient;
 beforeAll(async () => {
   simulator = await startSimulator({ taskSeconds: 0, authDelaySeconds: 0, resourcesLagSeconds: 0 });
   const approvals = new Approvals({
-    database: openState(undefined).database,
+    state: openState(undefined),
     logger: pino({ level: 'silent' }),
     redaction: new Redaction(),
   });

@@ -49,7 +49,7 @@ export function testApprovals(path?: string): TestApprovals {
   const lines: string[] = [];
   let skew = 0;
   const approvals = new Approvals({
-    database: openState(path).database,
+    state: openState(path),
     logger: pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) }),
     redaction: new Redaction(),
     clock: () => Date.now() + skew,

@@ -10,6 +10,7 @@ import { ClusterManager } from '../../src/clusters/manager.ts';
 import type { ClusterConfig } from '../../src/config/config.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts';
 import { configFor, SILENT } from './engine-fixtures.ts';
+import { KEPT_CATALOGUES } from './kept-catalogues.ts';
 import { buildService, type ServiceOptions, type TestService, tokenFor } from './service.ts';
 
 export const ERAS = ['http', 'sse', 'modern'] as const;
@@ -70,7 +71,10 @@ export class BesideSite {
     onTestFinished(() => simulator.close());
     const wanted = clusters ?? simulator.clusters.map(({ name }) => name);
     const configs = wanted.map((name) => configFor(simulator.cluster(name), cluster));
-    const manager = new ClusterManager({ clusters: configs }, { logger: SILENT, random: () => 0 });
+    const manager = new ClusterManager(
+      { clusters: configs },
+      { ...KEPT_CATALOGUES, logger: SILENT, random: () => 0 },
+    );
     onTestFinished(() => manager.close());
     const service = await buildService({ estate: manager, ...options });
     onTestFinished(() => service.close());

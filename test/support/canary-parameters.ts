@@ -1,5 +1,5 @@
 import type { HttpMethod } from '../../src/proxmox/call.ts';
-import { watchSecret } from './canary-watch.ts';
+import { canaryWatch } from './canary-watch.ts';
 
 /** A call with a parameter that is a secret. */
 export interface SecretCall {
@@ -204,7 +204,7 @@ export const SECRET_CALLS: readonly SecretCall[] = ROWS.map(
   ([name, call, parameter, others, around], index) => {
     const [method, path] = call.split(' ') as [HttpMethod, string];
     const secret = `c4n4ry+${String(index).padStart(3, '0')}/${(index * 7919 + 104_729).toString(36)}~pa?s>s:w0rd`;
-    watchSecret(name, secret);
+    canaryWatch.watchLastingly(name, secret);
     const data = { ...others, [parameter]: around?.(secret) ?? secret };
     return { name, secret, method, path, parameter, data };
   },

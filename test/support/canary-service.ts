@@ -125,8 +125,8 @@ export class CanaryService {
     return token;
   }
 
-  apiKey(scope: string): string {
-    const { key } = openCredentials(this.#running.core.state).apiKeys.add('bot', scope, 600);
+  async apiKey(scope: string): Promise<string> {
+    const { key } = await openCredentials(this.#running.core.state).apiKeys.add('bot', scope, 600);
     this.secrets.set('an API key', key);
     return key;
   }

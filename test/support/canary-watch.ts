@@ -70,6 +70,8 @@ export class CanaryWatch {
   /** Asked before each search, for secrets that can be known only then. */
   readonly collectors: (() => void)[] = [];
   readonly #secrets = new Map<string, string>();
+  /** Those of modules that several files of one process share. */
+  readonly #lasting = new Map<string, string>();
   readonly #shown: Shown[] = [];
   readonly #sources = new Map<unknown, Source>();
   readonly #hits = new Map<string, Hit>();
@@ -77,6 +79,18 @@ export class CanaryWatch {
   #waiting = 0;
   #characters = 0;
   #milliseconds = 0;
+
+  /** A file of tests begins: what belonged to the one before in this process is forgotten. */
+  begin(): void {
+    this.test = '';
+    this.collectors.length = 0;
+    this.#shown.length = 0;
+    for (const map of [this.#secrets, this.#sources, this.#hits, this.#outlets]) map.clear();
+    for (const [secret, kind] of this.#lasting) this.#secrets.set(secret, kind);
+    this.#waiting = 0;
+    this.#characters = 0;
+    this.#milliseconds = 0;
+  }
 
   /** Whether there is anything to look for. */
   get hasSecrets(): boolean {
@@ -88,6 +102,12 @@ export class CanaryWatch {
     const secret = secretOf(value);
     if (secret.length < SHORTEST || secret.length > 4096) return;
     if (!this.#secrets.has(secret)) this.#secrets.set(secret, kind);
+  }
+
+  /** A secret in each file of this process: its module is loaded once for all of them. */
+  watchLastingly(kind: string, value: string): void {
+    this.watch(kind, value);
+    this.#lasting.set(secretOf(value), kind);
   }
 
   /** A secret that comes out on purpose in the running test, or in all tests of the file where none runs. */

@@ -4,6 +4,7 @@ import { ClusterManager } from '../../src/clusters/manager.ts';
 import type { ClusterConfig, Config } from '../../src/config/config.ts';
 import type { EngineDeps } from '../../src/proxmox/engine.ts';
 import { SILENT } from './engine-fixtures.ts';
+import { KEPT_CATALOGUES } from './kept-catalogues.ts';
 import { buildService, tokenFor } from './service.ts';
 
 type Structured = Record<string, unknown>;
@@ -28,7 +29,7 @@ export async function fleetClient(
 ): Promise<FleetClient> {
   const manager = new ClusterManager(
     { clusters: configs, ...config },
-    { logger: SILENT, random: () => 0, ...(limits ? { limits } : {}) },
+    { ...KEPT_CATALOGUES, logger: SILENT, random: () => 0, ...(limits ? { limits } : {}) },
   );
   const service = await buildService({ estate: manager });
   const url = await service.listen();

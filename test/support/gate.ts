@@ -27,15 +27,14 @@ export type TestGate = Partial<Omit<GateOptions, 'logger'>>;
 export function gateFor(logger: Logger = pino({ level: 'silent' }), changes: TestGate = {}): Gate {
   const redaction = changes.redaction ?? new Redaction();
   const state = openState(undefined);
-  const { database } = state;
   const { audit } = changes;
   return new Gate({
     readOnly: false,
     policy: policyWith('none'),
-    approvals: new Approvals({ database, logger, redaction }),
+    approvals: new Approvals({ state, logger, redaction }),
     // Nobody follows them here: their ends are known where a test asks.
-    jobs: new Jobs({ database, clusters: () => [], audit, redaction, logger }),
-    runs: new RunBook(database),
+    jobs: new Jobs({ state, clusters: () => [], audit, redaction, logger }),
+    runs: new RunBook(state),
     schedules: new ScheduleBook(state),
     redaction,
     logger,

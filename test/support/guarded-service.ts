@@ -10,6 +10,7 @@ import type { ClusterConfig } from '../../src/config/config.ts';
 import type { SimulatedCluster, Simulator } from '../../src/simulator/simulator.ts';
 import { secretOf } from './canary-parameters.ts';
 import { configFor, SILENT } from './engine-fixtures.ts';
+import { KEPT_CATALOGUES } from './kept-catalogues.ts';
 import { buildService, type ServiceOptions, type TestService, tokenFor } from './service.ts';
 
 type Structured = Record<string, unknown>;
@@ -81,7 +82,7 @@ export class GuardedService {
     { cluster, configOf = configFor, ...options }: GuardedOptions = {},
   ) {
     const configs = simulator.clusters.map((one) => ({ ...configOf(one), ...cluster }));
-    const manager = new ClusterManager({ clusters: configs }, { logger: SILENT });
+    const manager = new ClusterManager({ clusters: configs }, { ...KEPT_CATALOGUES, logger: SILENT });
     const service = await buildService({ estate: manager, ...options });
     return new GuardedService(simulator, manager, service, await service.listen());
   }

@@ -24,7 +24,8 @@ export function preparedReplications(): ScheduleBook {
       const own = of(principal, false);
       if (own.find(TOOL, 'prepared') === undefined) {
         const timing = { everyMinutes: 60 };
-        own.save({ tool: TOOL, name: 'prepared', input: JOB, timing, standing: undefined, dueAt: 0 });
+        // A state of this process is written at once.
+        void own.save({ tool: TOOL, name: 'prepared', input: JOB, timing, standing: undefined, dueAt: 0 });
       }
       return of(principal, isReadOnly);
     },

@@ -17,7 +17,8 @@ import { createLogger } from '../../src/observability/logging.ts';
 import type { SimulatedCluster } from '../../src/simulator/simulator.ts';
 import { folderWith } from './config-folder.ts';
 
-const SECRET = 'reload-test-secret-of-more-than-32-bytes';
+/** Signs the tokens of its clients. */
+export const SECRET = 'reload-test-secret-of-more-than-32-bytes';
 
 export type Entry = Record<string, unknown>;
 export interface LogLine {
@@ -50,13 +51,22 @@ export class ReloadingService {
   #service: Service | undefined;
   #reloading: Reloading | undefined;
 
-  private constructor(clusters: Record<string, Entry>, top: Entry) {
-    this.folder = folderWith({ '.env': this.#env('') });
+  private constructor(
+    clusters: Record<string, Entry>,
+    top: Entry,
+    { lines = '', files = {} }: { lines?: string; files?: Record<string, string> },
+  ) {
+    this.folder = folderWith({ ...files, '.env': this.#env(lines) });
     this.write(clusters, top);
   }
 
-  static async start(clusters: Record<string, Entry>, top: Entry = {}): Promise<ReloadingService> {
-    const made = new ReloadingService(clusters, top);
+  /** @param more lines of `.env` beside those that are always there, and other files that it names */
+  static async start(
+    clusters: Record<string, Entry>,
+    top: Entry = {},
+    more: { lines?: string; files?: Record<string, string> } = {},
+  ): Promise<ReloadingService> {
+    const made = new ReloadingService(clusters, top, more);
     await made.#start();
     return made;
   }
@@ -95,8 +105,12 @@ export class ReloadingService {
   }
 
   /** A client whose list_changed notifications are counted; `listen` subscribes to them where that is needed. */
-  async connect(kind: 'http' | 'sse' | 'modern', path = kind === 'sse' ? '/sse' : '/mcp') {
-    const token = await issueToken(new Secret(SECRET), {
+  async connect(
+    kind: 'http' | 'sse' | 'modern',
+    path = kind === 'sse' ? '/sse' : '/mcp',
+    { secret = SECRET, fetch = globalThis.fetch }: { secret?: string; fetch?: typeof globalThis.fetch } = {},
+  ) {
+    const token = await issueToken(new Secret(secret), {
       subject: 'test',
       scope: 'proxmox:admin',
       lifetimeSeconds: 600,
@@ -114,7 +128,7 @@ export class ReloadingService {
         { versionNegotiation: { mode: { pin: '2026-07-28' } } },
       );
       client.setNotificationHandler('notifications/tools/list_changed', note);
-      await client.connect(new ModernTransport(url, { requestInit }));
+      await client.connect(new ModernTransport(url, { requestInit, fetch }));
       this.#open.push(client);
       return {
         client,
@@ -129,8 +143,8 @@ export class ReloadingService {
     };
     const transport =
       kind === 'http'
-        ? new StreamableHTTPClientTransport(url, { requestInit })
-        : new SSEClientTransport(url, { requestInit });
+        ? new StreamableHTTPClientTransport(url, { requestInit, fetch })
+        : new SSEClientTransport(url, { requestInit, fetch });
     await client.connect(transport as Parameters<Client['connect']>[0]);
     this.#open.push(client);
     return { client, told, tools: () => client.listTools(), listen: async () => undefined };
@@ -158,6 +172,7 @@ export class ReloadingService {
       logger,
       onApplied: (next) => {
         logLevel = next.logLevel;
+        service.renewCertificate(next);
       },
       onHangUp: () => undefined,
     });

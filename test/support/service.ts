@@ -12,11 +12,12 @@ import type { AuthConfig, HttpConfig } from '../../src/config/config.ts';
 import { Secret } from '../../src/config/secret.ts';
 import type { Toolset } from '../../src/config/toolsets.ts';
 import { buildApp } from '../../src/http/app.ts';
-import { Dispatcher } from '../../src/mcp/dispatcher.ts';
+import type { PressureLimits, Timeouts } from '../../src/http/parts.ts';
+import { Dispatcher, type DispatcherOptions } from '../../src/mcp/dispatcher.ts';
 import type { CallLimits } from '../../src/mcp/running-calls.ts';
 import type { SessionLimits } from '../../src/mcp/sessions.ts';
 import { SseDoor } from '../../src/mcp/sse.ts';
-import { StreamableHttpDoor } from '../../src/mcp/streamable-http.ts';
+import { type DoorServers, StreamableHttpDoor } from '../../src/mcp/streamable-http.ts';
 import { TOOLS } from '../../src/tools/registry.ts';
 import { gateFor, type TestGate } from './gate.ts';
 
@@ -45,6 +46,11 @@ export interface ServiceOptions {
   limitsOf?: (principal: Principal) => { callsPerMinute?: number };
   /** Between two looks at a resource that is subscribed to. */
   watchPauseMs?: number;
+  /** Another dispatcher than the usual one, such as one with other tools. */
+  dispatcher?: (parts: DispatcherOptions) => Dispatcher;
+  servers?: DoorServers;
+  pressure?: PressureLimits;
+  timeouts?: Partial<Timeouts>;
 }
 
 export interface TestService {
@@ -69,7 +75,8 @@ export async function buildService(options: ServiceOptions): Promise<TestService
   const gate =
     options.gate?.(logger) ??
     gateFor(logger, { readOnly: options.readOnly ?? false, ...options.gateOptions });
-  const dispatcher = new Dispatcher({
+  const makeDispatcher = options.dispatcher ?? ((parts) => new Dispatcher(parts));
+  const dispatcher = makeDispatcher({
     tools: TOOLS,
     ...(toolsets ? { toolsets: () => toolsets } : {}),
     gate,
@@ -86,6 +93,7 @@ export async function buildService(options: ServiceOptions): Promise<TestService
     newId: randomUUID,
     ...(limits ? { limits } : {}),
     ...(postDeadlineMs === undefined ? {} : { postDeadlineMs }),
+    ...(options.servers ? { servers: options.servers } : {}),
   });
   const sse = new SseDoor({
     dispatcher,
@@ -115,6 +123,8 @@ export async function buildService(options: ServiceOptions): Promise<TestService
     streamable,
     sse,
     logger,
+    pressure: options.pressure,
+    timeouts: options.timeouts,
     // A thousand tests end one each.
     ending: { flushMs: 20, lingerMs: 30 },
   });

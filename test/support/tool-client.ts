@@ -12,6 +12,7 @@ import {
 } from '../../src/simulator/simulator.ts';
 import { configFor, SILENT } from './engine-fixtures.ts';
 import type { TestGate } from './gate.ts';
+import { KEPT_CATALOGUES } from './kept-catalogues.ts';
 import { buildService, tokenFor } from './service.ts';
 
 type Structured = Record<string, unknown>;
@@ -63,7 +64,10 @@ export async function toolClient(options: ToolClientOptions = {}): Promise<ToolC
       typeof options.config === 'function' ? options.config(cluster) : options.config,
     );
   });
-  const manager = new ClusterManager({ clusters: configs }, { logger: SILENT, random: () => 0 });
+  const manager = new ClusterManager(
+    { clusters: configs },
+    { ...KEPT_CATALOGUES, logger: SILENT, random: () => 0 },
+  );
   onTestFinished(() => manager.close());
   const { gateOptions, readOnly } = options;
   const service = await buildService({

@@ -8,6 +8,7 @@ import { restoreState, type SavedState } from '../../src/simulator/state/saving.
 import type { Task } from '../../src/simulator/state/tasks.ts';
 import { parseUpid } from '../../src/simulator/state/upid.ts';
 import { configFor, SILENT } from './engine-fixtures.ts';
+import { KEPT_CATALOGUES } from './kept-catalogues.ts';
 import { ENDED_UPID, PREPARED_AT, RUNNING_UPID, type SetupCall } from './tool-calls/table.ts';
 import { TOOL_SETUP } from './tool-calls.ts';
 
@@ -83,7 +84,7 @@ export class ToolEstate {
     if (root) root.password = ROOT_PASSWORD;
     const manager = new ClusterManager(
       { clusters: clusters.map((one) => this.configOf(one)) },
-      { logger: SILENT },
+      { ...KEPT_CATALOGUES, logger: SILENT },
     );
     try {
       for (const call of TOOL_SETUP) await carryOut(manager, call);

@@ -188,14 +188,13 @@ type LivePolicy = Policy & { use(policy: Policy): void; asksFor(): boolean };
 /** A tool that wants its plan to be seen also where no policy asks for one gets it through, as if somebody had looked. */
 function ownPlansGranted(policy: LivePolicy): Approvals {
   const redaction = new Redaction();
-  const { database } = openState(undefined);
-  const approvals = new Approvals({ database, logger: SILENT, redaction });
+  const approvals = new Approvals({ state: openState(undefined), logger: SILENT, redaction });
   const requireApproval = approvals.require.bind(approvals);
   return Object.assign(approvals, {
-    require: (...args: Parameters<Approvals['require']>) =>
+    require: async (...args: Parameters<Approvals['require']>) =>
       args[0].kind === 'self' && !policy.asksFor()
         ? Promise.resolve({ by: 'self', number: 0 })
-        : requireApproval(...args),
+        : await requireApproval(...args),
   });
 }
 

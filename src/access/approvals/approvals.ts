@@ -1,8 +1,9 @@
-import type { DatabaseSync } from 'node:sqlite';
 import type { Logger } from 'pino';
+import { type Observer, UNOBSERVED } from '../../observability/observer.ts';
 import type { Redaction } from '../../observability/redaction.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { hasScope, type Principal } from '../principal.ts';
+import type { State } from '../state.ts';
 import {
   type ApprovalKind,
   ApprovalRequiredError,
@@ -55,11 +56,12 @@ export interface Approved {
 }
 
 export interface ApprovalsOptions {
-  /** Of the state file. */
-  database: DatabaseSync;
+  state: State;
   logger: Logger;
   /** That of the process: what it takes for a secret is in no plan. */
   redaction: Redaction;
+  /** Counts what becomes of plans; nobody does where absent. */
+  observer?: Observer | undefined;
   /** Epoch milliseconds. */
   clock?: () => number;
 }
@@ -75,20 +77,24 @@ const CALLS_IN_MESSAGE = 20;
  * approved by whom the policy says. No tool reaches `decide`; a caller alone can apply only what is `self`.
  */
 export class Approvals {
+  readonly #state: State;
   readonly #store: PlanStore;
   readonly #logger: Logger;
   readonly #redaction: Redaction;
+  readonly #observer: Observer;
   readonly #clock: () => number;
 
-  constructor({ database, logger, redaction, clock = Date.now }: ApprovalsOptions) {
-    this.#store = new PlanStore(database, clock);
+  constructor({ state, logger, redaction, observer = UNOBSERVED, clock = Date.now }: ApprovalsOptions) {
+    this.#observer = observer;
+    this.#state = state;
+    this.#store = new PlanStore(state, clock);
     this.#logger = logger;
     this.#redaction = redaction;
     this.#clock = clock;
   }
 
   /** What signs the state that a client is given with a question and brings back with the answer. */
-  stateKey(): Uint8Array {
+  stateKey(): Promise<Uint8Array> {
     return this.#store.key();
   }
 
@@ -97,12 +103,20 @@ export class Approvals {
    *
    * @param ask puts a plan to the person at the caller's client; undefined where there is no way to
    * @throws CallError APPROVAL_REQUIRED with the plan (ApprovalRequiredError); POLICY_DENIED where it was declined;
-   *   RATE_LIMITED where too many plans of this principal wait; INVALID_ARGUMENTS where the plan is too large.
+   *   RATE_LIMITED where too many plans of this principal wait; INVALID_ARGUMENTS where the plan is too large; INTERNAL
+   *   where replicas share the approvals and Redis does not answer.
    */
   async require(request: ApprovalRequest, ask: AskPerson | undefined): Promise<Approved> {
     const { principal, kind, cluster, binding, guestDigest = '' } = request;
     const bound = { principal, kind, cluster, binding, guestDigest };
+    // The plan, or a no to it, may be a moment old and of another replica.
+    await this.#state.refresh();
     return kind === 'self' ? this.#self(request, bound) : this.#other(request, bound, ask);
+  }
+
+  /** How many plans are kept, by state; for who watches the service. */
+  counts(): Readonly<Record<Plan['state'], number>> {
+    return this.#store.counts();
   }
 
   /** Plans that wait for an approver. @throws CallError POLICY_DENIED without the scope */
@@ -125,22 +139,27 @@ export class Approvals {
    * @throws CallError POLICY_DENIED without the scope, or where the approver is who asked; NOT_FOUND for no such plan,
    *   or an expired one; CONFLICT for one that is used or decided.
    */
-  decide(number: number, approver: Principal, decision: 'approved' | 'denied', reason?: string): Plan {
+  async decide(
+    number: number,
+    approver: Principal,
+    decision: 'approved' | 'denied',
+    reason?: string,
+  ): Promise<Plan> {
     requireApprover(approver);
     const why =
       reason === undefined
         ? undefined
         : line(this.#redaction.text(reason)).slice(0, LONGEST_REASON).toWellFormed();
-    const plan = this.#store.decide(number, approver, decision, why);
+    const plan = await this.#store.decide(number, approver, decision, why);
     if (!plan) throw this.#undecidable(number, approver);
-    this.#log(plan, `plan ${decision}`, { approver: approver.subject, credential: approver.credential });
+    this.#log(plan, decision, { approver: approver.subject, credential: approver.credential });
     return plan;
   }
 
   async #self(request: ApprovalRequest, bound: Bound): Promise<Approved> {
     const { handle } = request;
     this.#notDeclined(request);
-    const used = isHandle(handle) ? this.#store.consumeByHandle(handle, bound) : undefined;
+    const used = isHandle(handle) ? await this.#store.consumeByHandle(handle, bound) : undefined;
     if (used) return this.#granted(used, 'self');
     const { plan, handle: given } = await this.#newPlan(request, bound);
     const why = handle === undefined ? '' : `${this.#whyNot(handle, bound, plan)} This is a new plan. `;
@@ -158,24 +177,24 @@ export class Approvals {
     const known = this.#store.find(bound);
     if (known?.state === 'denied') throw this.#declined(known);
     if (known?.state === 'approved') {
-      const used = this.#store.consumeApproved(known.number, bound);
+      const used = await this.#store.consumeApproved(known.number, bound);
       if (used) return this.#granted(used, used.approver ?? 'an approver');
     }
     // Behind the yes to exactly these calls, which stands.
     this.#notDeclined(request);
-    const changed = this.#store.supersede(bound);
+    const changed = await this.#store.supersede(bound);
     const plan = known?.state === 'pending' ? known : (await this.#newPlan(request, bound)).plan;
     const why = this.#preface(request, bound, plan, changed);
     if (request.kind === 'second' || ask === undefined) throw this.#unapproved(plan, why, 'unavailable');
     const answer = await ask(plan);
     if (answer === 'declined') {
-      const denied = this.#store.decideAtClient(plan.number, bound, 'denied');
+      const denied = await this.#store.decideAtClient(plan.number, bound, 'denied');
       if (denied) await request.onDecision?.(denied);
-      this.#log(plan, 'plan denied', { approver: AT_CLIENT });
+      this.#log(plan, 'denied', { approver: AT_CLIENT });
       throw this.#declined({ ...plan, approver: AT_CLIENT });
     }
     if (answer !== 'approved') throw this.#unapproved(plan, why, answer);
-    const used = this.#store.decideAtClient(plan.number, bound, 'used');
+    const used = await this.#store.decideAtClient(plan.number, bound, 'used');
     if (used) {
       await request.onDecision?.(used);
       return this.#granted(used, AT_CLIENT);
@@ -202,9 +221,9 @@ export class Approvals {
     signal.throwIfAborted();
     const warnings = [...notes, ...found.warnings];
     const facts = this.#redaction.value({ ...found, warnings }) as PlanFacts;
-    const added = this.#store.add({ ...bound, tool, about, calls, facts });
+    const added = await this.#store.add({ ...bound, tool, about, calls, facts });
     if (added) {
-      this.#log(added.plan, 'plan made');
+      this.#log(added.plan, 'made');
       return added;
     }
     throw new CallError('RATE_LIMITED', 'Too many plans of this principal wait already; nothing was sent.', {
@@ -297,12 +316,17 @@ export class Approvals {
   }
 
   #granted(plan: StoredPlan, by: string): Approved {
-    this.#log(plan, 'plan applied', { approver: by });
+    this.#log(plan, 'applied', { approver: by });
     return { by, number: plan.number };
   }
 
-  #log({ number, kind, cluster, tool, subject }: Plan, event: string, more: object = {}): void {
-    this.#logger.info({ plan: number, approval: kind, cluster, tool, subject, ...more }, event);
+  #log(
+    { number, kind, cluster, tool, subject }: Plan,
+    event: 'made' | 'approved' | 'denied' | 'applied',
+    more: object = {},
+  ): void {
+    this.#observer.planChanged(event);
+    this.#logger.info({ plan: number, approval: kind, cluster, tool, subject, ...more }, `plan ${event}`);
   }
 }
 

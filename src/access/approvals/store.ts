@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { Principal } from '../principal.ts';
+import type { State } from '../state.ts';
 import { type ApprovalKind, AT_CLIENT, type Plan, type PlanFacts, type PlannedCall } from './plan.ts';
 
 export const LIFETIME_MS = 10 * 60_000;
@@ -10,7 +11,7 @@ const MOST_PENDING = 100;
 const KEPT_MS = 60 * 60_000;
 const SHOWN_AT_ONCE = 500;
 
-const TABLES = `
+export const APPROVAL_TABLES = `
 CREATE TABLE IF NOT EXISTS approval_plans (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   handle_hash BLOB NOT NULL UNIQUE,
@@ -54,61 +55,70 @@ export interface StoredPlan extends Plan {
 type Row = Record<string, unknown>;
 
 /**
- * The plans of all principals in the state file. Every change is one statement whose condition says when it may take
- * place: of two processes, or of two calls at once, exactly one gets the row back.
+ * The plans of all principals in the state. Every change is one statement whose condition says when it may take place:
+ * of two replicas or processes, or of two calls at once, exactly one gets the row back.
  */
 export class PlanStore {
+  readonly #state: State;
   readonly #database: DatabaseSync;
   readonly #clock: () => number;
   readonly #random: (bytes: number) => Buffer;
 
   /** @param clock epoch milliseconds */
-  constructor(database: DatabaseSync, clock: () => number, random: (bytes: number) => Buffer = randomBytes) {
+  constructor(state: State, clock: () => number, random: (bytes: number) => Buffer = randomBytes) {
+    const { database } = state;
+    this.#state = state;
     this.#database = database;
     this.#clock = clock;
     this.#random = random;
-    database.exec(TABLES);
+    database.exec(APPROVAL_TABLES);
     withAbout(database);
   }
 
-  /** A key that all processes with this state file share, to sign what a client is given to bring back. */
-  key(): Uint8Array {
-    this.#get('INSERT OR IGNORE INTO approval_key (id, key) VALUES (1, ?) RETURNING id', this.#random(32));
-    const key = this.#get('SELECT key FROM approval_key WHERE id = 1')?.key;
+  /** A key that all processes with this state share, to sign what a client is given to bring back. */
+  async key(): Promise<Uint8Array> {
+    const stored = () => this.#get('SELECT key FROM approval_key WHERE id = 1')?.key;
+    if (stored() === undefined) {
+      const made = this.#random(32);
+      await this.#change('INSERT OR IGNORE INTO approval_key (id, key) VALUES (1, ?) RETURNING id', made);
+    }
+    const key = stored();
     if (!(key instanceof Uint8Array)) throw new Error('the key of the approvals can not be read');
     return key;
   }
 
   /** @returns the plan and its handle; undefined where the principal has too many plans that wait */
-  add(plan: NewPlan): { plan: StoredPlan; handle: string } | undefined {
+  async add(plan: NewPlan): Promise<{ plan: StoredPlan; handle: string } | undefined> {
     const now = this.#clock();
     const { principal, kind, tool, cluster, about, binding, guestDigest, calls, facts } = plan;
-    this.#get('DELETE FROM approval_plans WHERE expires_at <= ? RETURNING number', now - KEPT_MS);
     const handle = this.#random(32).toString('base64url');
-    const row = this.#get(
-      `INSERT INTO approval_plans (handle_hash, principal_id, subject, credential, client, kind, tool, cluster, binding,
+    const row = await this.#state.write(() => {
+      this.#database.prepare('DELETE FROM approval_plans WHERE expires_at <= ?').run(now - KEPT_MS);
+      return this.#get(
+        `INSERT INTO approval_plans (handle_hash, principal_id, subject, credential, client, kind, tool, cluster, binding,
          guest_digest, calls, facts, created_at, expires_at, about)
        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?16
        WHERE (SELECT count(*) FROM approval_plans
               WHERE principal_id = ?2 AND state IN ('pending', 'approved') AND expires_at > ?13) < ?15
        RETURNING *`,
-      hashOf(handle),
-      principal.id,
-      principal.subject,
-      principal.credential,
-      principal.client ?? null,
-      kind,
-      tool,
-      cluster,
-      binding,
-      guestDigest,
-      JSON.stringify(calls),
-      JSON.stringify(facts),
-      now,
-      now + LIFETIME_MS,
-      MOST_PENDING,
-      about,
-    );
+        hashOf(handle),
+        principal.id,
+        principal.subject,
+        principal.credential,
+        principal.client ?? null,
+        kind,
+        tool,
+        cluster,
+        binding,
+        guestDigest,
+        JSON.stringify(calls),
+        JSON.stringify(facts),
+        now,
+        now + LIFETIME_MS,
+        MOST_PENDING,
+        about,
+      );
+    });
     return row && { plan: planOf(row), handle };
   }
 
@@ -163,8 +173,8 @@ export class PlanStore {
   }
 
   /** Uses up a plan by its handle; `self` alone can be granted so. */
-  consumeByHandle(handle: string, bound: Bound): StoredPlan | undefined {
-    const row = this.#get(
+  async consumeByHandle(handle: string, bound: Bound): Promise<StoredPlan | undefined> {
+    const row = await this.#change(
       `UPDATE approval_plans SET state = 'used', approver = subject
        WHERE principal_id = ?1 AND kind = ?2 AND cluster = ?3 AND binding = ?4 AND guest_digest = ?5
          AND expires_at > ?6 AND handle_hash = ?7 AND state = 'pending' AND kind = 'self'
@@ -177,8 +187,8 @@ export class PlanStore {
   }
 
   /** Uses up a plan that was approved outside of the call. */
-  consumeApproved(number: number, bound: Bound): StoredPlan | undefined {
-    const row = this.#get(
+  async consumeApproved(number: number, bound: Bound): Promise<StoredPlan | undefined> {
+    const row = await this.#change(
       `UPDATE approval_plans SET state = 'used'
        WHERE principal_id = ?1 AND kind = ?2 AND cluster = ?3 AND binding = ?4 AND guest_digest = ?5
          AND expires_at > ?6 AND number = ?7 AND state = 'approved' AND kind <> 'self'
@@ -194,8 +204,12 @@ export class PlanStore {
    * Uses up, or denies, a plan that the person at the caller's own client has just decided. A no there also takes back
    * the yes that another person may have given meanwhile.
    */
-  decideAtClient(number: number, bound: Bound, state: 'used' | 'denied'): StoredPlan | undefined {
-    const row = this.#get(
+  async decideAtClient(
+    number: number,
+    bound: Bound,
+    state: 'used' | 'denied',
+  ): Promise<StoredPlan | undefined> {
+    const row = await this.#change(
       `UPDATE approval_plans SET state = ?8, approver = ?9
        WHERE principal_id = ?1 AND kind = ?2 AND cluster = ?3 AND binding = ?4 AND guest_digest = ?5
          AND expires_at > ?6 AND number = ?7 AND state IN ('pending', 'approved') AND kind = 'person'
@@ -213,9 +227,14 @@ export class PlanStore {
    * Records an approver's decision; undefined where the plan does not wait for one, or not for this approver's. Another
    * token of the same principal and OAuth client is the one that asked, renewed.
    */
-  decide(number: number, approver: Principal, state: 'approved' | 'denied', reason: string | undefined) {
+  async decide(
+    number: number,
+    approver: Principal,
+    state: 'approved' | 'denied',
+    reason: string | undefined,
+  ): Promise<StoredPlan | undefined> {
     if (!Number.isSafeInteger(number)) return undefined;
-    const row = this.#get(
+    const row = await this.#change(
       `UPDATE approval_plans SET state = ?2, approver = ?3, reason = ?4
        WHERE number = ?1 AND state = 'pending' AND expires_at > ?5 AND kind <> 'self'
          AND (?2 = 'denied' OR (credential <> ?6
@@ -235,16 +254,38 @@ export class PlanStore {
   }
 
   /** Takes back the waiting plans for the same calls whose guest has changed since. @returns the newest of them */
-  supersede({ principal, kind, cluster, binding, guestDigest }: Bound): StoredPlan | undefined {
-    const rows = this.#database
-      .prepare(
-        `UPDATE approval_plans SET state = 'expired'
+  async supersede({
+    principal,
+    kind,
+    cluster,
+    binding,
+    guestDigest,
+  }: Bound): Promise<StoredPlan | undefined> {
+    const now = this.#clock();
+    const rows = await this.#state.write(() =>
+      this.#database
+        .prepare(
+          `UPDATE approval_plans SET state = 'expired'
          WHERE principal_id = ? AND kind = ? AND cluster = ? AND binding = ? AND guest_digest <> ?
            AND state IN ('pending', 'approved') AND expires_at > ?
          RETURNING *`,
-      )
-      .all(principal.id, kind, cluster, binding, guestDigest, this.#clock());
+        )
+        .all(principal.id, kind, cluster, binding, guestDigest, now),
+    );
     return rows.map(planOf).sort((a, b) => b.number - a.number)[0];
+  }
+
+  /** How many plans are kept, by state. */
+  counts(): Record<Plan['state'], number> {
+    const counts = { pending: 0, approved: 0, denied: 0, used: 0, expired: 0 };
+    const rows = this.#database
+      .prepare(
+        `SELECT CASE WHEN expires_at <= ? AND state <> 'used' THEN 'expired' ELSE state END AS seen, count(*) AS plans
+         FROM approval_plans GROUP BY seen`,
+      )
+      .all(this.#clock());
+    for (const { seen, plans } of rows) counts[seen as Plan['state']] = Number(plans);
+    return counts;
   }
 
   /** Plans that wait for an approver, the oldest first. */
@@ -264,9 +305,18 @@ export class PlanStore {
     return isOver ? { ...plan, state: 'expired' } : plan;
   }
 
+  #change(sql: string, ...values: SQLInputValue[]): Promise<Row | undefined> {
+    return this.#state.write(() => this.#get(sql, ...values));
+  }
+
   #get(sql: string, ...values: SQLInputValue[]): Row | undefined {
     return this.#database.prepare(sql).get(...values);
   }
+}
+
+/** Takes back every approval that was given or is waited for: what became of them last may not be known. */
+export function voidPlans(database: DatabaseSync): void {
+  database.exec("UPDATE approval_plans SET state = 'expired' WHERE state IN ('pending', 'approved')");
 }
 
 /** Adds the column to a state file that was made without it. */

@@ -16,6 +16,8 @@ export interface JobFollowerDeps {
   onEnd(job: StartedJob, end: TaskEnd): Promise<void>;
   /** Epoch milliseconds. */
   clock(): number;
+  /** Comes around every few seconds while jobs are followed; must not throw. */
+  onLook(): Promise<void>;
   /** From 0 to below 1. */
   random(): number;
   logger: Logger;
@@ -61,6 +63,7 @@ export class JobFollower {
   #timer: NodeJS.Timeout | undefined;
   #isRunning = false;
   #nextLook = 0;
+  #looking: Promise<void> | undefined;
   #stateProblem: string | undefined;
 
   constructor(deps: JobFollowerDeps) {
@@ -77,7 +80,8 @@ export class JobFollower {
   /** Call it before the job is stored: a job in the store that nobody follows is anybody's. */
   add(job: StartedJob): void {
     const now = this.#deps.clock();
-    if (this.#isRunning && this.#entries.size === 0) this.#withState(() => this.#deps.store.renew(now));
+    // Not waited for: what is stored next is stored behind it.
+    if (this.#isRunning && this.#entries.size === 0) void this.#withState(() => this.#deps.store.renew(now));
     this.#entries.set(nameOf(job), {
       job,
       nextAt: now + this.#pause(FIRST_MS),
@@ -104,29 +108,33 @@ export class JobFollower {
     this.#isRunning = false;
     this.#closing.abort(new Error('jobs are no longer followed'));
     clearTimeout(this.#timer);
-    await Promise.all(this.#questions);
+    await Promise.all([...this.#questions, this.#looking]);
     this.#entries.clear();
-    if (wasRunning) this.#withState(() => this.#deps.store.leave());
+    if (wasRunning) await this.#withState(() => this.#deps.store.leave());
   }
 
   #tick(): void {
     const now = this.#deps.clock();
-    if (now >= this.#nextLook) {
+    if (isDue(this.#nextLook, now)) {
       this.#nextLook = now + LOOK_MS;
-      this.#withState(() => this.#look(now));
+      this.#looking ??= this.#withState(() => this.#look(now)).finally(() => {
+        this.#looking = undefined;
+      });
     }
     for (const entry of this.#entries.values()) {
-      if (entry.nextAt <= now && !entry.isAsked && this.#hasRoom(entry)) this.#begin(entry);
+      if (isDue(entry.nextAt, now) && !entry.isAsked && this.#hasRoom(entry)) this.#begin(entry);
     }
     this.#schedule();
   }
 
-  #look(now: number): void {
+  async #look(now: number): Promise<void> {
     const { store } = this.#deps;
-    const adopted = store.adopt(now);
+    const adopted = await store.adopt(now);
+    if (!this.#isRunning) return;
     for (const job of adopted) this.add(job);
     if (adopted.length > 0) this.#deps.logger.info({ jobs: adopted.length }, 'jobs are followed again');
-    if (this.#entries.size > 0) store.renew(now);
+    if (this.#entries.size > 0) await store.renew(now);
+    await this.#deps.onLook();
   }
 
   #hasRoom({ job }: Entry): boolean {
@@ -203,14 +211,14 @@ export class JobFollower {
     for (const entry of this.#entries.values()) {
       if (!entry.isAsked && entry.nextAt < next && this.#hasRoom(entry)) next = entry.nextAt;
     }
-    const wait = Math.max(SHORTEST_MS, next - this.#deps.clock());
+    const wait = Math.min(LOOK_MS, Math.max(SHORTEST_MS, next - this.#deps.clock()));
     this.#timer = setTimeout(() => this.#tick(), wait).unref();
   }
 
-  /** A state file that is locked or full for a while ends nothing. */
-  #withState(work: () => void): void {
+  /** A state that is locked or full for a while, or out of reach, ends nothing. */
+  async #withState(work: () => Promise<void>): Promise<void> {
     try {
-      work();
+      await work();
       this.#stateProblem = undefined;
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);
@@ -219,4 +227,11 @@ export class JobFollower {
       this.#stateProblem = problem;
     }
   }
+}
+
+/** Nothing is put off for that long, so then the clock was set back: it would keep tasks from being asked for hours. */
+const LONGEST_WAIT_MS = 10 * 60_000;
+
+function isDue(at: number, now: number): boolean {
+  return at <= now || at - now > LONGEST_WAIT_MS;
 }

@@ -1,23 +1,26 @@
 import { randomUUID } from 'node:crypto';
-import type { DatabaseSync } from 'node:sqlite';
 import type { Logger } from 'pino';
 import type { AuditLog } from '../../audit/audit-log.ts';
 import type { Cluster } from '../../clusters/cluster.ts';
+import { type Observer, UNOBSERVED } from '../../observability/observer.ts';
 import type { Redaction } from '../../observability/redaction.ts';
 import { taskOutcome } from '../../proxmox/task.ts';
 import { cleanText } from '../../proxmox/text.ts';
+import type { State } from '../state.ts';
 import { JobFollower, type TaskEnd } from './follower.ts';
 import { type Job, type JobKey, nameOf, type StartedJob } from './job.ts';
 import { type JobEnd, type JobQuery, JobStore } from './store.ts';
 
 export interface JobsOptions {
-  database: DatabaseSync;
+  state: State;
   /** Those of the configuration in force; each call may give others. */
   clusters(): readonly Cluster[];
   /** Gets the end of every job, once. */
   audit?: AuditLog | undefined;
   redaction: Redaction;
   logger: Logger;
+  /** Counts jobs; nobody does where absent. */
+  observer?: Observer | undefined;
   /** Epoch milliseconds. */
   clock?: (() => number) | undefined;
   /** From 0 to below 1. */
@@ -27,7 +30,7 @@ export interface JobsOptions {
 /** A job as it is shown; `problem` says why it can't be asked about at present. */
 export type KnownJob = Job & { problem?: string };
 
-/** Jobs that the state file did not take; beyond this many their ends go unrecorded. */
+/** Jobs that the state did not take yet; beyond this many their ends go unrecorded. */
 const MOST_UNKEPT = 1000;
 /** Between two looks for jobs to be forgotten, counted in jobs. */
 const PRUNED_EACH = 50;
@@ -42,18 +45,22 @@ export class Jobs {
   readonly #clock: () => number;
   readonly #store: JobStore;
   readonly #follower: JobFollower;
+  readonly #observer: Observer;
   readonly #unkept = new Map<string, StartedJob>();
+  #keeping: Promise<void> | undefined;
   #added = 0;
 
   constructor(options: JobsOptions) {
-    const { database, clusters, logger } = options;
+    const { state, clusters, logger } = options;
     this.#options = options;
     this.#clock = options.clock ?? Date.now;
-    this.#store = new JobStore(database, randomUUID());
+    this.#observer = options.observer ?? UNOBSERVED;
+    this.#store = new JobStore(state, randomUUID());
     this.#follower = new JobFollower({
       store: this.#store,
       clusters,
       onEnd: (job, end) => this.#ended(job, end),
+      onLook: () => this.#keepUnkept(),
       clock: this.#clock,
       random: options.random ?? Math.random,
       logger,
@@ -66,16 +73,17 @@ export class Jobs {
   }
 
   /** Remembers a task that was started. Never throws: the write is done, and its answer must reach the caller. */
-  started(job: StartedJob): void {
+  async started(job: StartedJob): Promise<void> {
     this.#follower.add(job);
+    this.#observer.jobStarted(job.cluster);
     try {
-      this.#store.add(job);
+      await this.#store.add(job);
     } catch (error) {
       this.#options.logger.error({ err: error, upid: job.upid }, 'a job could not be remembered');
       if (this.#unkept.size < MOST_UNKEPT) this.#unkept.set(nameOf(job), job);
       return;
     }
-    if (this.#added++ % PRUNED_EACH === 0) this.#prune(job);
+    if (this.#added++ % PRUNED_EACH === 0) await this.#prune(job);
   }
 
   /**
@@ -91,6 +99,11 @@ export class Jobs {
       // The follower will see it, too.
       this.#options.logger.warn({ err: error, upid: job.upid }, 'the end of a job could not be kept');
     }
+  }
+
+  /** How many this process follows. */
+  running(): number {
+    return this.#store.running();
   }
 
   /** Newest first; what the caller may see has to be in the query. */
@@ -119,15 +132,45 @@ export class Jobs {
   /** The one place where a job ends, and where the record hears of it. */
   async #ended(key: JobKey, end: TaskEnd): Promise<void> {
     const ending = this.#endOf(end);
-    const unkept = this.#unkept.get(nameOf(key));
-    const job = unkept ?? this.#store.end(key, ending);
+    const job = await this.#endedJob(key, ending);
     if (job === undefined) return;
-    this.#unkept.delete(nameOf(key));
     const { state, exitStatus } = ending;
     const { upid, cluster, requestId, auditId } = job;
+    this.#observer.jobEnded(cluster, state);
     this.#options.logger.info({ cluster, upid, request_id: requestId, outcome: state }, 'job ended');
     const taskStatus = state === 'unknown' ? `unknown: ${exitStatus}` : exitStatus;
     await this.#options.audit?.task({ id: auditId, upid, taskStatus });
+  }
+
+  /** @returns the job to exactly one caller */
+  async #endedJob(key: JobKey, ending: JobEnd): Promise<StartedJob | undefined> {
+    const name = nameOf(key);
+    const unkept = this.#unkept.get(name);
+    if (unkept === undefined) return this.#store.end(key, ending);
+    await this.#keeping;
+    // It may be stored by now, or have been all along.
+    const stored = await this.#store.end(key, ending).catch(() => undefined);
+    return this.#unkept.delete(name) ? unkept : stored;
+  }
+
+  /** Stores what could not be stored when it started. */
+  async #keepUnkept(): Promise<void> {
+    if (this.#unkept.size === 0) return;
+    this.#keeping ??= this.#storeUnkept().finally(() => {
+      this.#keeping = undefined;
+    });
+    await this.#keeping;
+  }
+
+  async #storeUnkept(): Promise<void> {
+    try {
+      for (const [name, job] of this.#unkept) {
+        await this.#store.add(job);
+        this.#unkept.delete(name);
+      }
+    } catch {
+      // Said when it started; the next look tries again.
+    }
   }
 
   #endOf(end: TaskEnd): JobEnd {
@@ -142,13 +185,13 @@ export class Jobs {
     return this.#options.redaction.text(cleanText(text));
   }
 
-  #prune({ principalId }: StartedJob): void {
+  async #prune({ principalId }: StartedJob): Promise<void> {
     try {
       for (const job of this.#store.tooMany(principalId)) {
         this.#follower.drop(job);
         void this.#ended(job, { unknown: TOO_MANY }).catch(() => undefined);
       }
-      this.#store.prune(this.#clock(), principalId);
+      await this.#store.prune(this.#clock(), principalId);
     } catch (error) {
       this.#options.logger.warn({ err: error }, 'old jobs could not be forgotten');
     }

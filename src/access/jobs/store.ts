@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { State } from '../state.ts';
 import { JOB_STATES, type Job, type JobKey, type JobState, type StartedJob } from './job.ts';
 
 /** Says a process nothing for so long, its jobs are anybody's. */
@@ -10,7 +11,7 @@ const MOST_ENDED = 10_000;
 const MOST_ENDED_OF_ONE = 2_000;
 const MOST_RUNNING_OF_ONE = 1_000;
 
-const TABLES = `
+export const JOB_TABLES = `
 CREATE TABLE IF NOT EXISTS jobs (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   cluster TEXT NOT NULL, upid TEXT NOT NULL,
@@ -27,9 +28,12 @@ CREATE INDEX IF NOT EXISTS jobs_running ON jobs (follower) WHERE state = 'runnin
 CREATE INDEX IF NOT EXISTS jobs_of ON jobs (principal_id, number);
 CREATE TABLE IF NOT EXISTS job_followers (id TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;`;
 
-/** Running jobs whose process is gone, or is another one that said good-bye. */
+/**
+ * Running jobs whose process is gone, or is another one that said good-bye. A lease for more than ten minutes, which
+ * none is, is from before the clock was set back.
+ */
 const LEFT = `state = 'running' AND follower <> ?1
-  AND follower NOT IN (SELECT id FROM job_followers WHERE until > ?2)`;
+  AND follower NOT IN (SELECT id FROM job_followers WHERE until BETWEEN ?2 + 1 AND ?2 + 600000)`;
 
 export interface JobEnd {
   state: Exclude<JobState, 'running'>;
@@ -48,24 +52,26 @@ export interface JobQuery {
 }
 
 /**
- * The jobs of all processes that share the state file. A job is followed by the process that started it, until that one
+ * The jobs of all processes that share the state. A job is followed by the process that started it, until that one
  * ends; of two that see its end, exactly one gets the row.
  */
 export class JobStore {
+  readonly #state: State;
   readonly #database: DatabaseSync;
   readonly #follower: string;
 
   /** @param follower this process, unlike every other */
-  constructor(database: DatabaseSync, follower: string) {
-    this.#database = database;
+  constructor(state: State, follower: string) {
+    this.#state = state;
+    this.#database = state.database;
     this.#follower = follower;
-    database.exec(TABLES);
+    state.database.exec(JOB_TABLES);
   }
 
-  /** On disk when it returns; nothing changes where it is known already. */
-  add(job: StartedJob): void {
+  /** Kept when it returns; nothing changes where it is known already. */
+  async add(job: StartedJob): Promise<void> {
     const { cluster, upid, principalId, subject, tool, requestId, auditId, method, path, guest } = job;
-    this.#get(
+    await this.#change(
       `INSERT INTO jobs (cluster, upid, principal_id, subject, tool, request_id, audit_id, method, path, guest,
          started_at, follower)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
@@ -75,8 +81,8 @@ export class JobStore {
   }
 
   /** @returns the job, to exactly one caller; undefined where it has ended before, or is none of ours */
-  end({ cluster, upid }: JobKey, { state, exitStatus, at }: JobEnd): Job | undefined {
-    const row = this.#get(
+  async end({ cluster, upid }: JobKey, { state, exitStatus, at }: JobEnd): Promise<Job | undefined> {
+    const [row] = await this.#change(
       `UPDATE jobs SET state = ?, exit_status = ?, end_seen_at = ?
        WHERE cluster = ? AND upid = ? AND state = 'running' RETURNING *`,
       ...[state, exitStatus, at, cluster, upid],
@@ -85,26 +91,33 @@ export class JobStore {
   }
 
   /** Says that this process follows its jobs, until a lease from now. */
-  renew(now: number): void {
-    this.#database
-      .prepare(
-        `INSERT INTO job_followers (id, until) VALUES (?1, ?2)
-         ON CONFLICT DO UPDATE SET until = excluded.until`,
-      )
-      .run(this.#follower, now + LEASE_MS);
-    this.#database.prepare('DELETE FROM job_followers WHERE until <= ?').run(now - LEASE_MS);
+  async renew(now: number): Promise<void> {
+    await this.#state.write(() => {
+      this.#database
+        .prepare(
+          `INSERT INTO job_followers (id, until) VALUES (?1, ?2)
+           ON CONFLICT DO UPDATE SET until = excluded.until`,
+        )
+        .run(this.#follower, now + LEASE_MS);
+      this.#database.prepare('DELETE FROM job_followers WHERE until <= ?').run(now - LEASE_MS);
+    });
   }
 
   /** Leaves the jobs of this process to others. */
-  leave(): void {
-    this.#database.prepare('DELETE FROM job_followers WHERE id = ?').run(this.#follower);
+  async leave(): Promise<void> {
+    await this.#change('DELETE FROM job_followers WHERE id = ?', this.#follower);
   }
 
   /** Takes over what nobody follows any more. */
-  adopt(now: number): Job[] {
+  async adopt(now: number): Promise<Job[]> {
     // Most of the time there is nothing, and a read waits for nobody.
     if (this.#get(`SELECT 1 FROM jobs WHERE ${LEFT} LIMIT 1`, this.#follower, now) === undefined) return [];
-    return this.#all(`UPDATE jobs SET follower = ?1 WHERE ${LEFT} RETURNING *`, this.#follower, now);
+    const adopted = await this.#change(
+      `UPDATE jobs SET follower = ?1 WHERE ${LEFT} RETURNING *`,
+      this.#follower,
+      now,
+    );
+    return adopted.map(jobOf);
   }
 
   /** The oldest running jobs of a principal beyond what one may have. */
@@ -117,15 +130,17 @@ export class JobStore {
   }
 
   /** Forgets ended jobs that are old, or too many. @param principalId whose are counted, too */
-  prune(now: number, principalId: string): void {
+  async prune(now: number, principalId: string): Promise<void> {
     const beyond = (where: string) =>
       `DELETE FROM jobs WHERE state <> 'running' AND ${where} AND number <= (
          SELECT number FROM jobs WHERE state <> 'running' AND ${where} ORDER BY number DESC LIMIT 1 OFFSET ?2)`;
-    this.#database
-      .prepare("DELETE FROM jobs WHERE state <> 'running' AND end_seen_at <= ?")
-      .run(now - KEPT_MS);
-    this.#database.prepare(beyond('?1 IS NULL')).run(null, MOST_ENDED);
-    this.#database.prepare(beyond('principal_id = ?1')).run(principalId, MOST_ENDED_OF_ONE);
+    await this.#state.write(() => {
+      this.#database
+        .prepare("DELETE FROM jobs WHERE state <> 'running' AND end_seen_at <= ?")
+        .run(now - KEPT_MS);
+      this.#database.prepare(beyond('?1 IS NULL')).run(null, MOST_ENDED);
+      this.#database.prepare(beyond('principal_id = ?1')).run(principalId, MOST_ENDED_OF_ONE);
+    });
   }
 
   /** Newest first. */
@@ -141,6 +156,12 @@ export class JobStore {
     );
   }
 
+  /** How many this process follows. */
+  running(): number {
+    const sql = "SELECT count(*) AS jobs FROM jobs WHERE state = 'running' AND follower = ?";
+    return Number(this.#get(sql, this.#follower)?.jobs ?? 0);
+  }
+
   /** Names of the clusters on which a principal has jobs. */
   clustersOf(principalId: string): string[] {
     const sql = 'SELECT DISTINCT cluster FROM jobs WHERE principal_id = ?';
@@ -148,6 +169,10 @@ export class JobStore {
       .prepare(sql)
       .all(principalId)
       .map((row) => String(row.cluster));
+  }
+
+  #change(sql: string, ...values: SQLInputValue[]): Promise<Record<string, unknown>[]> {
+    return this.#state.write(() => this.#database.prepare(sql).all(...values));
   }
 
   #get(sql: string, ...values: SQLInputValue[]): Record<string, unknown> | undefined {

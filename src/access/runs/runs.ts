@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CallError } from '../../proxmox/errors.ts';
+import type { State } from '../state.ts';
 import type { RunData, RunRecord, RunState, RunStep } from './run.ts';
 import { RunStore, type StepNews } from './store.ts';
 
@@ -17,7 +17,7 @@ export interface RunBookOptions {
   redact?: (text: string) => string;
 }
 
-/** A run as a tool works on it. What it notes is on disk when the method returns. */
+/** A run as a tool works on it. What it notes is kept when the method returns. */
 export interface Run extends Omit<RunRecord, 'principalId'> {
   step(name: string): RunStep | undefined;
   /** In the order they were first begun. */
@@ -27,13 +27,13 @@ export interface Run extends Omit<RunRecord, 'principalId'> {
    *
    * @throws CallError CONFLICT where the run was held here, and another process has taken it over
    */
-  begin(name: string, data?: RunData): void;
+  begin(name: string, data?: RunData): Promise<void>;
   /** Adds to a step that was begun. */
-  note(name: string, news: StepNews): void;
-  done(name: string, data?: RunData): void;
+  note(name: string, news: StepNews): Promise<void>;
+  done(name: string, data?: RunData): Promise<void>;
   /** It came to nothing, and may be begun anew. @param problem why, without secrets */
-  failed(name: string, problem: string): void;
-  close(state: Exclude<RunState, 'open'>): void;
+  failed(name: string, problem: string): Promise<void>;
+  close(state: Exclude<RunState, 'open'>): Promise<void>;
 }
 
 /** The runs of one principal; nobody else sees them. */
@@ -41,7 +41,7 @@ export interface Runs {
   /** The newest run of a key, open or not. */
   last(key: string): Run | undefined;
   /** Begins a run, or goes on with the open one of this key, which keeps the input that it was begun with. */
-  begin(key: string, input: RunData): Run;
+  begin(key: string, input: RunData): Promise<Run>;
   /** Newest first. */
   list(): readonly Run[];
   /**
@@ -60,8 +60,8 @@ export class RunBook {
   /** Who holds a run in this process. */
   readonly #holders = new Map<number, string>();
 
-  constructor(database: DatabaseSync, { clock = Date.now, redact = (text) => text }: RunBookOptions = {}) {
-    this.#store = new RunStore(database);
+  constructor(state: State, { clock = Date.now, redact = (text) => text }: RunBookOptions = {}) {
+    this.#store = new RunStore(state);
     this.#clock = clock;
     this.#redact = redact;
   }
@@ -70,7 +70,7 @@ export class RunBook {
     const opened = (record: RunRecord): Run => this.#opened(record);
     return {
       last: (key) => this.#store.list(principalId, key).slice(0, 1).map(opened)[0],
-      begin: (key, input) => opened(this.#store.begin(principalId, key, input, this.#clock())),
+      begin: async (key, input) => opened(await this.#store.begin(principalId, key, input, this.#clock())),
       list: () => this.#store.list(principalId).map(opened),
       hold: (run, signal, work) => this.#hold(run, signal, work),
     };
@@ -84,16 +84,16 @@ export class RunBook {
       ...record,
       steps,
       step: (name) => steps().find((step) => step.name === name),
-      begin: (name, data = {}) => {
+      begin: async (name, data = {}) => {
         const holder = this.#holders.get(id);
-        if (holder !== undefined && !store.renew(id, holder, this.#heldUntil())) throw busy(id);
-        store.beginStep(id, name, this.#clock(), data);
+        const hold = holder === undefined ? undefined : { holder, until: this.#heldUntil() };
+        if (!(await store.beginStep(id, name, this.#clock(), data, hold))) throw busy(id);
       },
-      note: (name, news) => store.setStep(id, name, requireStep(steps(), name).state, this.#clock(), news),
+      note: async (name, news) =>
+        store.setStep(id, name, requireStep(steps(), name).state, this.#clock(), news),
       done: (name, data = {}) => store.setStep(id, name, 'done', this.#clock(), { data }),
-      failed: (name, problem) => {
-        store.setStep(id, name, 'failed', this.#clock(), { data: { problem: this.#redact(problem) } });
-      },
+      failed: (name, problem) =>
+        store.setStep(id, name, 'failed', this.#clock(), { data: { problem: this.#redact(problem) } }),
       close: (state) => store.close(id, state, this.#clock()),
     };
   }
@@ -102,13 +102,17 @@ export class RunBook {
     const holder = randomUUID();
     const store = this.#store;
     // A process that was killed can't say so: its hold ends by itself.
-    for (let waited = 0; !store.hold(id, holder, this.#clock(), this.#heldUntil()); waited += ASK_MS) {
+    for (
+      let waited = 0;
+      !(await store.hold(id, holder, this.#clock(), this.#heldUntil()));
+      waited += ASK_MS
+    ) {
       signal.throwIfAborted();
       if (waited > HELD_MS) throw busy(id);
       await sleep(ASK_MS);
     }
     this.#holders.set(id, holder);
-    const renew = () => attempt(() => store.renew(id, holder, this.#heldUntil()));
+    const renew = () => void attempt(() => store.renew(id, holder, this.#heldUntil()));
     const renewing = setInterval(renew, RENEW_MS).unref();
     try {
       if (store.stateOf(id) === 'cancelled') throw givenUp(id);
@@ -116,7 +120,7 @@ export class RunBook {
     } finally {
       clearInterval(renewing);
       this.#holders.delete(id);
-      attempt(() => store.release(id, holder));
+      await attempt(() => store.release(id, holder));
     }
   }
 
@@ -131,10 +135,10 @@ function requireStep(steps: readonly RunStep[], name: string): RunStep {
   return step;
 }
 
-/** A state file that is locked for a while ends no process: a hold ends by itself, and `begin` tells whether it was lost. */
-function attempt(work: () => void): void {
+/** A state that is locked for a while ends no process: a hold ends by itself, and `begin` tells whether it was lost. */
+async function attempt(work: () => Promise<unknown>): Promise<void> {
   try {
-    work();
+    await work();
   } catch {
     // As above.
   }

@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { State } from '../state.ts';
 import {
   RUN_STATES,
   type RunData,
@@ -13,7 +14,7 @@ import {
 const KEPT_MS = 90 * 24 * 60 * 60_000;
 const MOST_ENDED_OF_ONE = 500;
 
-const TABLES = `
+export const RUN_TABLES = `
 CREATE TABLE IF NOT EXISTS runs (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   principal_id TEXT NOT NULL, key TEXT NOT NULL, input TEXT NOT NULL,
@@ -36,17 +37,29 @@ export interface StepNews {
   data?: RunData;
 }
 
-/** The runs of all processes that share the state file. Every change is on disk when its method returns. */
+/** Who works on a run, and until when; epoch milliseconds. */
+interface Hold {
+  holder: string;
+  until: number;
+}
+
+/** The runs of all processes that share the state. Every change is kept when its method returns. */
 export class RunStore {
+  readonly #state: State;
   readonly #database: DatabaseSync;
 
-  constructor(database: DatabaseSync) {
-    this.#database = database;
-    database.exec(`PRAGMA foreign_keys = ON; ${TABLES}`);
+  constructor(state: State) {
+    this.#state = state;
+    this.#database = state.database;
+    state.database.exec(`PRAGMA foreign_keys = ON; ${RUN_TABLES}`);
   }
 
   /** @returns the new run, or the open one of this key */
-  begin(principalId: string, key: string, input: RunData, now: number): RunRecord {
+  async begin(principalId: string, key: string, input: RunData, now: number): Promise<RunRecord> {
+    return this.#state.write(() => this.#begin(principalId, key, input, now));
+  }
+
+  #begin(principalId: string, key: string, input: RunData, now: number): RunRecord {
     this.#run('DELETE FROM runs WHERE ended_at < ?', now - KEPT_MS);
     this.#run(
       `DELETE FROM runs WHERE principal_id = ?1 AND state <> 'open' AND id <= (
@@ -84,40 +97,66 @@ export class RunStore {
       .map(stepOf);
   }
 
-  /** Begins a step, or begins it anew: what was known of it is forgotten. */
-  beginStep(run: number, name: string, now: number, data: RunData): void {
-    this.#put(run, { name, state: 'begun', at: now, begunAt: now, data });
+  /**
+   * Begins a step, or begins it anew: what was known of it is forgotten.
+   *
+   * @param hold is renewed at once
+   * @returns false where another one has held the run since: then nothing is begun
+   */
+  async beginStep(run: number, name: string, now: number, data: RunData, hold?: Hold): Promise<boolean> {
+    return this.#state.write(() => {
+      if (hold !== undefined && !this.#renew(run, hold)) return false;
+      this.#put(run, { name, state: 'begun', at: now, begunAt: now, data });
+      return true;
+    });
   }
 
   /** Sets a step; its `upid` and members of its data that are not given stay as they are. */
-  setStep(run: number, name: string, state: StepState, now: number, given: StepNews): void {
-    const before = this.steps(run).find((step) => step.name === name);
-    const data = { ...before?.data, ...given.data };
-    this.#put(run, { begunAt: now, ...before, ...given, name, state, at: now, data });
+  async setStep(run: number, name: string, state: StepState, now: number, given: StepNews): Promise<void> {
+    await this.#state.write(() => {
+      const before = this.steps(run).find((step) => step.name === name);
+      const data = { ...before?.data, ...given.data };
+      this.#put(run, { begunAt: now, ...before, ...given, name, state, at: now, data });
+    });
   }
 
-  close(run: number, state: Exclude<RunState, 'open'>, now: number): void {
-    this.#run("UPDATE runs SET state = ?, ended_at = ? WHERE id = ? AND state = 'open'", state, now, run);
+  async close(run: number, state: Exclude<RunState, 'open'>, now: number): Promise<void> {
+    await this.#change(
+      "UPDATE runs SET state = ?, ended_at = ? WHERE id = ? AND state = 'open'",
+      state,
+      now,
+      run,
+    );
   }
 
-  /** Keeps others away until then. @returns false where another one holds it now */
-  hold(run: number, holder: string, now: number, until: number): boolean {
-    const { changes } = this.#database
-      .prepare('UPDATE runs SET holder = ?2, held_until = ?4 WHERE id = ?1 AND held_until <= ?3')
-      .run(run, holder, now, until);
-    return Number(changes) > 0;
+  /**
+   * Keeps others away until then. A hold for more than ten minutes, which none is, is from before the clock was set
+   * back, and keeps nobody away.
+   *
+   * @returns false where another one holds it now
+   */
+  async hold(run: number, holder: string, now: number, until: number): Promise<boolean> {
+    const isFree = 'held_until NOT BETWEEN ?3 + 1 AND ?3 + 600000';
+    const sql = `UPDATE runs SET holder = ?2, held_until = ?4 WHERE id = ?1 AND ${isFree}`;
+    return (await this.#change(sql, run, holder, now, until)) > 0;
   }
 
   /** Does so for longer. @returns false where another one has held it since, whether it still does or not */
-  renew(run: number, holder: string, until: number): boolean {
-    const { changes } = this.#database
-      .prepare('UPDATE runs SET held_until = ? WHERE id = ? AND holder = ?')
-      .run(until, run, holder);
-    return Number(changes) > 0;
+  async renew(run: number, holder: string, until: number): Promise<boolean> {
+    return this.#state.write(() => this.#renew(run, { holder, until }));
   }
 
-  release(run: number, holder: string): void {
-    this.#run('UPDATE runs SET holder = NULL, held_until = 0 WHERE id = ? AND holder = ?', run, holder);
+  #renew(run: number, { holder, until }: Hold): boolean {
+    const sql = 'UPDATE runs SET held_until = ? WHERE id = ? AND holder = ?';
+    return this.#run(sql, until, run, holder) > 0;
+  }
+
+  async release(run: number, holder: string): Promise<void> {
+    await this.#change(
+      'UPDATE runs SET holder = NULL, held_until = 0 WHERE id = ? AND holder = ?',
+      run,
+      holder,
+    );
   }
 
   #put(run: number, { name, state, at, begunAt, upid, data }: RunStep): void {
@@ -128,8 +167,13 @@ export class RunStore {
     );
   }
 
-  #run(sql: string, ...values: SQLInputValue[]): void {
-    this.#database.prepare(sql).run(...values);
+  /** @returns how many rows changed */
+  #change(sql: string, ...values: SQLInputValue[]): Promise<number> {
+    return this.#state.write(() => this.#run(sql, ...values));
+  }
+
+  #run(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.#database.prepare(sql).run(...values).changes);
   }
 }
 

@@ -12,15 +12,15 @@ export interface Schedules {
   list(tool: string): readonly Schedule[];
   find(tool: string, name: string): Schedule | undefined;
   /** As the caller, and with its credential. @throws CallError POLICY_DENIED where only reads are allowed */
-  save(wanted: WantedSchedule): Schedule;
+  save(wanted: WantedSchedule): Promise<Schedule>;
   /** It is not called any more until it is saved again. @throws CallError as `save` does */
-  disable(schedule: Schedule): void;
+  disable(schedule: Schedule): Promise<void>;
   /** @throws CallError as `save` does */
-  remove(schedule: Schedule): void;
+  remove(schedule: Schedule): Promise<void>;
   /** What the next call has to know, in place of what was known. */
-  remember(schedule: Schedule, memory: RunData): void;
+  remember(schedule: Schedule, memory: RunData): Promise<void>;
   /** How a call ended that somebody made, or the service itself. */
-  ended(schedule: Schedule, end: Omit<ScheduleEnd, 'at'>): void;
+  ended(schedule: Schedule, end: Omit<ScheduleEnd, 'at'>): Promise<void>;
 }
 
 const LONGEST_TEXT = 1000;
@@ -32,9 +32,9 @@ export class ScheduleBook {
   readonly #clock: () => number;
 
   /** @param clock epoch milliseconds */
-  constructor({ database, isKept }: Pick<State, 'database' | 'isKept'>, clock: () => number = Date.now) {
-    this.store = new ScheduleStore(database);
-    this.#isKept = isKept;
+  constructor(state: State, clock: () => number = Date.now) {
+    this.store = new ScheduleStore(state);
+    this.#isKept = state.isKept;
     this.#clock = clock;
   }
 
@@ -49,27 +49,27 @@ export class ScheduleBook {
       isKept: this.#isKept,
       list: (tool) => store.list(principal.id, tool),
       find,
-      save: (wanted) => {
+      save: async (wanted) => {
         writable();
-        store.save(principal, wanted);
+        await store.save(principal, wanted);
         const saved = find(wanted.tool, wanted.name);
         if (saved === undefined) throw new Error('a schedule that was saved is there');
         return saved;
       },
-      disable: ({ id }) => {
+      disable: async ({ id }) => {
         writable();
-        store.disable(id);
+        await store.disable(id);
       },
-      remove: ({ id }) => {
+      remove: async ({ id }) => {
         writable();
-        store.remove(id);
+        await store.remove(id);
       },
       remember: ({ id }, memory) => store.remember(id, memory),
       ended: (schedule, end) => this.ended(schedule, end),
     };
   }
 
-  ended({ id }: Pick<Schedule, 'id'>, { isOk, text }: Omit<ScheduleEnd, 'at'>): void {
-    this.store.ended(id, { at: this.#clock(), isOk, text: text.slice(0, LONGEST_TEXT).toWellFormed() });
+  async ended({ id }: Pick<Schedule, 'id'>, { isOk, text }: Omit<ScheduleEnd, 'at'>): Promise<void> {
+    await this.store.ended(id, { at: this.#clock(), isOk, text: text.slice(0, LONGEST_TEXT).toWellFormed() });
   }
 }

@@ -1,6 +1,7 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { TokenRefusedError, TokenUncheckedError } from '../../access/claims.ts';
 import type { Principal } from '../../access/principal.ts';
+import { UNOBSERVED } from '../../observability/observer.ts';
 import type { AppParts } from '../parts.ts';
 import { resourceMetadataUrl } from '../public-url.ts';
 import type { FailedLogin } from './limits.ts';
@@ -26,7 +27,7 @@ const RETRY_SECONDS = 5;
  */
 export function bearer(
   app: FastifyInstance,
-  { auth, http, verifyToken, logger }: AppParts,
+  { auth, http, verifyToken, logger, observer = UNOBSERVED }: AppParts,
   failedLogin: FailedLogin,
 ): void {
   app.decorateRequest('principal', null);
@@ -42,17 +43,19 @@ export function bearer(
     if (shown.kind === 'none')
       return challenge(reply, 401, metadata, undefined, 'Send Authorization: Bearer <token>.');
     if (shown.kind === 'wrong') {
+      observer.loginFailed();
       const tooMany = await failedLogin(request);
       return tooMany ? tooMany(reply) : challenge(reply, 400, metadata, 'invalid_request', shown.problem);
     }
     try {
       request.principal = await verifyToken(shown.text);
     } catch (error) {
-      if (error instanceof TokenUncheckedError) return unchecked(reply, error);
+      if (error instanceof TokenUncheckedError) return unchecked(request, reply, error);
+      observer.loginFailed();
       const tooMany = await failedLogin(request, error);
       if (tooMany) return tooMany(reply);
       const reason = error instanceof TokenRefusedError ? error.message : 'the token could not be checked';
-      logger.warn({ reason, address: request.ip }, 'token refused');
+      logger.warn({ request_id: request.id, reason, address: request.ip }, 'token refused');
       return challenge(reply, 401, metadata, 'invalid_token', `The token was refused: ${reason}.`);
     }
     if (request.principal.scopes.size > 0) return;
@@ -66,8 +69,8 @@ export function bearer(
   });
 
   /** A 401 would send clients into a login that changes nothing. */
-  function unchecked(reply: FastifyReply, error: TokenUncheckedError) {
-    logger.error({ reason: error.message, err: error.cause }, 'token not checked');
+  function unchecked(request: FastifyRequest, reply: FastifyReply, error: TokenUncheckedError) {
+    logger.error({ request_id: request.id, reason: error.message, err: error.cause }, 'token not checked');
     return reply.code(503).header('retry-after', String(RETRY_SECONDS)).send({
       error: 'temporarily_unavailable',
       message: 'The token could not be checked; try again. The log of the server has the cause.',

@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyInstance } from 'fastify';
 import { rpcError } from '../../mcp/messages.ts';
+import { RefusedBody } from '../json-bodies.ts';
 
 /**
  * What a client reads when a request fails before a door takes it. A 5xx says nothing of its cause; the log does.
@@ -12,6 +13,9 @@ export function errors(app: FastifyInstance): void {
       return reply
         .code(status)
         .send({ error: 'internal', message: 'The server failed; its log has the cause.' });
+    }
+    if (error instanceof RefusedBody) {
+      return reply.code(status).send(rpcError(-32600, `Invalid Request: ${error.message}`));
     }
     if (/INVALID_JSON|EMPTY_JSON/.test(error.code)) {
       return reply.code(status).send(rpcError(-32700, 'Parse error: the body is not valid JSON.'));

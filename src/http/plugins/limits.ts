@@ -2,9 +2,12 @@ import { isIP } from 'node:net';
 import rateLimit, { normalizeIP, type RateLimitOptions } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasExpired } from '../../access/tokens.ts';
-import { MOST_MESSAGES, rpcError } from '../../mcp/messages.ts';
+import { MOST_MESSAGES } from '../../mcp/messages.ts';
+import { UNOBSERVED } from '../../observability/observer.ts';
 import { KnownCredentials } from '../known-credentials.ts';
 import type { AppParts } from '../parts.ts';
+import { sharedRateStore } from '../rate-store.ts';
+import { refusalBody } from '../refusal-body.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -16,7 +19,6 @@ declare module 'fastify' {
 const WINDOW_MS = 60_000;
 /** Keys that a limit remembers; beyond them it forgets the one that was seen longest ago. */
 const MOST_KEYS = 10_000;
-const MCP_DOORS = /^\/(?:mcp|sse|messages)(?:\/|$)/;
 
 /** How far a limit is used up after a request was counted. */
 interface Usage {
@@ -28,6 +30,13 @@ interface Usage {
   /** The first request beyond the limit: what the log says once a minute, it does not say a thousand times. */
   isFirst: boolean;
 }
+
+/** What a limit is called in the log, and in the metrics. */
+const LIMIT_LABELS = {
+  address: 'address',
+  principal: 'principal',
+  'failed logins': 'failed_logins',
+} as const;
 
 type Count = (request: FastifyRequest) => Promise<Usage | undefined>;
 type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>;
@@ -49,17 +58,33 @@ export interface Limits {
  * so that neither a large team behind one address nor a stranger beside it uses up what the others need. Once a
  * principal is over its limit, its credential is a stranger's again: the check of a token costs too.
  */
-export async function createLimits(app: FastifyInstance, { http, logger }: AppParts): Promise<Limits> {
-  await app.register(rateLimit, { global: false });
+export async function createLimits(
+  app: FastifyInstance,
+  {
+    http,
+    logger,
+    quickRedis,
+    observer = UNOBSERVED,
+  }: Pick<AppParts, 'http' | 'logger' | 'quickRedis' | 'observer'>,
+): Promise<Limits> {
+  await app.register(rateLimit, { global: false, store: sharedRateStore(quickRedis, MOST_KEYS) });
   const known = new KnownCredentials();
-  const ofAddress = counter(app, http.limits.perAddress, addressOf);
-  const ofFailures = counter(app, http.limits.failedLogins, addressOf);
-  const ofPrincipal = counter(app, http.limits.perPrincipal, ({ principal }) => principal?.id ?? '');
+  const ofAddress = counter(app, 'address', http.limits.perAddress, addressOf);
+  const ofFailures = counter(app, 'logins', http.limits.failedLogins, addressOf);
+  const ofPrincipal = counter(
+    app,
+    'principal',
+    http.limits.perPrincipal,
+    ({ principal }) => principal?.id ?? '',
+  );
 
-  function report(usage: Usage, limit: string, request: FastifyRequest): void {
+  function report(usage: Usage, limit: keyof typeof LIMIT_LABELS, request: FastifyRequest): void {
+    observer.limitExceeded(LIMIT_LABELS[limit]);
     if (!usage.isFirst) return;
-    const { principal, ip } = request;
-    logger.warn({ limit, most: usage.max, address: ip, subject: principal?.subject }, 'rate limit exceeded');
+    const { principal, id } = request;
+    const address = clientOf(request);
+    const about = { request_id: id, limit, most: usage.max, address, subject: principal?.subject };
+    logger.warn(about, 'rate limit exceeded');
   }
 
   /** Undefined where the request may go on. */
@@ -74,7 +99,8 @@ export async function createLimits(app: FastifyInstance, { http, logger }: AppPa
   return {
     async address(request, reply) {
       const { unlimited, open } = request.routeOptions.config;
-      if (unlimited) return undefined;
+      // What another replica sent on was counted there.
+      if (unlimited || request.hop) return undefined;
       // What asks for no token counts for no principal, whatever it shows.
       const isChecked = !open && request.method !== 'OPTIONS';
       if (isChecked && known.has(request)) return undefined;
@@ -93,7 +119,7 @@ export async function createLimits(app: FastifyInstance, { http, logger }: AppPa
     },
 
     async principal(request, reply) {
-      if (!request.principal) return undefined;
+      if (!request.principal || request.hop) return undefined;
       const usage = await ofPrincipal(request);
       // Without a limit of its principal, that of the address is what is left.
       if (!usage) return undefined;
@@ -116,6 +142,7 @@ export async function createLimits(app: FastifyInstance, { http, logger }: AppPa
 /** @param most a minute; 0 counts nothing */
 function counter(
   app: FastifyInstance,
+  groupId: string,
   most: number,
   keyGenerator: (request: FastifyRequest) => string,
 ): Count {
@@ -124,6 +151,7 @@ function counter(
     max: most,
     timeWindow: WINDOW_MS,
     cache: MOST_KEYS,
+    groupId,
     keyGenerator,
     // Tells the second request beyond the limit from the first.
     ban: 1,
@@ -144,9 +172,15 @@ function counter(
 }
 
 /** The client's address; of IPv6 the /64, which is what one customer has at least. */
-function addressOf({ ip, socket }: FastifyRequest): string {
+function addressOf(request: FastifyRequest): string {
+  const address = clientOf(request);
   // A trusted proxy may pass on what is no address: it then counts as its own.
-  return isIP(ip) === 0 ? (socket.remoteAddress ?? '') : normalizeIP(ip);
+  return isIP(address) === 0 ? (request.socket.remoteAddress ?? '') : normalizeIP(address);
+}
+
+/** Not the replica that the request came through. */
+function clientOf({ hop, ip }: FastifyRequest): string {
+  return hop?.address ?? ip;
 }
 
 function rateHeaders({ max, remaining, seconds }: Usage): [string, number][] {
@@ -157,20 +191,12 @@ function rateHeaders({ max, remaining, seconds }: Usage): [string, number][] {
   ];
 }
 
-/** The doors answer in JSON-RPC, whose words MCP clients show. */
 function refuse(request: FastifyRequest, reply: FastifyReply, usage: Usage, problem: string): FastifyReply {
   const { seconds } = usage;
   const message = `${problem} Try again in ${seconds} s.`;
-  const facts = { retry_after_seconds: seconds };
-  const { error, ...envelope } = rpcError(-32000, message);
-  const isDoor = MCP_DOORS.test(request.routeOptions.url ?? '');
   for (const [name, value] of rateHeaders(usage)) reply.header(name, value);
   return reply
     .code(429)
     .header('retry-after', String(seconds))
-    .send(
-      isDoor
-        ? { ...envelope, error: { ...error, data: { code: 'RATE_LIMITED', ...facts } } }
-        : { error: 'rate_limited', message, ...facts },
-    );
+    .send(refusalBody(request, message, { error: 'rate_limited', retryAfterSeconds: seconds }));
 }

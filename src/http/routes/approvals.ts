@@ -4,6 +4,7 @@ import type { Plan } from '../../access/approvals/plan.ts';
 import { planLine, planText } from '../../access/approvals/words.ts';
 import { hasScope, type Principal } from '../../access/principal.ts';
 import type { HttpConfig } from '../../config/config.ts';
+import { inRequest } from '../../observability/request-context.ts';
 import { CallError, toCallError } from '../../proxmox/errors.ts';
 import { resourceMetadataUrl } from '../public-url.ts';
 
@@ -54,7 +55,7 @@ export function approvalRoutes(
     app.post<PlanRoute>(`/approvals/:number/${verb}`, async (request, reply) => {
       return answered(request, reply, async (approver) => {
         const number = numberOf(request.params.number);
-        const plan = approvals.decide(number, approver, DECISIONS[verb], reasonIn(request.body));
+        const plan = await approvals.decide(number, approver, DECISIONS[verb], reasonIn(request.body));
         await onDecision?.(plan, approver, request.id);
         return { plan: shown(plan, clock()) };
       });
@@ -71,7 +72,7 @@ export function approvalRoutes(
     reply.header('cache-control', 'no-store');
     if (!hasScope(principal, 'proxmox:approve')) return insufficient(request, reply);
     try {
-      return reply.send(await work(principal));
+      return reply.send(await inRequest({ requestId: request.id }, () => work(principal)));
     } catch (thrown) {
       const { code, message, hint } = toCallError(thrown);
       const status = STATUS[code];

@@ -3,11 +3,12 @@ import type { ClusterDirectory } from '../../clusters/cluster.ts';
 import { rpcError } from '../../mcp/messages.ts';
 import type { AppParts } from '../parts.ts';
 import { takeOver } from '../take-over.ts';
+import { withinRequest } from '../within-request.ts';
 
 type ClusterRoute = { Params: { cluster?: string } };
 
 /** `/mcp` for all clusters and `/mcp/{cluster}` for one: Streamable HTTP with sessions, and the stateless revision. */
-export function mcpRoutes(app: FastifyInstance, { clusters, streamable }: AppParts): void {
+export function mcpRoutes(app: FastifyInstance, { clusters, streamable, tracing }: AppParts): void {
   const doors = { POST: streamable.post, GET: streamable.get, DELETE: streamable.delete } as const;
 
   async function serve(request: FastifyRequest<ClusterRoute>, reply: FastifyReply) {
@@ -17,7 +18,9 @@ export function mcpRoutes(app: FastifyInstance, { clusters, streamable }: AppPar
       return reply.code(404).send(rpcError(-32001, `No such cluster; there are: ${known.join(', ')}.`));
     }
     const open = doors[request.method as keyof typeof doors];
-    await open.call(streamable, takeOver(request, reply, directory));
+    await withinRequest(tracing, request, reply, () =>
+      open.call(streamable, takeOver(request, reply, directory)),
+    );
   }
 
   function directoryOf(cluster: string | undefined): ClusterDirectory | undefined {

@@ -191,7 +191,7 @@ describe('run_in_guest', () => {
 describe('under the policy that holds by default', () => {
   async function guarded() {
     const approvals = new Approvals({
-      database: openState(undefined).database,
+      state: openState(undefined),
       logger: pino({ level: 'silent' }),
       redaction: new Redaction(),
     });
@@ -213,7 +213,7 @@ describe('under the policy that holds by default', () => {
     });
     expect(execs(tools)).toEqual([]);
     expect(insideWeb(tools).nextPid).toBe(1100);
-    approve(plan.number);
+    await approve(plan.number);
     // Another command is another matter; this one runs, and its end is part of it.
     expect((await tools.refused('run_in_guest', { ...args, command: ['id'] })).code).toBe(
       'APPROVAL_REQUIRED',
@@ -241,7 +241,7 @@ describe('under the policy that holds by default', () => {
       numbers.push(plan.number);
       expect(tools.production.requests.some(({ path }) => path.includes('/agent/'))).toBe(false);
     }
-    approve(numbers.at(-1) ?? 0);
+    await approve(numbers.at(-1) ?? 0);
     const set = await tools.call('set_guest_password', { name: 'web', username: 'root', password });
     expect(JSON.stringify(set)).not.toContain('canary');
     expect(insideWeb(tools).passwords).toEqual({ root: { password, crypted: false } });

@@ -108,8 +108,8 @@ describe('a token of our own key', () => {
     const credentials = openCredentials(openState(undefined), clock);
     const auth = { mode: 'own-keys', audience: 'us', issuer: 'https://id' } as const;
     const verify = createTokenVerifier(auth, { credentials, clock });
-    const issue = (changes: object) =>
-      issueToken(credentials.keys.ensure(), {
+    const issue = async (changes: object) =>
+      issueToken(await credentials.keys.ensure(), {
         subject: 'alice',
         scope: 'proxmox:read',
         lifetimeSeconds: 60,

@@ -15,10 +15,10 @@ function opened(path?: string) {
 const alice = { credential: 'jwt:a', subject: 'alice', issuedAt: NOW - 10 };
 
 describe('Revocations', () => {
-  it('refuse one credential, and no other', () => {
+  it('refuse one credential, and no other', async () => {
     const revocations = opened();
     expect(revocations.isRevoked(alice)).toBe(false);
-    revocations.revoke({ credential: 'jwt:a' });
+    await revocations.revoke({ credential: 'jwt:a' });
     expect(revocations.isRevoked(alice)).toBe(true);
     expect(revocations.isRevoked({ ...alice, issuedAt: NOW + 100 })).toBe(true);
     expect(revocations.isRevoked({ ...alice, credential: 'jwt:b' })).toBe(false);
@@ -27,9 +27,9 @@ describe('Revocations', () => {
 
   it.each([{ subject: 'alice' }, { all: true as const }])(
     '%j refuses what exists, and not what comes later',
-    (what) => {
+    async (what) => {
       const revocations = opened();
-      revocations.revoke(what);
+      await revocations.revoke(what);
       expect(revocations.isRevoked(alice)).toBe(true);
       expect(revocations.isRevoked({ ...alice, issuedAt: NOW })).toBe(true);
       // A credential that does not say when it was issued may be an old one.
@@ -44,56 +44,59 @@ describe('Revocations', () => {
 
   it.each([{ subject: 'alice' }, { all: true as const }])(
     'cover what was issued between two of them in one second: %j',
-    (what) => {
+    async (what) => {
       const revocations = opened();
       for (let round = 0; round < 3; round++) {
         const issuedAt = revocations.firstValidSecond('alice');
         expect(revocations.isRevoked({ ...alice, issuedAt })).toBe(false);
-        revocations.revoke(round === 1 ? { subject: 'alice' } : what);
+        await revocations.revoke(round === 1 ? { subject: 'alice' } : what);
         expect(revocations.isRevoked({ ...alice, issuedAt })).toBe(true);
       }
     },
   );
 
-  it('never take an earlier revocation back', () => {
+  it('never take an earlier revocation back', async () => {
     const state = openState(undefined);
-    new Revocations(state, () => NOW * 1000).revoke({ subject: 'alice' });
+    await new Revocations(state, () => NOW * 1000).revoke({ subject: 'alice' });
     const earlier = new Revocations(state, () => (NOW - 100) * 1000);
-    earlier.revoke({ subject: 'alice' });
+    await earlier.revoke({ subject: 'alice' });
     expect(earlier.isRevoked({ ...alice, issuedAt: NOW })).toBe(true);
   });
 
-  it('take names as they are', () => {
+  it('take names as they are', async () => {
     const revocations = opened();
-    revocations.revoke({ subject: "' OR 1=1 --" });
+    await revocations.revoke({ subject: "' OR 1=1 --" });
     expect(revocations.isRevoked(alice)).toBe(false);
-    revocations.revoke({ subject: '' });
-    revocations.revoke({ credential: '' });
+    await revocations.revoke({ subject: '' });
+    await revocations.revoke({ credential: '' });
     expect(revocations.isRevoked(alice)).toBe(false);
   });
 
-  it('tell of their own revocations at once, and of another process’s with the next poll', () => {
+  it('tell of their own revocations at once, and of another process’s with the next poll', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const poll = () => vi.advanceTimersByTime(1000);
     const path = join(folderWith(), 'state.db');
     const [service, command] = [opened(path), opened(path)];
     const heard = vi.fn();
     const stop = service.onChange(heard);
-    service.poll();
+    poll();
     expect(heard).not.toHaveBeenCalled();
-    service.revoke({ credential: 'jwt:1' });
+    await service.revoke({ credential: 'jwt:1' });
     expect(heard).toHaveBeenCalledTimes(1);
-    command.revoke({ credential: 'jwt:a' });
+    await command.revoke({ credential: 'jwt:a' });
     // The request path does not wait for the poll.
     expect(service.isRevoked(alice)).toBe(true);
-    service.poll();
-    service.poll();
+    poll();
+    poll();
     expect(heard).toHaveBeenCalledTimes(2);
     stop();
-    command.revoke({ credential: 'jwt:2' });
-    service.poll();
+    await command.revoke({ credential: 'jwt:2' });
+    poll();
     expect(heard).toHaveBeenCalledTimes(2);
   });
 
-  it('look by themselves each second, once for all who listen, and for nobody not at all', () => {
+  it('look by themselves each second, once for all who listen, and for nobody not at all', async () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
     const path = join(folderWith(), 'state.db');
@@ -101,19 +104,19 @@ describe('Revocations', () => {
     const [one, two] = [vi.fn(), vi.fn()];
     const ends = [service.onChange(one), service.onChange(two)];
     expect(vi.getTimerCount()).toBe(1);
-    command.revoke({ credential: 'jwt:1' });
+    await command.revoke({ credential: 'jwt:1' });
     vi.advanceTimersByTime(999);
     expect(one).not.toHaveBeenCalled();
     vi.advanceTimersByTime(1);
     expect([one, two].map(({ mock }) => mock.calls.length)).toEqual([1, 1]);
     ends[0]?.();
-    command.revoke({ credential: 'jwt:2' });
+    await command.revoke({ credential: 'jwt:2' });
     vi.advanceTimersByTime(1000);
     expect([one, two].map(({ mock }) => mock.calls.length)).toEqual([1, 2]);
     ends[1]?.();
     expect(vi.getTimerCount()).toBe(0);
     // What was revoked while nobody listened is no news to who listens next.
-    command.revoke({ credential: 'jwt:3' });
+    await command.revoke({ credential: 'jwt:3' });
     service.onChange(one)();
     const last = service.onChange(two);
     vi.advanceTimersByTime(5000);
@@ -129,13 +132,14 @@ describe('Revocations', () => {
   });
 
   it('have what is open judged again where the state can not be read, once', () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
     const state = openState(undefined);
     const revocations = new Revocations(state);
     const heard = vi.fn();
     const stop = revocations.onChange(heard);
     state.close();
-    revocations.poll();
-    revocations.poll();
+    vi.advanceTimersByTime(2000);
     expect(heard).toHaveBeenCalledTimes(1);
     stop();
   });

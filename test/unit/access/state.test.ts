@@ -2,7 +2,7 @@ import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openState, transaction } from '../../../src/access/state.ts';
+import { openState } from '../../../src/access/state.ts';
 import { ConfigError } from '../../../src/config/problems.ts';
 import { folderWith } from '../../support/config-folder.ts';
 
@@ -94,25 +94,23 @@ describe('openState', () => {
   });
 });
 
-describe('transaction', () => {
-  it('takes all or nothing', () => {
+describe('write', () => {
+  it('takes all or nothing', async () => {
     const state = opened(undefined);
     state.database.exec('CREATE TABLE t (x UNIQUE)');
     const insert = () => state.database.exec('INSERT INTO t VALUES (1)');
-    expect(() =>
-      transaction(state, () => {
-        insert();
-        insert();
-      }),
-    ).toThrow(/UNIQUE/);
+    const twice = state.write(() => {
+      insert();
+      insert();
+    });
+    await expect(twice).rejects.toThrow(/UNIQUE/);
     expect(state.database.prepare('SELECT count(*) AS n FROM t').get()).toEqual({ n: 0 });
-    expect(transaction(state, () => insert() ?? 'done')).toBe('done');
+    expect(await state.write(() => insert() ?? 'done')).toBe('done');
     // SQLite has rolled back by itself: that is what is told, and not that there is nothing to roll back.
-    expect(() =>
-      transaction(state, () => {
-        state.database.exec('ROLLBACK');
-        throw new Error('mine');
-      }),
-    ).toThrow('mine');
+    const rolledBack = state.write(() => {
+      state.database.exec('ROLLBACK');
+      throw new Error('mine');
+    });
+    await expect(rolledBack).rejects.toThrow('mine');
   });
 });

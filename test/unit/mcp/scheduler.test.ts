@@ -94,7 +94,7 @@ beforeEach(() => {
 describe('a call whose time has come', () => {
   it('is made as who saved it, with what was approved, through a door of its own', async () => {
     const { scheduler, save, calls, pass, found, now } = site();
-    save();
+    await save();
     scheduler.start();
     await pass(0);
     expect(calls).toMatchObject([
@@ -113,7 +113,7 @@ describe('a call whose time has come', () => {
 
   it('is made once where it was missed many times', async () => {
     const { scheduler, save, calls, pass, found, now } = site();
-    save({ dueAt: now() - 1000 * MINUTE });
+    await save({ dueAt: now() - 1000 * MINUTE });
     scheduler.start();
     await pass(0);
     await pass(MINUTE);
@@ -125,7 +125,7 @@ describe('a call whose time has come', () => {
     const { scheduler, save, calls, pass, answerWith } = site();
     const { promise, resolve } = Promise.withResolvers<ToolResult>();
     answerWith(() => promise);
-    save();
+    await save();
     scheduler.start();
     for (let minute = 0; minute < 200; minute += 1) await pass(10_000);
     expect(calls).toHaveLength(1);
@@ -135,7 +135,7 @@ describe('a call whose time has come', () => {
   it('is gone on with soon where its work is not over', async () => {
     const { scheduler, save, calls, pass, answerWith, found } = site();
     answerWith(() => answer({ status: calls.length < 3 ? 'running' : 'replicated' }));
-    save();
+    await save();
     scheduler.start();
     await pass(0);
     await pass(MINUTE);
@@ -158,7 +158,7 @@ describe('a call whose time has come', () => {
   ])('says %s, and is made again at its time', async (_what, work, text) => {
     const { scheduler, save, calls, pass, answerWith, found } = site();
     answerWith(work);
-    save();
+    await save();
     scheduler.start();
     await pass(0);
     expect(found()?.last).toMatchObject({ isOk: false, text });
@@ -172,7 +172,7 @@ describe('a call whose time has come', () => {
     const { scheduler, save, calls, pass, answerWith } = site();
     const ends: (() => void)[] = [];
     answerWith(() => new Promise((resolve) => ends.push(() => resolve(answer({ status: 'replicated' })))));
-    for (let index = 0; index < 6; index += 1) save({ name: `web-${index}` });
+    for (let index = 0; index < 6; index += 1) await save({ name: `web-${index}` });
     scheduler.start();
     await pass(0);
     expect(calls).toHaveLength(4);
@@ -199,7 +199,7 @@ describe('nothing is called', () => {
     ],
   ])('%s, and the schedule says so', async (_what, revocations, text) => {
     const { scheduler, save, calls, pass, found, now } = site({ revocations });
-    save();
+    await save();
     scheduler.start();
     await pass(0);
     expect(calls).toEqual([]);
@@ -209,7 +209,7 @@ describe('nothing is called', () => {
 
   it('before it is started, and once it is closed', async () => {
     const { scheduler, save, calls, pass } = site();
-    save();
+    await save();
     await pass(MINUTE);
     expect(calls).toEqual([]);
     await scheduler.close();
@@ -234,7 +234,7 @@ describe('a process that ends', () => {
     const { scheduler, make, save, calls, pass, answerWith, found, now } = site();
     answerWith(untilCancelled);
     const dueAt = now();
-    save();
+    await save();
     scheduler.start();
     await pass(0);
     await scheduler.close();
@@ -252,7 +252,7 @@ describe('a process that ends', () => {
   it('that was killed is followed by another one after its lease alone', async () => {
     const { scheduler, make, save, calls, pass, answerWith } = site();
     answerWith(untilCancelled);
-    save();
+    await save();
     scheduler.start();
     await pass(0);
     // It says nothing any more, as a killed process does.
@@ -272,7 +272,7 @@ it('ends a call that runs once its credential is revoked: what is left of it is 
     revocations: { isRevoked: () => isRevoked },
   });
   answerWith(untilCancelled);
-  save();
+  await save();
   scheduler.start();
   await vi.waitFor(() => expect(calls).toHaveLength(1));
   await pass(5_000);

@@ -107,8 +107,7 @@ function service(pve = new Pve()) {
   const path = join(folderWith(), 'state.sqlite');
   const clock = () => pve.now;
   const start = () => {
-    const { database } = openState(path);
-    return new RunBook(database, { clock }).of('alice');
+    return new RunBook(openState(path), { clock }).of('alice');
   };
   const slept: number[] = [];
   const call = async (more: Partial<RunWrite> = {}, waitSeconds = 30) => {
@@ -132,7 +131,7 @@ function service(pve = new Pve()) {
       },
     };
     const runs = start();
-    const run = runs.begin('key', {});
+    const run = await runs.begin('key', {});
     const write: RunWrite = {
       name: 'backup',
       cluster,
@@ -362,13 +361,13 @@ describe('a run that another process works on', () => {
   it('gets no second write from this one, which has stood still', async () => {
     const { pve, call, start } = service();
     const asleep = start();
-    const run = asleep.begin('key', {});
+    const run = await asleep.begin('key', {});
     const { signal } = new AbortController();
     await asleep.hold(run, signal, async () => {
       pve.now += 10_000;
       const other = start();
-      await other.hold(other.begin('key', {}), signal, async () => void (await call({}, 1)));
-      expect(() => run.begin('backup')).toThrow('Another call works on run');
+      await other.hold(await other.begin('key', {}), signal, async () => void (await call({}, 1)));
+      await expect(run.begin('backup')).rejects.toThrow('Another call works on run');
     });
     expect(pve.writes).toBe(1);
   });

@@ -50,8 +50,8 @@ export async function rememberArchive(
   }
   const volid = `${places.target}${made.volid.slice(places.source.length)}`;
   const found = await seenAt(target, places.target, volid, vmid, context);
-  run.begin(STEP.archive);
-  run.done(STEP.archive, { volid: found.volid, madeAt: made.madeAt });
+  await run.begin(STEP.archive);
+  await run.done(STEP.archive, { volid: found.volid, madeAt: made.madeAt });
 }
 
 async function seenAt(

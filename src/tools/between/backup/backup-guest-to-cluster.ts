@@ -79,7 +79,7 @@ export const backupGuestToCluster = defineTool({
   async run(args, context) {
     const journey = await journeyOf(args, context);
     const told = { ...selectionOf(journey.source?.cluster ?? journey.target), ...subjectOf(journey, args) };
-    if (args.action === 'forget') return { ...told, ...forgotten(journey) };
+    if (args.action === 'forget') return { ...told, ...(await forgotten(journey)) };
     if (args.action === 'check') return { ...told, ...(await checked(journey, args, context)) };
     return { ...told, ...shownOutcome(await carryOut(journey, args, context)) };
   },
@@ -167,10 +167,10 @@ function shownOutcome({ status, run, values, verified, task, done, left }: Outco
   };
 }
 
-function forgotten(journey: Journey) {
+async function forgotten(journey: Journey) {
   const { run } = journey;
   const standing = standingOf(journey, run);
-  run?.close('cancelled');
+  await run?.close('cancelled');
   return {
     status: 'forgotten' as const,
     ...noted(

@@ -50,7 +50,7 @@ export async function backUp(
     ...(args.stop_source ? { atLeast: 'self' } : {}),
   });
   const input = { storage: storage.source, stop_source: args.stop_source, mode: args.mode };
-  const run = journey.run ?? runs.begin(journey.key, input);
+  const run = journey.run ?? (await runs.begin(journey.key, input));
   const task = await runs.hold(run, context.signal, async () => {
     for (const write of writes) {
       const outcome = await runWrite(run, write, time.left(), context);

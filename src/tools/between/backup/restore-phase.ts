@@ -41,13 +41,13 @@ export async function restore(
   requireUnblocked(target, found.findings);
   const notes = restoreNotes(journey, { ...found, point }, context.now());
   await target.approve(plan.requests, { atLeast: 'self', notes });
-  const run = journey.run ?? runs.begin(key, { volid: point.volid });
-  return runs.hold(run, context.signal, () => {
+  const run = journey.run ?? (await runs.begin(key, { volid: point.volid }));
+  return runs.hold(run, context.signal, async () => {
     // Another call may have gone on with it while this one waited.
     const isAhead = stageOf({ run }, args) === 'finish';
     if (!isAhead) {
-      run.begin(STEP.chosen);
-      run.done(STEP.chosen, { ...plan.values });
+      await run.begin(STEP.chosen);
+      await run.done(STEP.chosen, { ...plan.values });
     }
     return carryOn({ ...journey, run }, { saved, isApproved: !isAhead, time, context });
   });
@@ -119,7 +119,7 @@ async function carryOn(journey: Journey & { run: Run }, going: Going): Promise<R
     const starting = await make(STEP.start);
     if (starting !== undefined) return { ...told, task: starting };
   }
-  run.close('done');
+  await run.close('done');
   return { ...told, isRunning: values.start };
 }
 

@@ -100,8 +100,8 @@ async function drained(
   requireUnblocked(cluster, plan.findings);
   const moves = kept?.moves ?? plan.moves;
   if (moves.length === 0) return nothingToMove(cluster, open, args, around, plan);
-  const run = open ?? context.runs().begin(keyOf(cluster, args.node), {});
-  const proposal = kept ?? propose(run, moves, about, context.now());
+  const run = open ?? (await context.runs().begin(keyOf(cluster, args.node), {}));
+  const proposal = kept ?? (await propose(run, moves, about, context.now()));
   // One that is on its way is locked, and so seems to stay.
   const stays = plan.stays.filter(({ guest }) => !moves.some(({ vmid }) => vmid === guest.vmid));
   const notes = drainNotes(cluster, args.node, moves, { ...plan, stays });
@@ -173,7 +173,7 @@ async function restored(
   const moves = goesOn?.moves ?? plan.moves;
   if (moves.length === 0) {
     if (plan.stays.length === 0 || plan.stays.every(({ do: advice }) => advice.startsWith('Somebody')))
-      open.close('done');
+      await open.close('done');
     return {
       ...shell(cluster, args),
       state: 'restored',
@@ -182,7 +182,7 @@ async function restored(
       left: leftOn(around, node),
     };
   }
-  const proposal = goesOn ?? propose(open, moves, about, context.now());
+  const proposal = goesOn ?? (await propose(open, moves, about, context.now()));
   const notes = [
     `Brings ${count(moves.length, 'guest')} back to ${node} of ${cluster.name}, one after the other; what runs goes on running.`,
     ...numbered(moves),
@@ -194,7 +194,8 @@ async function restored(
     waitSeconds: args.wait_seconds,
   });
   const answer = await outcome(cluster, args, done, plan.stays);
-  if (answer.state !== 'unfinished' && takenAway(open, node).length <= plan.stays.length) open.close('done');
+  if (answer.state !== 'unfinished' && takenAway(open, node).length <= plan.stays.length)
+    await open.close('done');
   return answer;
 }
 

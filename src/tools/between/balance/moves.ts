@@ -54,7 +54,7 @@ export async function settle(run: Run, cluster: GatedCluster): Promise<PlannedMo
     const step = run.step(name);
     if (step === undefined || isOver(step)) continue;
     if (await isThere(cluster, move, move.to)) {
-      run.done(name, { arrived: move });
+      await run.done(name, { arrived: move });
     } else if (await isThere(cluster, move, move.from)) {
       const { lock } = await liveState(placedAt(cluster, move, move.from));
       if (lock !== undefined) return move;
@@ -100,7 +100,7 @@ export async function carryOut(
     const rows = moves.map((move) => ({ ...move, ...(results.get(move.vmid) ?? outcomeOf(run, at, move)) }));
     // What is left then has to be planned anew, around what is lost.
     for (const row of stopped === undefined ? [] : rows) {
-      if (row.result === 'not_begun') failed(run, stepName(at, row), `not begun: ${stopped}`);
+      if (row.result === 'not_begun') await failed(run, stepName(at, row), `not begun: ${stopped}`);
     }
     return { rows, ...compact({ stopped }) };
   });
@@ -123,7 +123,8 @@ async function prepareAll(site: Site, { at, moves }: Pick<Proposal, 'at' | 'move
       continue;
     }
     results.set(move.vmid, one);
-    if (one.result === 'failed' || one.result === 'elsewhere') failed(run, step, one.message ?? one.result);
+    if (one.result === 'failed' || one.result === 'elsewhere')
+      await failed(run, step, one.message ?? one.result);
   }
   return { ready, results, lost: undefined };
 }
@@ -167,8 +168,8 @@ async function prepared(
   if (before?.data.arrived !== undefined) return { result: 'moved' };
   try {
     if (await isThere(cluster, move, move.to)) {
-      if (before === undefined) run.begin(step);
-      run.done(step, { arrived: move });
+      if (before === undefined) await run.begin(step);
+      await run.done(step, { arrived: move });
       return { result: 'moved' };
     }
     if (!(await isThere(cluster, move, move.from))) {
@@ -226,7 +227,7 @@ async function sent(
       );
       if (!moved) return { result: 'moving', ...upid, message: `HA moves it: ${state}.` };
     }
-    run.done(step, { arrived: move });
+    await run.done(step, { arrived: move });
     const message = task?.status === 'warnings' ? task.exit_status : undefined;
     return { result: 'moved', ...upid, ...compact({ message }) };
   } catch (thrown) {
@@ -239,14 +240,14 @@ async function sent(
       return { result: 'moving', message: `${error.code}: ${error.message}` };
     }
     // What HA was asked is done, and came to nothing.
-    if (error.code === 'TASK_FAILED') run.failed(step, error.message);
+    if (error.code === 'TASK_FAILED') await run.failed(step, error.message);
     return { result: 'failed', message: `${error.code}: ${error.message}` };
   }
 }
 
-function failed(run: Run, step: string, problem: string): void {
-  if (run.step(step) === undefined) run.begin(step);
-  run.failed(step, problem);
+async function failed(run: Run, step: string, problem: string): Promise<void> {
+  if (run.step(step) === undefined) await run.begin(step);
+  await run.failed(step, problem);
 }
 
 /** Why no guest should be moved now; undefined where all is well. */

@@ -37,7 +37,12 @@ export type MoveRow = z.output<typeof moveRow>;
 export type Outcome = Pick<MoveRow, 'result'> & { upid?: string; message?: string };
 
 /** Keeps what is proposed. */
-export function propose(run: Run, moves: readonly PlannedMove[], about: string, now: number): Proposal {
+export async function propose(
+  run: Run,
+  moves: readonly PlannedMove[],
+  about: string,
+  now: number,
+): Promise<Proposal> {
   const made = {
     at: now,
     about,
@@ -49,7 +54,7 @@ export function propose(run: Run, moves: readonly PlannedMove[], about: string, 
       ...compact({ name, restart }),
     })),
   };
-  run.begin(PROPOSAL, made);
+  await run.begin(PROPOSAL, made);
   return made;
 }
 

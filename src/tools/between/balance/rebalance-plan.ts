@@ -76,7 +76,7 @@ export const rebalancePlan = defineTool({
     if (open !== undefined && kept !== undefined) {
       const notes = notesOf(cluster, kept.moves);
       const done = await carryOut({ run: open, cluster, context }, kept, { notes, waitSeconds });
-      if (isOver(done.rows)) open.close('done');
+      if (isOver(done.rows)) await open.close('done');
       return { ...selectionOf(cluster), ...outcomeOf(done) };
     }
     return planned(cluster, key, args, context);
@@ -131,11 +131,11 @@ async function planned(cluster: GatedCluster, key: string, args: Args, context: 
     return { ...about, state, moves: [] };
   }
   if (!args.apply) return { ...about, state: 'planned' as const, moves: shown };
-  const run = context.runs().begin(key, {});
-  const proposal = propose(run, moves, aboutOf(args), context.now());
+  const run = await context.runs().begin(key, {});
+  const proposal = await propose(run, moves, aboutOf(args), context.now());
   const notes = notesOf(cluster, moves, plan);
   const done = await carryOut({ run, cluster, context }, proposal, { notes, waitSeconds: args.wait_seconds });
-  if (isOver(done.rows)) run.close('done');
+  if (isOver(done.rows)) await run.close('done');
   return { ...about, ...outcomeOf(done) };
 }
 

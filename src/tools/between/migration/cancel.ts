@@ -49,10 +49,10 @@ export async function cancel(
       step?.state === 'begun' && step.upid === undefined
         ? await startedTask(trace, step, context)
         : undefined;
-    if (lost !== undefined) run.note(MOVE, { upid: lost });
+    if (lost !== undefined) await run.note(MOVE, { upid: lost });
     if (lost !== undefined && !(await stopped(lost, source, journey, until, context)))
       return stopping(journey);
-    if (run.step(MOVE)?.state === 'begun') run.failed(MOVE, 'cancelled');
+    if (run.step(MOVE)?.state === 'begun') await run.failed(MOVE, 'cancelled');
     return cleanUp(run, source, journey, until, context);
   });
 }
@@ -105,7 +105,7 @@ async function cleanUp(
   const { copy } = remains;
   if (copy === undefined && !remains.isKnown) return leftOver(journey, remains);
   if (copy?.isOurs !== true) {
-    run.close('cancelled');
+    await run.close('cancelled');
     return { status: 'cancelled', ...fieldsOf(journey), next: remains.lines.join(' ') };
   }
   if (copy.live.lock !== undefined || copy.live.state !== 'stopped' || remains.isOnlyOne)
@@ -128,7 +128,7 @@ async function cleanUp(
   };
   const { task } = await runWrite(run, { name: 'clean', cluster: to, request, task: trace }, left, context);
   const isGone = task === undefined || task.status === 'ok' || task.status === 'warnings';
-  if (isGone) run.close('cancelled');
+  if (isGone) await run.close('cancelled');
   const copyWords = `${journey.target_vmid} on ${quoted(journey.target_node)} of ${to.name}`;
   const next = isGone
     ? `The unfinished copy ${copyWords} was removed. ${remains.lines[0]}`

@@ -79,7 +79,7 @@ export async function deleteSource(
     const left = Math.max(0, Math.floor((until - context.now()) / 1000));
     const { task } = await runWrite(run, write, left, context);
     const isGone = task === undefined || task.status === 'ok' || task.status === 'warnings';
-    if (isGone) run.close('done');
+    if (isGone) await run.close('done');
     return {
       status: isGone ? 'deleted' : 'running',
       ...fieldsOf(journey),

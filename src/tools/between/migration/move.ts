@@ -57,8 +57,8 @@ export async function start({ source, to }: Sides, wish: StartWish, context: Too
     atLeast: 'self',
     notes: notesOf(plan),
   });
-  if (last?.state === 'open') last.close('cancelled');
-  const run = runs.begin(runKey(source), plan.journey);
+  if (last?.state === 'open') await last.close('cancelled');
+  const run = await runs.begin(runKey(source), plan.journey);
   return runs.hold(run, context.signal, () => move(run, { source, to }, journeyOf(run.input), wish, context));
 }
 
@@ -92,10 +92,10 @@ async function move(
       'The time was over. Repeat this call: it goes on with following and verifying; action=cancel stops it.';
     return { status: 'running', ...fieldsOf(journey), ...tasks, next };
   }
-  run.begin(VERIFY);
+  await run.begin(VERIFY);
   const checks = await verify(source, to, journey, until, context);
-  run.done(VERIFY, { checks });
-  if (passed(checks) === true) run.close('done');
+  await run.done(VERIFY, { checks });
+  if (passed(checks) === true) await run.close('done');
   return { ...moved(journey, checks, source), ...tasks };
 }
 

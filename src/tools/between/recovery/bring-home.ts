@@ -65,7 +65,7 @@ export async function bringHome(clusters: HomeClusters, args: HomeArguments, con
       before: atHome(clusters, input, context),
       context,
     });
-    if (carried.halted === undefined) run.close('done');
+    if (carried.halted === undefined) await run.close('done');
     const stayed = saving.rows.filter(({ result }) => result !== 'backed_up');
     return answerOf(run, input, { ...carried, rows: [...stayed, ...carried.rows] });
   });
@@ -101,8 +101,8 @@ async function begun(
   };
   const requests = input.jobs.flatMap(({ writes }) => writes.map(requestOf));
   await away.approve(requests, { notes: awayNotes(plan), atLeast: 'self' });
-  open?.close('cancelled');
-  return context.runs().begin(keyOf(home.name, away.name), input);
+  await open?.close('cancelled');
+  return await context.runs().begin(keyOf(home.name, away.name), input);
 }
 
 /** What is left where the guests are is approved anew. */

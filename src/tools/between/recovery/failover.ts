@@ -72,7 +72,7 @@ export async function failOver(clusters: Clusters, args: FailoverArguments, cont
   const carried = await context.runs().hold(run.run, context.signal, async () => {
     const before = originalsCheck(clusters.source, run.standings, context);
     const result = await carryOut(run.run, jobs, { cluster: clusters.target, until, before, context });
-    if (result.halted === undefined) run.run.close('done');
+    if (result.halted === undefined) await run.run.close('done');
     return result;
   });
   return answerOf(run.run, carried, leftOut.map(shownLeftOut));
@@ -95,14 +95,14 @@ async function begun(
   const jobs = plan.guests.map(jobOf);
   const requests = jobs.flatMap(({ writes }) => writes.map(requestOf));
   await clusters.target.approve(requests, { notes: notesOf(plan), atLeast: 'self' });
-  open?.close('cancelled');
+  await open?.close('cancelled');
   const input = {
     from: plan.source.name,
     to: plan.target.name,
     jobs,
     leftOut: plan.leftOut.map(shownLeftOut),
   };
-  return { run: context.runs().begin(scopedKey(clusters, args), input), standings: standingsOf(plan) };
+  return { run: await context.runs().begin(scopedKey(clusters, args), input), standings: standingsOf(plan) };
 }
 
 function standingsOf({ guests }: Failover): Map<number, Standing> {

@@ -48,8 +48,8 @@ export async function homeJobs(
       writes: [...deletion(wish), ...restoreWrites(plan)],
     });
   }
-  run.begin(STEP);
-  run.done(STEP, { jobs });
+  await run.begin(STEP);
+  await run.done(STEP, { jobs });
   return jobs;
 }
 

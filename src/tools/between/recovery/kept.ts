@@ -38,11 +38,12 @@ export function keptPlan(context: ToolContext, from: string, to: string): Kept |
 }
 
 /** Remembers it; what says the same as before is written anew once an hour. */
-export function keepPlan(context: ToolContext, from: string, to: string, now: Kept): void {
+export async function keepPlan(context: ToolContext, from: string, to: string, now: Kept): Promise<void> {
   const before = keptPlan(context, from, to);
   const isSame = before !== undefined && contentOf(before) === contentOf(now);
   if (isSame && now.asOf - before.asOf < HOUR_MS) return;
-  context.runs().begin(keyOf(from, to), now).close('done');
+  const run = await context.runs().begin(keyOf(from, to), now);
+  await run.close('done');
 }
 
 function keyOf(from: string, to: string): string {

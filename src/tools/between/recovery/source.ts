@@ -44,7 +44,7 @@ export async function readSource(
   const { storages, problem } = await storagesOf(source, target, context.signal);
   // What could not be read must not take the place of what could.
   if (problem === undefined)
-    keepPlan(context, source.name, target.name, { asOf: live.asOf, guests, storages });
+    await keepPlan(context, source.name, target.name, { asOf: live.asOf, guests, storages });
   const findings = [...storageFindings({ source, target, storages, storage, problem })];
   return { live, guests, asOf: live.asOf, storages: chosen(storages, storage), findings };
 }

@@ -37,7 +37,7 @@ async function backUp(work: Work): Promise<void> {
   // A backup whose answer was lost is looked for where it was begun, wherever the guest is by now.
   const begunOn = before?.state === 'begun' ? run.step('node')?.data.node : undefined;
   const node = typeof begunOn === 'string' ? begunOn : await nodeOfGuest(work);
-  run.done('node', { node });
+  await run.done('node', { node });
   await work.write('the backup', {
     name: 'backup',
     cluster: source,
@@ -76,7 +76,7 @@ async function seen(work: Work): Promise<RestorePoint> {
     if (look === LOOKS) {
       const why = unread === '' ? '' : ` ${unread}`;
       // One that can't be seen is no use: the next run makes another.
-      if (unread === '') run.failed('backup', 'the target does not see it');
+      if (unread === '') await run.failed('backup', 'the target does not see it');
       throw new CallError('UPSTREAM_ERROR', `${target.name} does not see the new backup.${why}`, {
         cluster: target.name,
         hint: `Look whether ${quoted(job.backupStorage)} of ${job.source} and ${quoted(job.seenAs)} are one place still (list_backups).`,

@@ -45,7 +45,7 @@ export async function removeOlder(work: Work): Promise<void> {
     const isGoing = run.step(stepOf(replica))?.state === 'begun';
     if (isGoing || (await isThere(work, replica))) present.push(replica);
   }
-  work.remember(present);
+  await work.remember(present);
   const older = present.slice(0, Math.max(0, present.length - job.keep));
   for (const replica of older) await remove(work, replica);
 }
@@ -75,7 +75,7 @@ async function remove(work: Work, replica: Replica): Promise<void> {
     });
   } catch (thrown) {
     if (thrown instanceof TakenOver) {
-      if (run.step(name)?.state === 'begun') run.failed(name, thrown.message);
+      if (run.step(name)?.state === 'begun') await run.failed(name, thrown.message);
       notes.push(`The older replica stays: ${thrown.message}.`);
       return;
     }
@@ -86,7 +86,7 @@ async function remove(work: Work, replica: Replica): Promise<void> {
     );
     return;
   }
-  work.remember(work.replicas().filter((one) => one.vmid !== vmid));
+  await work.remember(work.replicas().filter((one) => one.vmid !== vmid));
 }
 
 class TakenOver extends Error {}

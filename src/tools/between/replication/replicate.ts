@@ -35,7 +35,8 @@ export async function replicate(
   const runs = context.runs();
   const key = runKey(schedule);
   const run =
-    openRun(runs, schedule, context.now()) ?? runs.begin(key, { ...job, replication: schedule.name });
+    (await openRun(runs, schedule, context.now())) ??
+    (await runs.begin(key, { ...job, replication: schedule.name }));
   const until = context.now() + waitSeconds * 1000;
   const work = new Work({ schedule, job, source, target, run, context, until });
   return runs.hold(run, context.signal, async () => {
@@ -44,20 +45,20 @@ export async function replicate(
       return await carriedOut(work);
     } catch (thrown) {
       if (thrown instanceof StillRunning) return running(work, thrown);
-      if (toCallError(thrown).code !== 'APPROVAL_REQUIRED' && isFruitless(run)) run.close('cancelled');
+      if (toCallError(thrown).code !== 'APPROVAL_REQUIRED' && isFruitless(run)) await run.close('cancelled');
       throw thrown;
     }
   });
 }
 
 /** The run that is to be gone on with. One whose backup is old by now gives way to a new one. */
-function openRun(runs: Runs, schedule: Schedule, now: number): Run | undefined {
+async function openRun(runs: Runs, schedule: Schedule, now: number): Promise<Run | undefined> {
   const run = runs.last(runKey(schedule));
   if (run?.state !== 'open') return undefined;
   const isUnderWay =
     run.step('restore')?.state === 'done' || run.steps().some(({ state }) => state === 'begun');
   if (isUnderWay || now - run.startedAt < intervalOf(schedule.timing) / 2) return run;
-  run.close('cancelled');
+  await run.close('cancelled');
   return undefined;
 }
 
@@ -83,18 +84,18 @@ async function carriedOut(work: Work): Promise<Replicated> {
   const known = work.replicas().find((one) => one.vmid === placed && one.volid === volid);
   // One that was seen whole already may be somebody else's by now: it is not looked at anew.
   const replica = known ?? (await verified(work, plan));
-  work.remember([...work.replicas().filter(({ vmid }) => vmid !== replica.vmid), replica]);
+  await work.remember([...work.replicas().filter(({ vmid }) => vmid !== replica.vmid), replica]);
   await removeOlder(work);
-  run.close('done');
+  await run.close('done');
   const text = `${replica.vmid} on ${job.target} holds the backup of ${isoTime(replica.backupAt)}.`;
-  context.schedules().ended(schedule, { isOk: true, text: [text, ...work.notes].join(' ') });
+  await context.schedules().ended(schedule, { isOk: true, text: [text, ...work.notes].join(' ') });
   return { status: 'replicated', ...said(work) };
 }
 
-function nothingNew(work: Work): Replicated {
-  work.run.close('done');
+async function nothingNew(work: Work): Promise<Replicated> {
+  await work.run.close('done');
   const text = 'There is no backup newer than the last good state.';
-  work.context.schedules().ended(work.schedule, { isOk: true, text });
+  await work.context.schedules().ended(work.schedule, { isOk: true, text });
   work.notes.push(text);
   return { status: 'nothing_new', ...said(work) };
 }

@@ -71,7 +71,7 @@ export async function planRestore(work: Work, vmid: number, { point, saved }: Sa
   };
   const { restore, settle } = writesOf(work, plan);
   await target.approve([restore.request, ...(settle === undefined ? [] : [settle.request])]);
-  run.done('plan', plan);
+  await run.done('plan', plan);
   return plan;
 }
 
@@ -124,7 +124,7 @@ function isOfPlan(config: Json, { restore: sent }: Plan): boolean {
 async function requireFree({ target, run }: Work, vmid: number): Promise<void> {
   if (await isFree(target, vmid)) return;
   const message = `${vmid} of ${target.name} is another guest by now.`;
-  if (run.step('restore') !== undefined) run.failed('restore', message);
+  if (run.step('restore') !== undefined) await run.failed('restore', message);
   throw new CallError('CONFLICT', message, {
     cluster: target.name,
     hint: 'Nothing was sent. The next run takes another of its places.',
@@ -142,7 +142,7 @@ export async function verified(work: Work, plan: Plan): Promise<Replica> {
   const { vmid, volid, backupAt, disks } = plan;
   const config = await configAt(target, job, vmid);
   if (config === undefined) {
-    run.close('cancelled');
+    await run.close('cancelled');
     throw unwhole(
       work,
       `The replica ${vmid} is gone again: somebody deleted it.`,

@@ -97,7 +97,7 @@ export const saveClusterReplication = defineTool({
       notes,
     });
     const wanted = { tool: REPLICATING_TOOL, name: args.job, input: job, timing, standing, dueAt };
-    return shown(context.schedules().save(wanted), 'saved', context, warnings);
+    return shown(await context.schedules().save(wanted), 'saved', context, warnings);
   },
   summary({ job, outcome, guest, target, schedule, next_run_at, note }) {
     const when = next_run_at === undefined ? '' : ` It runs ${schedule}, next at ${next_run_at}.`;
@@ -105,23 +105,23 @@ export const saveClusterReplication = defineTool({
   },
 });
 
-function removed(args: Args, context: ToolContext) {
+async function removed(args: Args, context: ToolContext) {
   const schedule = requireJob(context, args.job);
-  context.schedules().remove(schedule);
+  await context.schedules().remove(schedule);
   const run = context.runs().last(runKey(schedule));
-  if (run?.state === 'open') run.close('cancelled');
+  if (run?.state === 'open') await run.close('cancelled');
   const left = replicasOf(schedule).map(({ vmid }) => vmid);
   const note =
     left.length === 0 ? [] : [`Its replicas stay on ${jobOf(schedule).target}: ${left.join(', ')}.`];
   return shown({ ...schedule, isEnabled: false }, 'deleted', context, note);
 }
 
-function disabled(args: Args, context: ToolContext) {
+async function disabled(args: Args, context: ToolContext) {
   const { job: _job, enabled: _enabled, handle: _handle, ...others } = args as Args & { handle?: string };
   if (Object.values(others).some((value) => value !== undefined))
     throw unfitting('enabled: false stands alone beside `job`: what is switched off is not changed.');
   const schedule = requireJob(context, args.job);
-  context.schedules().disable(schedule);
+  await context.schedules().disable(schedule);
   return shown({ ...schedule, isEnabled: false }, 'disabled', context, []);
 }
 

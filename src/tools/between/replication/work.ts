@@ -66,8 +66,8 @@ export class Work {
     return now === undefined ? [] : replicasOf(now);
   }
 
-  remember(replicas: readonly Replica[]): void {
-    this.context.schedules().remember(this.schedule, { replicas });
+  async remember(replicas: readonly Replica[]): Promise<void> {
+    await this.context.schedules().remember(this.schedule, { replicas });
   }
 
   /**

@@ -48,7 +48,7 @@ async function site() {
   const simulator = await startSimulator(quick);
   onTestFinished(() => simulator.close());
   const state = openState(undefined);
-  const approvals = new Approvals({ database: state.database, logger, redaction: new Redaction() });
+  const approvals = new Approvals({ state, logger, redaction: new Redaction() });
   const book = new ScheduleBook(state);
   const { policy, use } = switchable(defaultPolicy());
   const guarded = await GuardedService.start(simulator, {
@@ -58,7 +58,7 @@ async function site() {
   const alice = await guarded.connect();
   const { error } = await alice.call('save_cluster_replication', { ...BUILD });
   expect(error?.plan?.approval).toBe('person');
-  approvals.decide(error?.plan?.number ?? 0, principal('boss', ['proxmox:approve']), 'approved');
+  await approvals.decide(error?.plan?.number ?? 0, principal('boss', ['proxmox:approve']), 'approved');
   expect((await alice.call('save_cluster_replication', { ...BUILD })).isError).toBe(false);
   const row = () => state.database.prepare('SELECT due_at, last FROM schedules').get();
   let hours = 0;
@@ -154,7 +154,7 @@ describe('the service by itself', () => {
     const { hour, acts, guarded } = await site();
     await hour();
     const before = acts();
-    guarded.service.credentials.revocations.revoke({ subject: 'alice' });
+    await guarded.service.credentials.revocations.revoke({ subject: 'alice' });
     expect(await hour()).toMatchObject({ isOk: false, text: expect.stringContaining('was revoked') });
     expect(acts()).toEqual(before);
   });

@@ -24,12 +24,12 @@ function followed(changes: Partial<JobFollowerDeps> = {}, reply?: RecordingClust
   const lines: Record<string, unknown>[] = [];
   const ended: unknown[] = [];
   const left: StartedJob[] = [];
-  const note = (what: string) => void stored.push(`${what} ${since()}`);
+  const note = async (what: string) => void stored.push(`${what} ${since()}`);
   const store: Pick<JobStore, 'renew' | 'leave' | 'adopt'> = {
     renew: () => note('renew'),
     leave: () => note('leave'),
-    adopt: () => {
-      note('adopt');
+    adopt: async () => {
+      await note('adopt');
       return left.splice(0) as Job[];
     },
   };
@@ -42,6 +42,7 @@ function followed(changes: Partial<JobFollowerDeps> = {}, reply?: RecordingClust
     store: store as JobStore,
     clusters: () => [cluster],
     onEnd: async (_job, end) => void ended.push(end),
+    onLook: async () => undefined,
     clock: Date.now,
     random: () => 0.5,
     logger: pino({ level: 'trace' }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
@@ -154,7 +155,7 @@ describe('a follower of jobs', () => {
   it('says once that the state can not be kept, and again once it is another problem or a new one', async () => {
     const { follower, store, lines } = followed();
     let problem: string | undefined = 'locked';
-    store.adopt = () => {
+    store.adopt = async () => {
       if (problem !== undefined) throw new Error(problem);
       return [];
     };

@@ -33,7 +33,7 @@ afterEach(async () => {
 function process(changes: Partial<ConstructorParameters<typeof Jobs>[0]> = {}): Jobs {
   const audit: Partial<AuditLog> = { task: async (entry) => void tasks.push(entry) };
   const jobs = new Jobs({
-    database: state.database,
+    state,
     clusters: () => clusters,
     audit: audit as AuditLog,
     redaction: new Redaction(),
@@ -86,7 +86,7 @@ describe('a job that is followed', () => {
     const a = cluster('a', running);
     const jobs = process();
     jobs.follow();
-    jobs.started(job());
+    await jobs.started(job());
     await seconds(4);
     expect(all(jobs)).toMatchObject([{ state: 'running' }]);
     a.reply = stopped('OK');
@@ -117,7 +117,7 @@ describe('a job that is followed', () => {
     cluster('a', stopped(exitstatus));
     const jobs = process();
     jobs.follow();
-    jobs.started(job());
+    await jobs.started(job());
     await seconds(2);
     expect(all(jobs)).toMatchObject([{ state: is, exitStatus: says, endSeenAt: expect.any(Number) }]);
     expect(tasks).toMatchObject([{ taskStatus: says }]);
@@ -129,7 +129,7 @@ describe('a job that is followed', () => {
     cluster('a', stopped('login with canary-secret-0123456789 failed'));
     const jobs = process({ redaction });
     jobs.follow();
-    jobs.started(job());
+    await jobs.started(job());
     await seconds(2);
     expect(JSON.stringify([all(jobs), tasks, lines])).not.toContain('canary');
   });
@@ -142,7 +142,7 @@ describe('a job that is followed', () => {
     });
     const jobs = process();
     jobs.follow();
-    jobs.started(job());
+    await jobs.started(job());
     await seconds(62);
     expect(times.map(Math.round)).toEqual([1, 3, 7, 15, 30, 45, 60]);
   });
@@ -151,7 +151,7 @@ describe('a job that is followed', () => {
     const a = cluster('a', running);
     const jobs = process();
     jobs.follow();
-    jobs.started(job());
+    await jobs.started(job());
     await seconds(1.5);
     await Promise.all([jobs.ended(job(), 'WARNINGS: 1'), jobs.ended(job(), 'WARNINGS: 1')]);
     await jobs.ended(job(), 'OK');
@@ -165,9 +165,9 @@ describe('a job that is followed', () => {
 
   it('is of its cluster: the same UPID of another is another, and one that is not ours is none', async () => {
     const jobs = process();
-    jobs.started(job(1));
-    jobs.started(job(1, { cluster: 'b', auditId: 'of-b' }));
-    jobs.started(job(1, { principalId: 'mallory', subject: 'mallory' }));
+    await jobs.started(job(1));
+    await jobs.started(job(1, { cluster: 'b', auditId: 'of-b' }));
+    await jobs.started(job(1, { principalId: 'mallory', subject: 'mallory' }));
     await jobs.ended({ cluster: 'b', upid: upidOf(1) }, 'OK');
     await jobs.ended({ cluster: 'c', upid: upidOf(1) }, 'OK');
     await jobs.ended({ cluster: 'a', upid: upidOf(2) }, 'OK');
@@ -184,8 +184,8 @@ describe('a job that is followed', () => {
     const quick = cluster('b', stopped('OK'));
     const jobs = process();
     jobs.follow();
-    for (let number = 1; number <= 5; number += 1) jobs.started(job(number));
-    jobs.started(job(9, { cluster: 'b' }));
+    for (let number = 1; number <= 5; number += 1) await jobs.started(job(number));
+    await jobs.started(job(9, { cluster: 'b' }));
     await seconds(3);
     expect(slow.calls).toHaveLength(2);
     expect(quick.calls).toHaveLength(1);
@@ -201,7 +201,7 @@ describe('a cluster that does not answer', () => {
     const a = cluster('a', unreachable);
     const jobs = process();
     jobs.follow();
-    jobs.started(job());
+    await jobs.started(job());
     await seconds(600);
     // 1, 6, 16, 36, 76, 136, … each minute.
     expect(a.calls.length).toBeGreaterThan(9);
@@ -218,7 +218,7 @@ describe('a cluster that does not answer', () => {
     cluster('a', unreachable);
     const jobs = process();
     jobs.follow();
-    jobs.started(job(1, { startedAt: START - 30 * DAY_MS - 1000 }));
+    await jobs.started(job(1, { startedAt: START - 30 * DAY_MS - 1000 }));
     await seconds(2);
     const reason = 'It could not be asked for 30 days. Nobody answers.';
     expect(all(jobs)).toMatchObject([{ state: 'unknown', exitStatus: reason }]);
@@ -231,7 +231,7 @@ describe('a cluster that does not answer', () => {
     });
     const jobs = process();
     jobs.follow();
-    jobs.started(job());
+    await jobs.started(job());
     await seconds(300);
     expect(a.calls).toHaveLength(1);
     expect(all(jobs)).toMatchObject([{ state: 'unknown', exitStatus: 'Proxmox VE knows no such task.' }]);
@@ -242,7 +242,7 @@ describe('a cluster that does not answer', () => {
     const a = cluster('a', () => null);
     const jobs = process();
     jobs.follow();
-    jobs.started(job());
+    await jobs.started(job());
     await seconds(30);
     expect(all(jobs)).toMatchObject([{ state: 'running', problem: expect.stringContaining('no object') }]);
     a.reply = stopped('OK');
@@ -254,7 +254,7 @@ describe('a cluster that does not answer', () => {
     const a = cluster('a', running);
     const jobs = process();
     jobs.follow();
-    jobs.started(job());
+    await jobs.started(job());
     await seconds(2);
     clusters = [];
     await seconds(60);
@@ -275,8 +275,8 @@ describe('a restart', () => {
     const a = cluster('a', running);
     const before = process();
     before.follow();
-    before.started(job(1));
-    before.started(job(2));
+    await before.started(job(1));
+    await before.started(job(2));
     await before.ended(job(2), 'OK');
     await seconds(2);
     await before.close();
@@ -300,7 +300,7 @@ describe('a restart', () => {
     const a = cluster('a', running);
     const dead = process();
     dead.follow();
-    dead.started(job(1));
+    await dead.started(job(1));
     // It dies: nothing is taken back, and its timer never runs again.
     vi.clearAllTimers();
     a.reply = stopped('OK');
@@ -317,7 +317,7 @@ describe('a restart', () => {
     const [one, two] = [process(), process()];
     one.follow();
     two.follow();
-    one.started(job(1));
+    await one.started(job(1));
     await seconds(120);
     const asked = a.calls.length;
     expect(asked).toBeLessThanOrEqual(11);
@@ -339,10 +339,10 @@ describe('a restart', () => {
     );
     const jobs = process();
     jobs.follow();
-    jobs.started(job());
+    await jobs.started(job());
     await seconds(2);
     await jobs.close();
-    jobs.started(job(2));
+    await jobs.started(job(2));
     jobs.follow();
     await seconds(600);
     expect(a.calls).toHaveLength(1);
@@ -357,7 +357,7 @@ describe('a state that takes nothing', () => {
     const jobs = process();
     jobs.follow();
     state.database.exec('PRAGMA query_only = ON');
-    expect(() => jobs.started(job())).not.toThrow();
+    await expect(jobs.started(job())).resolves.toBeUndefined();
     await seconds(2);
     expect(tasks).toMatchObject([{ id: 'audit-1', taskStatus: 'OK' }]);
     expect(lines.join('')).toContain('a job could not be remembered');
@@ -366,8 +366,8 @@ describe('a state that takes nothing', () => {
   it('has each of its jobs end once, and tells what of it could not be kept', async () => {
     const jobs = process();
     state.database.exec('PRAGMA query_only = ON');
-    jobs.started(job(1));
-    jobs.started(job(2));
+    await jobs.started(job(1));
+    await jobs.started(job(2));
     await jobs.ended(job(1), 'OK');
     await jobs.ended(job(1), 'OK').catch(() => undefined);
     await jobs.ended(job(2), 'WARNINGS: 1');
@@ -388,11 +388,11 @@ describe('a state that takes nothing', () => {
 
   it('forgets nothing, and keeps no later job from being remembered', async () => {
     const old = process();
-    old.started(job(1));
+    await old.started(job(1));
     await old.ended(job(1), 'OK');
     state.database.exec("CREATE TRIGGER no BEFORE DELETE ON jobs BEGIN SELECT RAISE(ABORT, 'no'); END");
     vi.setSystemTime(START + 31 * DAY_MS);
-    process().started(job(2));
+    await process().started(job(2));
     expect(all(old)).toHaveLength(2);
     expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({
       msg: 'old jobs could not be forgotten',
@@ -404,7 +404,7 @@ describe('a state that takes nothing', () => {
     cluster('a', stopped('OK'));
     const jobs = process();
     jobs.follow();
-    jobs.started(job());
+    await jobs.started(job());
     state.database.exec('PRAGMA query_only = ON');
     await jobs.ended(job(), 'OK');
     await seconds(12);
@@ -420,8 +420,8 @@ describe('what is kept', () => {
   it('is all that is known of a job, and no more', async () => {
     const jobs = process({ audit: undefined });
     const { guest: _guest, ...without } = job(2);
-    jobs.started(job(1));
-    jobs.started(without);
+    await jobs.started(job(1));
+    await jobs.started(without);
     expect(all(jobs)).toEqual([
       { ...without, state: 'running' },
       { ...job(1), state: 'running' },
@@ -435,7 +435,7 @@ describe('what is kept', () => {
 
   async function fill(jobs: Jobs, from: number, count: number, principalId: string): Promise<void> {
     for (let number = from; number < from + count; number += 1) {
-      jobs.started(job(number, { principalId, subject: principalId }));
+      await jobs.started(job(number, { principalId, subject: principalId }));
       await jobs.ended(job(number), 'OK');
     }
   }
@@ -455,7 +455,7 @@ describe('what is kept', () => {
   it('is forgotten 30 days after its end, and never while it runs', async () => {
     const jobs = process();
     await fill(jobs, 1, 3, 'alice');
-    jobs.started(job(4));
+    await jobs.started(job(4));
     vi.setSystemTime(START + 30 * DAY_MS + 1000);
     await fill(jobs, 100, 60, 'bob');
     const old = all(jobs).filter(({ subject }) => subject === 'alice');
@@ -465,7 +465,7 @@ describe('what is kept', () => {
   it('and still runs is bounded, too: the oldest are no longer followed, and the record says so', async () => {
     const a = cluster('a', running);
     const jobs = process();
-    for (let number = 1; number <= 1051; number += 1) jobs.started(job(number));
+    for (let number = 1; number <= 1051; number += 1) await jobs.started(job(number));
     await seconds(0);
     const kept = all(jobs);
     expect(kept.filter(({ state: is }) => is === 'running')).toHaveLength(1000);

@@ -20,11 +20,11 @@ const STARTED = [
   ['bob', 'gone', 300],
 ] as const;
 
-function jobs(): Jobs {
-  const { database } = openState(undefined);
-  const made = new Jobs({ database, clusters: () => [A, B], redaction: new Redaction(), logger: SILENT });
+async function jobs(): Promise<Jobs> {
+  const state = openState(undefined);
+  const made = new Jobs({ state, clusters: () => [A, B], redaction: new Redaction(), logger: SILENT });
   for (const [index, [subject, cluster, guest]] of STARTED.entries()) {
-    made.started({
+    await made.started({
       cluster,
       upid: `UPID:n1:0000000${index}:00112233:66112233:qmstart:${guest}:root@pam:`,
       principalId: subject,
@@ -41,11 +41,11 @@ function jobs(): Jobs {
   return made;
 }
 
-function seen(
+async function seen(
   principal: Principal,
   { policy = defaultPolicy(), clusters = [A, B], ...filter }: JobFilter & Partial<Sight> = {},
-): string[] {
-  const rules = { policy, readOnly: false, jobs: jobs() };
+): Promise<string[]> {
+  const rules = { policy, readOnly: false, jobs: await jobs() };
   const visible = visibleJobs(rules, { principal, tool: 'list_jobs' }, clusters);
   return visible.list(filter).map(({ subject, cluster, guest }) => `${subject} ${cluster} ${guest}`);
 }
@@ -60,35 +60,39 @@ const OF_BOB = ['bob gone 300', 'bob b 300', 'bob a 200', 'bob a 100'];
 const OTHERS_OF_BOB = OF_BOB.slice(1);
 
 describe('the jobs of a caller', () => {
-  it('are its own and those of others on clusters that are configured, newest first', () => {
-    expect(seen(somebody('alice'))).toEqual([...OTHERS_OF_BOB, ...OF_ALICE]);
-    expect(seen(somebody('bob', { scope: 'proxmox:read' }))).toEqual([...OF_BOB, ...OF_ALICE.slice(1)]);
-    expect(seen(somebody('carol'))).toEqual([...OTHERS_OF_BOB, ...OF_ALICE.slice(1)]);
+  it('are its own and those of others on clusters that are configured, newest first', async () => {
+    expect(await seen(somebody('alice'))).toEqual([...OTHERS_OF_BOB, ...OF_ALICE]);
+    expect(await seen(somebody('bob', { scope: 'proxmox:read' }))).toEqual([...OF_BOB, ...OF_ALICE.slice(1)]);
+    expect(await seen(somebody('carol'))).toEqual([...OTHERS_OF_BOB, ...OF_ALICE.slice(1)]);
   });
 
-  it('are its own alone where it asks for these', () => {
-    expect(seen(somebody('alice'), { mine: true })).toEqual(OF_ALICE);
-    expect(seen(somebody('carol'), { mine: true })).toEqual([]);
+  it('are its own alone where it asks for these', async () => {
+    expect(await seen(somebody('alice'), { mine: true })).toEqual(OF_ALICE);
+    expect(await seen(somebody('carol'), { mine: true })).toEqual([]);
   });
 
-  it('belong to the principal, not to the name that a token shows', () => {
-    expect(seen({ ...somebody('alice'), id: 'other-issuer alice' }, { mine: true })).toEqual([]);
+  it('belong to the principal, not to the name that a token shows', async () => {
+    expect(await seen({ ...somebody('alice'), id: 'other-issuer alice' }, { mine: true })).toEqual([]);
   });
 
-  it('are none for who may read nothing', () => {
-    expect(seen(somebody('alice', { scope: 'proxmox:change' }))).toEqual(['alice gone 100']);
-    expect(seen(somebody('carol', { scope: '' }))).toEqual([]);
+  it('are none for who may read nothing', async () => {
+    expect(await seen(somebody('alice', { scope: 'proxmox:change' }))).toEqual(['alice gone 100']);
+    expect(await seen(somebody('carol', { scope: '' }))).toEqual([]);
   });
 
-  it('are those of the cluster at a door to one', () => {
-    expect(seen(somebody('alice'), { clusters: [B] })).toEqual(['bob b 300', 'alice b 100']);
+  it('are those of the cluster at a door to one', async () => {
+    expect(await seen(somebody('alice'), { clusters: [B] })).toEqual(['bob b 300', 'alice b 100']);
   });
 
-  it('are filtered by cluster, guest and state', () => {
-    expect(seen(somebody('alice'), { cluster: 'a' })).toEqual(['bob a 200', 'bob a 100', 'alice a 100']);
-    expect(seen(somebody('alice'), { guest: 200 })).toEqual(['bob a 200']);
-    expect(seen(somebody('alice'), { state: 'ok' })).toEqual([]);
-    expect(seen(somebody('carol'), { cluster: 'gone' })).toEqual([]);
+  it('are filtered by cluster, guest and state', async () => {
+    expect(await seen(somebody('alice'), { cluster: 'a' })).toEqual([
+      'bob a 200',
+      'bob a 100',
+      'alice a 100',
+    ]);
+    expect(await seen(somebody('alice'), { guest: 200 })).toEqual(['bob a 200']);
+    expect(await seen(somebody('alice'), { state: 'ok' })).toEqual([]);
+    expect(await seen(somebody('carol'), { cluster: 'gone' })).toEqual([]);
   });
 
   it.each<[string, object, string[]]>([
@@ -103,7 +107,7 @@ describe('the jobs of a caller', () => {
     ['who may not use list_tasks', { roles: 'no-list' }, OF_ALICE],
     ['who may read of some guests alone', { roles: 'some-guests' }, ['alice gone 100']],
     ['nobody', { roles: 'nothing' }, ['alice gone 100']],
-  ])('of %s', (_who, entry, expected) => {
+  ])('of %s', async (_who, entry, expected) => {
     const policy = policyOf({
       roles: {
         all: { grants: [{ allow: '*' }] },
@@ -115,6 +119,6 @@ describe('the jobs of a caller', () => {
       },
       principals: [{ match: { subject: 'alice' }, ...entry }],
     });
-    expect(seen(somebody('alice'), { policy })).toEqual(expected);
+    expect(await seen(somebody('alice'), { policy })).toEqual(expected);
   });
 });

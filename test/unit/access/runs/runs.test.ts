@@ -11,14 +11,16 @@ const { signal } = new AbortController();
 function processes(options: RunBookOptions = {}) {
   const path = join(folderWith(), 'state.sqlite');
   const start = (principal = 'alice', own: RunBookOptions = {}) => {
-    const { database, close } = openState(path);
-    return { runs: new RunBook(database, { ...options, ...own }).of(principal), database, kill: close };
+    const state = openState(path);
+    const { database } = state;
+    const runs = new RunBook(state, { ...options, ...own }).of(principal);
+    return { runs, database, kill: () => state.close() };
   };
   return { start };
 }
 
 function inMemory(options?: RunBookOptions): (principal?: string) => Runs {
-  const book = new RunBook(openState(undefined).database, options);
+  const book = new RunBook(openState(undefined), options);
   return (principal = 'alice') => book.of(principal);
 }
 
@@ -34,50 +36,50 @@ function lasting() {
 afterEach(() => void vi.useRealTimers());
 
 describe('a run', () => {
-  it('is one for its key as long as it is open, with the input that it was begun with', () => {
+  it('is one for its key as long as it is open, with the input that it was begun with', async () => {
     const runs = inMemory({ clock: () => 5 })();
     expect(runs.last(KEY)).toBeUndefined();
-    const run = runs.begin(KEY, { to: 'b' });
+    const run = await runs.begin(KEY, { to: 'b' });
     expect(run).toMatchObject({ id: 1, key: KEY, input: { to: 'b' }, state: 'open', startedAt: 5 });
-    expect(runs.begin(KEY, { to: 'c' })).toMatchObject({ id: 1, input: { to: 'b' } });
-    expect(runs.begin('another', {})).toMatchObject({ id: 2 });
-    run.close('done');
-    run.close('cancelled');
+    expect(await runs.begin(KEY, { to: 'c' })).toMatchObject({ id: 1, input: { to: 'b' } });
+    expect(await runs.begin('another', {})).toMatchObject({ id: 2 });
+    await run.close('done');
+    await run.close('cancelled');
     expect(runs.last(KEY)).toMatchObject({ id: 1, state: 'done', endedAt: 5 });
-    expect(runs.begin(KEY, { to: 'c' })).toMatchObject({ id: 3, input: { to: 'c' }, state: 'open' });
+    expect(await runs.begin(KEY, { to: 'c' })).toMatchObject({ id: 3, input: { to: 'c' }, state: 'open' });
     expect(runs.list().map(({ id }) => id)).toEqual([3, 2, 1]);
   });
 
-  it('is seen by nobody but its principal', () => {
+  it('is seen by nobody but its principal', async () => {
     const of = inMemory();
-    const run = of('alice').begin(KEY, { of: 'alice' });
+    const run = await of('alice').begin(KEY, { of: 'alice' });
     expect(of('bob').last(KEY)).toBeUndefined();
     expect(of('bob').list()).toEqual([]);
-    const other = of('bob').begin(KEY, { of: 'bob' });
+    const other = await of('bob').begin(KEY, { of: 'bob' });
     expect(other.id).not.toBe(run.id);
-    other.begin('x');
+    await other.begin('x');
     expect(run.steps()).toEqual([]);
     expect(of('alice').list()).toHaveLength(1);
     // Names that look like wildcards or like one another are other ones.
     for (const name of ['%', 'Alice', 'alice ', '']) expect(of(name).list()).toEqual([]);
   });
 
-  it('remembers its steps in the order they were first begun, and what is known of each', () => {
+  it('remembers its steps in the order they were first begun, and what is known of each', async () => {
     let now = 10;
-    const run = inMemory({ clock: () => now })().begin(KEY, {});
-    run.begin('one', { a: 1 });
-    run.begin('two');
+    const run = await inMemory({ clock: () => now })().begin(KEY, {});
+    await run.begin('one', { a: 1 });
+    await run.begin('two');
     now = 20;
-    run.note('one', { upid: 'UPID:x' });
-    run.note('one', { data: { b: 2 } });
-    run.done('one', { c: 3 });
-    run.failed('two', 'no room');
+    await run.note('one', { upid: 'UPID:x' });
+    await run.note('one', { data: { b: 2 } });
+    await run.done('one', { c: 3 });
+    await run.failed('two', 'no room');
     expect(run.steps()).toEqual([
       { name: 'one', state: 'done', at: 20, begunAt: 10, upid: 'UPID:x', data: { a: 1, b: 2, c: 3 } },
       { name: 'two', state: 'failed', at: 20, begunAt: 10, data: { problem: 'no room' } },
     ]);
     now = 30;
-    run.begin('two', { again: true });
+    await run.begin('two', { again: true });
     expect(run.step('two')).toEqual({
       name: 'two',
       state: 'begun',
@@ -86,32 +88,33 @@ describe('a run', () => {
       data: { again: true },
     });
     expect(run.steps().map(({ name }) => name)).toEqual(['one', 'two']);
-    run.begin('one');
+    await run.begin('one');
     expect(run.step('one')).not.toHaveProperty('upid');
     expect(run.step('three')).toBeUndefined();
-    expect(() => run.note('three', {})).toThrow('the step three was not begun');
+    await expect(run.note('three', {})).rejects.toThrow('the step three was not begun');
   });
 
-  it('keeps no secret of others in why a step failed', () => {
-    const run = inMemory({ redact: (text) => text.replace('canary', '[redacted]') })().begin(KEY, {});
-    run.failed('one', 'it said canary');
+  it('keeps no secret of others in why a step failed', async () => {
+    const run = await inMemory({ redact: (text) => text.replace('canary', '[redacted]') })().begin(KEY, {});
+    await run.failed('one', 'it said canary');
     expect(run.step('one')?.data).toEqual({ problem: 'it said [redacted]' });
   });
 
-  it('is forgotten long after it ended, or behind many others of its principal; never while it is open', () => {
+  it('is forgotten long after it ended, or behind many others of its principal; never while it is open', async () => {
     let now = 0;
     const of = inMemory({ clock: () => now });
-    of('alice').begin('open', {});
-    const old = of('alice').begin('old', {});
-    old.begin('step');
-    old.close('done');
-    of('bob').begin('of bob', {}).close('done');
+    await of('alice').begin('open', {});
+    const old = await of('alice').begin('old', {});
+    await old.begin('step');
+    await old.close('done');
+    await (await of('bob').begin('of bob', {})).close('done');
     now = 89 * 86_400_000;
-    of('alice').begin('x', {}).close('done');
+    await (await of('alice').begin('x', {})).close('done');
     expect(of('alice').last('old')).toBeDefined();
     now = 91 * 86_400_000;
-    for (let index = 0; index < 505; index++) of('alice').begin(`run ${index}`, {}).close('done');
-    of('alice').begin('last', {});
+    for (let index = 0; index < 505; index++)
+      await (await of('alice').begin(`run ${index}`, {})).close('done');
+    await of('alice').begin('last', {});
     expect(of('alice').last('old')).toBeUndefined();
     expect(old.steps()).toEqual([]);
     expect(of('alice').last('open')).toMatchObject({ state: 'open' });
@@ -126,7 +129,7 @@ describe('work on a run', () => {
   it('is done by one call at a time, of one process or of two', async () => {
     const { start } = processes();
     const [one, two] = [start(), start()];
-    const run = one.runs.begin(KEY, {});
+    const run = await one.runs.begin(KEY, {});
     const { work, end } = lasting();
     const first = one.runs.hold(run, signal, work);
     let isIn = false;
@@ -138,8 +141,8 @@ describe('work on a run', () => {
     });
     await new Promise((resolve) => setTimeout(resolve, 600));
     expect(isIn).toBe(false);
-    run.begin('made');
-    run.done('made');
+    await run.begin('made');
+    await run.done('made');
     end();
     await expect(first).resolves.toBe('worked');
     await expect(second).resolves.toBe('done');
@@ -148,7 +151,7 @@ describe('work on a run', () => {
   it('that lasts keeps others out for as long, and says who has to wait', async () => {
     vi.useFakeTimers();
     const runs = inMemory()();
-    const run = runs.begin(KEY, {});
+    const run = await runs.begin(KEY, {});
     const { work, end } = lasting();
     const first = runs.hold(run, signal, work);
     await vi.advanceTimersByTimeAsync(60_000);
@@ -168,7 +171,7 @@ describe('work on a run', () => {
 
   it('is free again where it throws, and ends its waiting with the call', async () => {
     const runs = inMemory()();
-    const run = runs.begin(KEY, {});
+    const run = await runs.begin(KEY, {});
     await expect(runs.hold(run, signal, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     const { work, end } = lasting();
     const first = runs.hold(run, signal, work);
@@ -184,10 +187,10 @@ describe('work on a run', () => {
     let now = 0;
     const { start } = processes({ clock: () => now });
     const killed = start();
-    const run = killed.runs.begin(KEY, {});
+    const run = await killed.runs.begin(KEY, {});
     const { work } = lasting();
     void killed.runs.hold(run, signal, work).catch(() => undefined);
-    run.begin('sent', { x: 1 });
+    await run.begin('sent', { x: 1 });
     killed.kill();
     const next = start();
     const left = next.runs.last(KEY);
@@ -208,17 +211,17 @@ describe('work on a run', () => {
     let now = 0;
     const { start } = processes({ clock: () => now });
     const [asleep, awake] = [start(), start()];
-    const run = asleep.runs.begin(KEY, {});
+    const run = await asleep.runs.begin(KEY, {});
     await asleep.runs.hold(run, signal, async () => {
-      run.begin('first');
+      await run.begin('first');
       now = 10_000;
-      const same = awake.runs.begin(KEY, {});
+      const same = await awake.runs.begin(KEY, {});
       await awake.runs.hold(same, signal, async () => {
-        same.begin('second');
-        same.done('second');
-        expect(() => run.begin('second')).toThrow('Another call works on run 1');
+        await same.begin('second');
+        await same.done('second');
+        await expect(run.begin('second')).rejects.toThrow('Another call works on run 1');
       });
-      expect(() => run.begin('second')).toThrow('Another call works on run 1');
+      await expect(run.begin('second')).rejects.toThrow('Another call works on run 1');
     });
     expect(run.step('second')).toMatchObject({ state: 'done' });
   });
@@ -226,7 +229,7 @@ describe('work on a run', () => {
   it('that has ended binds nobody: a step is begun though another process works now', async () => {
     const { start } = processes();
     const [one, two] = [start(), start()];
-    const run = one.runs.begin(KEY, {});
+    const run = await one.runs.begin(KEY, {});
     await one.runs.hold(run, signal, async () => undefined);
     await two.runs.hold(run, signal, async () => run.begin('late'));
     expect(run.step('late')).toMatchObject({ state: 'begun' });
@@ -235,35 +238,36 @@ describe('work on a run', () => {
   it('goes on where its hold has only run out', async () => {
     let now = 0;
     const runs = inMemory({ clock: () => now })();
-    const run = runs.begin(KEY, {});
+    const run = await runs.begin(KEY, {});
     await runs.hold(run, signal, async () => {
       now = 60_000;
-      run.begin('late');
+      await run.begin('late');
     });
     expect(run.step('late')).toBeDefined();
   });
 
   it('is not begun on one that another call has given up; on one that is done it may be', async () => {
     const runs = inMemory()();
-    const run = runs.begin(KEY, {});
-    runs.last(KEY)?.close('cancelled');
+    const run = await runs.begin(KEY, {});
+    await runs.last(KEY)?.close('cancelled');
     await expect(runs.hold(run, signal, async () => 'worked')).rejects.toMatchObject({
       code: 'CONFLICT',
       message: 'Another call has given run 1 up; nothing was sent.',
       hint: 'Look at what is there, and call again if it is still wanted.',
     });
-    const next = runs.begin(KEY, {});
-    next.close('done');
+    const next = await runs.begin(KEY, {});
+    await next.close('done');
     await expect(runs.hold(next, signal, async () => 'worked')).resolves.toBe('worked');
   });
 
   it('outlives a state file that can’t be written for a while', async () => {
     vi.useFakeTimers();
     const state = openState(undefined);
-    const runs = new RunBook(state.database).of('alice');
-    const run = runs.begin(KEY, {});
+    const runs = new RunBook(state).of('alice');
+    const run = await runs.begin(KEY, {});
     const { work, end } = lasting();
     const held = runs.hold(run, signal, work);
+    await vi.advanceTimersByTimeAsync(0);
     state.close();
     await vi.advanceTimersByTimeAsync(10_000);
     end();

@@ -41,10 +41,10 @@ function file(): string {
 }
 
 describe('what is saved', () => {
-  it('is there after a restart as it was, with who saved it', () => {
+  it('is there after a restart as it was, with who saved it', async () => {
     const path = file();
     const first = opened(path);
-    first.book.of(alice, false).save(wanted());
+    await first.book.of(alice, false).save(wanted());
     first.state.close();
     const { book } = opened(path);
     expect(book.of(alice, false).isKept).toBe(true);
@@ -54,23 +54,23 @@ describe('what is saved', () => {
     expect(found?.principal.scopes).toBeInstanceOf(Set);
   });
 
-  it('is of its principal alone, and names are free for each', () => {
+  it('is of its principal alone, and names are free for each', async () => {
     const { book } = opened();
-    book.of(alice, false).save(wanted());
+    await book.of(alice, false).save(wanted());
     expect(book.of(bob, false).list(TOOL)).toEqual([]);
     expect(book.of(bob, false).find(TOOL, 'web')).toBeUndefined();
-    book.of(bob, false).save(wanted({ input: { vmid: 200 } }));
+    await book.of(bob, false).save(wanted({ input: { vmid: 200 } }));
     expect(book.of(alice, false).find(TOOL, 'web')?.input).toEqual({ vmid: 100 });
     expect(book.of(alice, false).list('another tool')).toEqual([]);
   });
 
-  it('is changed under its name: what it remembers stays, the credential is that of the change', () => {
+  it('is changed under its name: what it remembers stays, the credential is that of the change', async () => {
     const { book } = opened();
     const schedules = book.of(alice, false);
-    const first = schedules.save(wanted());
-    schedules.remember(first, { replicas: [901] });
-    schedules.disable(first);
-    const changed = book
+    const first = await schedules.save(wanted());
+    await schedules.remember(first, { replicas: [901] });
+    await schedules.disable(first);
+    const changed = await book
       .of({ ...alice, credential: 'jwt:two' }, false)
       .save(wanted({ timing: { dailyAt: '02:30' }, dueAt: 9000 }));
     expect(changed).toMatchObject({
@@ -83,10 +83,10 @@ describe('what is saved', () => {
     });
   });
 
-  it('keeps how it ended last, cut to what one reads', () => {
+  it('keeps how it ended last, cut to what one reads', async () => {
     const { book } = opened();
-    const saved = book.of(alice, false).save(wanted());
-    book.of(alice, false).ended(saved, { isOk: false, text: 'x'.repeat(5000) });
+    const saved = await book.of(alice, false).save(wanted());
+    await book.of(alice, false).ended(saved, { isOk: false, text: 'x'.repeat(5000) });
     expect(book.of(alice, false).find(TOOL, 'web')?.last).toEqual({
       at: 5000,
       isOk: false,
@@ -94,16 +94,16 @@ describe('what is saved', () => {
     });
   });
 
-  it('is changed by no call that only reads', () => {
+  it('is changed by no call that only reads', async () => {
     const { book } = opened();
-    const saved = book.of(alice, false).save(wanted());
+    const saved = await book.of(alice, false).save(wanted());
     const reading = book.of(alice, true);
     for (const act of [
       () => reading.save(wanted({ dueAt: 1 })),
       () => reading.disable(saved),
       () => reading.remove(saved),
     ])
-      expect(act).toThrow(
+      await expect(act()).rejects.toThrow(
         expect.objectContaining({
           code: 'POLICY_DENIED',
           message: 'Only reads are allowed; nothing was changed.',
@@ -117,52 +117,52 @@ describe('what is saved', () => {
 describe('what is due', () => {
   const LEASE = 20_000;
 
-  it('is taken once, at its time, the longest due first', () => {
+  it('is taken once, at its time, the longest due first', async () => {
     const { book } = opened();
     const schedules = book.of(alice, false);
-    schedules.save(wanted({ name: 'late', dueAt: 2000 }));
-    schedules.save(wanted({ name: 'early', dueAt: 1000 }));
-    schedules.save(wanted({ name: 'not yet', dueAt: 9000 }));
-    const claim = (now: number) => book.store.claim('one', now, now + LEASE)?.name;
-    expect(claim(999)).toBeUndefined();
-    expect([claim(3000), claim(3000), claim(3000)]).toEqual(['early', 'late', undefined]);
+    await schedules.save(wanted({ name: 'late', dueAt: 2000 }));
+    await schedules.save(wanted({ name: 'early', dueAt: 1000 }));
+    await schedules.save(wanted({ name: 'not yet', dueAt: 9000 }));
+    const claim = async (now: number) => (await book.store.claim('one', now, now + LEASE))?.name;
+    expect(await claim(999)).toBeUndefined();
+    expect([await claim(3000), await claim(3000), await claim(3000)]).toEqual(['early', 'late', undefined]);
   });
 
-  it('is not taken while it is off, nor once it was removed', () => {
+  it('is not taken while it is off, nor once it was removed', async () => {
     const { book } = opened();
     const schedules = book.of(alice, false);
-    schedules.disable(schedules.save(wanted()));
-    expect(book.store.claim('one', 5000, 9000)).toBeUndefined();
-    schedules.remove(schedules.save(wanted()));
-    expect(book.store.claim('one', 5000, 9000)).toBeUndefined();
+    await schedules.disable(await schedules.save(wanted()));
+    expect(await book.store.claim('one', 5000, 9000)).toBeUndefined();
+    await schedules.remove(await schedules.save(wanted()));
+    expect(await book.store.claim('one', 5000, 9000)).toBeUndefined();
   });
 
-  it('is taken by one of two processes, and by the other one only where the first says nothing more', () => {
+  it('is taken by one of two processes, and by the other one only where the first says nothing more', async () => {
     const path = file();
     const [one, two] = [opened(path).book, opened(path).book];
-    const saved = one.of(alice, false).save(wanted());
-    expect(one.store.claim('one', 1000, 1000 + LEASE)?.id).toBe(saved.id);
-    expect(two.store.claim('two', 2000, 2000 + LEASE)).toBeUndefined();
-    one.store.renew('one', 15_000 + LEASE);
-    expect(two.store.claim('two', 22_000, 22_000 + LEASE)).toBeUndefined();
-    expect(two.store.claim('two', 35_000, 35_000 + LEASE)?.id).toBe(saved.id);
+    const saved = await one.of(alice, false).save(wanted());
+    expect((await one.store.claim('one', 1000, 1000 + LEASE))?.id).toBe(saved.id);
+    expect(await two.store.claim('two', 2000, 2000 + LEASE)).toBeUndefined();
+    await one.store.renew('one', 15_000 + LEASE);
+    expect(await two.store.claim('two', 22_000, 22_000 + LEASE)).toBeUndefined();
+    expect((await two.store.claim('two', 35_000, 35_000 + LEASE))?.id).toBe(saved.id);
     // The first one comes back, and has nothing to give back any more.
-    one.store.release(saved, 'one', 99_000);
+    await one.store.release(saved, 'one', 99_000);
     expect(two.of(alice, false).find(TOOL, 'web')?.dueAt).toBe(1000);
-    two.store.release(saved, 'two', 61_000);
+    await two.store.release(saved, 'two', 61_000);
     expect(one.of(alice, false).find(TOOL, 'web')?.dueAt).toBe(61_000);
   });
 
-  it('stays due where it is given back without a time, and keeps a time that was set meanwhile', () => {
+  it('stays due where it is given back without a time, and keeps a time that was set meanwhile', async () => {
     const { book } = opened();
-    const saved = book.of(alice, false).save(wanted());
+    const saved = await book.of(alice, false).save(wanted());
     const taken = () => book.store.claim('one', 5000, 9000);
-    const first = taken();
-    if (first) book.store.release(first, 'one');
-    const second = taken();
+    const first = await taken();
+    if (first) await book.store.release(first, 'one');
+    const second = await taken();
     expect(second?.id).toBe(saved.id);
-    book.of(alice, false).save(wanted({ dueAt: 7000 }));
-    if (second) book.store.release(second, 'one', 60_000);
+    await book.of(alice, false).save(wanted({ dueAt: 7000 }));
+    if (second) await book.store.release(second, 'one', 60_000);
     expect(book.of(alice, false).find(TOOL, 'web')?.dueAt).toBe(7000);
   });
 });

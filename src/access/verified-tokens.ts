@@ -1,0 +1,67 @@
+import { hash } from 'node:crypto';
+import type { Principal } from './principal.ts';
+
+const MOST = 10_000;
+
+interface Verified {
+  principal: Principal;
+  /** Epoch milliseconds. */
+  until: number;
+  /** Which of our keys had signed it; undefined for what is configured. */
+  kid: string | undefined;
+}
+
+/**
+ * The tokens whose signature and claims were found good, by their digest: a signature does not turn wrong. Only the
+ * check of the signature is spared. Whether a token has expired, its key still counts or it was revoked is for the
+ * caller to ask each time.
+ */
+export class VerifiedTokens {
+  readonly #known = new Map<string, Verified>();
+  readonly #clock: () => number;
+  readonly #longestMs: number;
+
+  /**
+   * @param clock epoch milliseconds
+   * @param longestMs after how long a token is verified anew; at its expiry where absent
+   */
+  constructor(clock: () => number, longestMs = Number.POSITIVE_INFINITY) {
+    this.#clock = clock;
+    this.#longestMs = longestMs;
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  /**
+   * The same principal each time, until the token expires to the second. From then on it is verified as a new one, which
+   * tells the tolerance for clocks that differ, and the words of a refusal.
+   *
+   * @param key the one of our own that its header names now
+   */
+  find(token: string, key?: { kid: string }): Principal | undefined {
+    const digest = digestOf(token);
+    const known = this.#known.get(digest);
+    if (known === undefined) return undefined;
+    if (known.until > this.#clock() && known.kid === key?.kid) return known.principal;
+    this.#known.delete(digest);
+    return undefined;
+  }
+
+  /** Beyond the bound the one that was verified longest ago is forgotten. */
+  add(token: string, key: { kid: string } | undefined, principal: Principal): void {
+    const { expiresAt = 0 } = principal;
+    const until = Math.min(expiresAt * 1000, this.#clock() + this.#longestMs);
+    if (this.#known.size >= MOST) {
+      const [oldest] = this.#known.keys();
+      if (oldest !== undefined) this.#known.delete(oldest);
+    }
+    this.#known.set(digestOf(token), { principal, until, kid: key?.kid });
+  }
+}
+
+/** So that no memory dump holds more tokens than the requests under way. */
+function digestOf(token: string): string {
+  return hash('sha256', token, 'base64');
+}

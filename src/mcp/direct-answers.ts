@@ -1,0 +1,137 @@
+import type { ServerResponse } from 'node:http';
+
+type RequestId = string | number;
+
+/** How long an answer may take until its stream is opened without it, so that the client sees that it was heard. */
+const OPEN_AFTER_MS = 50;
+/** Proxies cut what is silent for a minute. */
+const KEEP_ALIVE_MS = 15_000;
+const EVENT_STREAM = {
+  'Content-Type': 'text/event-stream',
+  'Cache-Control': 'no-cache, no-transform',
+  Connection: 'keep-alive',
+  'X-Accel-Buffering': 'no',
+} as const;
+
+/** What a call that is answered here may use of its POST. */
+export interface DirectCall {
+  /** Aborted when the client cancels, or the session ends. */
+  signal: AbortSignal;
+}
+
+interface Waiting {
+  response: ServerResponse;
+  abort: AbortController;
+  timer: NodeJS.Timeout;
+}
+
+/**
+ * The requests of one session that are answered without the SDK's transport, on the streams of their POSTs. What
+ * arrives is what the SDK would send; an answer that comes at once is one write, where the SDK makes a web stream of it.
+ */
+export class DirectAnswers {
+  readonly #sessionId: string;
+  readonly #waiting = new Map<RequestId, Waiting>();
+
+  constructor(sessionId: string) {
+    this.#sessionId = sessionId;
+  }
+
+  has(id: RequestId): boolean {
+    return this.#waiting.has(id);
+  }
+
+  /** Begins a request; its answer, or its cancellation, ends it. A client that goes away leaves the work going on. */
+  begin(id: RequestId, response: ServerResponse): AbortSignal {
+    const abort = new AbortController();
+    const timer = setTimeout(() => this.#keepOpen(id), OPEN_AFTER_MS);
+    timer.unref();
+    this.#waiting.set(id, { response, abort, timer });
+    return abort.signal;
+  }
+
+  /** Sends what belongs to a request and is not its answer: progress, a question. @throws Error where nobody reads */
+  event(id: RequestId, message: unknown): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined || isGone(waiting.response)) throw new Error('the client has gone away');
+    this.#open(waiting.response);
+    waiting.response.write(`event: message\ndata: ${JSON.stringify(message)}\n\n`);
+  }
+
+  /** Sends the answer, unless the request was cancelled. @returns whether it was still waited for */
+  answer(id: RequestId, message: unknown): boolean {
+    const waiting = this.#end(id);
+    if (waiting === undefined) return false;
+    this.send(waiting.response, [Buffer.from(`event: message\ndata: ${JSON.stringify(message)}\n\n`)]);
+    return true;
+  }
+
+  /** Ends a POST with these bytes. */
+  send(response: ServerResponse, parts: readonly Buffer[], encoding?: 'gzip'): void {
+    if (isGone(response)) return;
+    if (!response.headersSent) {
+      const length = parts.reduce((sum, part) => sum + part.length, 0);
+      response.writeHead(200, {
+        ...EVENT_STREAM,
+        'mcp-session-id': this.#sessionId,
+        ...(encoding === undefined ? {} : { 'Content-Encoding': encoding, Vary: 'Accept-Encoding' }),
+        'Content-Length': length,
+      });
+    }
+    endWith(response, parts);
+  }
+
+  /** As the SDK does: the work is told to stop, and the stream ends without an answer. */
+  cancel(ids: readonly RequestId[], reason?: unknown): void {
+    for (const id of ids) {
+      const waiting = this.#end(id);
+      if (waiting === undefined) continue;
+      waiting.abort.abort(reason);
+      if (isGone(waiting.response)) continue;
+      this.#open(waiting.response);
+      waiting.response.end();
+    }
+  }
+
+  /** The session is over. */
+  close(): void {
+    this.cancel([...this.#waiting.keys()], new Error('Connection closed'));
+  }
+
+  #end(id: RequestId): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return undefined;
+    this.#waiting.delete(id);
+    clearTimeout(waiting.timer);
+    return waiting;
+  }
+
+  #keepOpen(id: RequestId): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined || isGone(waiting.response)) return;
+    const { response } = waiting;
+    this.#open(response);
+    waiting.timer = setInterval(() => isGone(response) || response.write(': keepalive\n\n'), KEEP_ALIVE_MS);
+    waiting.timer.unref();
+  }
+
+  #open(response: ServerResponse): void {
+    if (response.headersSent) return;
+    response.writeHead(200, { ...EVENT_STREAM, 'mcp-session-id': this.#sessionId });
+    response.flushHeaders();
+  }
+}
+
+/** Writes all of it at once: head and body leave in as few packets as they fit in. */
+export function endWith(response: ServerResponse, parts: readonly Buffer[]): void {
+  const last = parts.length - 1;
+  if (last === 0) return void response.end(parts[0]);
+  response.cork();
+  for (const part of parts.slice(0, last)) response.write(part);
+  response.end(parts[last]);
+  response.uncork();
+}
+
+function isGone(response: ServerResponse): boolean {
+  return response.writableEnded || response.destroyed;
+}

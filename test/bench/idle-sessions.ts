@@ -1,0 +1,82 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Bench } from './bench.ts';
+import { figure, times } from './figures.ts';
+import { Load } from './load.ts';
+import { PROBE_FLAGS, probe } from './probed.ts';
+import { productionService } from './production.ts';
+import { Upstream } from './upstream.ts';
+
+const SESSIONS = 10_000;
+/** The service lets no principal have more than a tenth of all. */
+const PRINCIPALS = 10;
+const IDLE_MS = 5_000;
+const SETTLE_MS = 2_000;
+const ROUNDS = 2;
+const GOAL_KB = 90;
+const GOAL_LEFT_PERCENT = 10;
+
+/**
+ * Sessions that are open and say nothing, as those of assistants do most of the time: SSE streams that have said
+ * `initialize`. The first round makes the pools and caches that stay; the later ones are what counts.
+ */
+export const idleSessions: Bench = {
+  name: 'idle-sessions',
+  about: `${SESSIONS} idle SSE sessions: memory of each, drops, and what stays when they have gone`,
+  async run(context) {
+    const upstream = context.use(await Upstream.start());
+    const service = context.use(await productionService(upstream, context, { preload: PROBE_FLAGS }));
+    const load = context.use(new Load());
+    const tokens = await Promise.all(
+      Array.from({ length: PRINCIPALS }, (_none, index) => service.tokenOf(`bench-${index}`)),
+    );
+    const round = async () => {
+      const before = await probe(service, 'heap');
+      for (const [index, token] of tokens.entries()) {
+        await load.hold(
+          {
+            name: `idle ${index}`,
+            port: service.port,
+            path: '/sse',
+            door: 'sse',
+            headers: { authorization: `Bearer ${token}` },
+          },
+          SESSIONS / PRINCIPALS,
+        );
+      }
+      const held = await probe(service, 'heap');
+      await sleep(IDLE_MS);
+      let dropped = 0;
+      for (const index of tokens.keys()) dropped += await load.dropped(`idle ${index}`);
+      for (const index of tokens.keys()) await load.close(`idle ${index}`);
+      await sleep(SETTLE_MS);
+      return { before, held, after: await probe(service, 'heap'), dropped };
+    };
+    await round();
+    const rounds = await times(ROUNDS, round);
+    return [
+      figure(
+        'memory of an idle SSE session',
+        'kB',
+        rounds.map(({ before, held }) => (held.rssBytes - before.rssBytes) / SESSIONS / 1e3),
+        { goal: GOAL_KB, note: 'resident' },
+      ),
+      figure(
+        'heap of an idle SSE session',
+        'kB',
+        rounds.map(({ before, held }) => (held.heapBytes - before.heapBytes) / SESSIONS / 1e3),
+      ),
+      figure(
+        'sessions dropped',
+        'calls',
+        rounds.map(({ dropped }) => dropped),
+        { goal: 0 },
+      ),
+      figure(
+        'heap more than before, all closed',
+        '%',
+        rounds.map(({ before, after }) => (after.heapBytes / before.heapBytes - 1) * 100),
+        { goal: GOAL_LEFT_PERCENT },
+      ),
+    ];
+  },
+};

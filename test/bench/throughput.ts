@@ -1,0 +1,120 @@
+import type { Bench } from './bench.ts';
+import { type Figure, figure, times } from './figures.ts';
+import { Load, type Target } from './load.ts';
+import { PlainServer } from './plain.ts';
+import { modern, ONE_READ, productionService } from './production.ts';
+import { Upstream } from './upstream.ts';
+
+const CONNECTIONS = 32;
+const ROUND_MS = 1_500;
+const TRIVIAL = { name: 'trivial', arguments: { text: 'hello' } };
+
+/** What is loaded, with its goal and what it is held against beside the bare limit. */
+interface Subject {
+  target: Target;
+  goal?: number;
+  against: string;
+}
+
+/**
+ * Calls per second on each door, and beside them what Fastify and the SDKs' own servers reach on the same core. The
+ * subjects take turns, so that a machine that becomes slower becomes so for all.
+ */
+export const throughput: Bench = {
+  name: 'throughput',
+  about: `calls per second on each door with ${CONNECTIONS} connections, against bare servers`,
+  async run(context) {
+    const upstream = context.use(await Upstream.start());
+    const service = context.use(await productionService(upstream, context));
+    const load = context.use(new Load());
+    const ours = oursAt(service.port, service.token);
+    const listBytes = 140_000;
+    const subjects: Subject[] = [
+      { target: plainAt('Fastify, JSON echo', context.use(await PlainServer.start('echo'))), against: '' },
+      {
+        target: plainAt(
+          'Fastify, as many bytes as tools/list',
+          context.use(await PlainServer.start('bytes', listBytes)),
+        ),
+        against: '',
+      },
+      {
+        target: sdkAt(
+          'SDK v1, trivial tool, session',
+          'session',
+          context.use(await PlainServer.start('sdk-v1')),
+        ),
+        against: 'Fastify, JSON echo',
+      },
+      {
+        target: sdkAt(
+          'SDK v2, trivial tool, stateless',
+          'plain',
+          context.use(await PlainServer.start('sdk-v2')),
+        ),
+        against: 'Fastify, JSON echo',
+      },
+      ...ours,
+    ];
+    for (const { target } of subjects) await load.open(target, CONNECTIONS);
+    for (const { target } of subjects) await load.run(target.name, ROUND_MS);
+    const rates = new Map<string, number[]>();
+    await times(context.scale.rounds, async () => {
+      for (const { target } of subjects) {
+        const rate = await load.run(target.name, ROUND_MS);
+        rates.set(target.name, [...(rates.get(target.name) ?? []), rate]);
+      }
+    });
+    return subjects.map((subject) => figureOf(subject, rates));
+  },
+};
+
+function figureOf(
+  { target: { name }, goal, against }: Subject,
+  rates: ReadonlyMap<string, number[]>,
+): Figure {
+  const baseline = against === '' ? undefined : { name: against, rounds: rates.get(against) ?? [] };
+  return figure(name, '/s', rates.get(name) ?? [], {
+    ...(goal === undefined ? {} : { goal }),
+    ...(baseline === undefined ? {} : { baseline }),
+  });
+}
+
+function oursAt(port: number, token: string): Subject[] {
+  const authorization = { authorization: `Bearer ${token}` };
+  const at = (name: string, door: Target['door'], message: object, headers = {}): Target => ({
+    name,
+    port,
+    path: door === 'sse' ? '/sse' : '/mcp',
+    door,
+    headers: { ...authorization, ...headers },
+    message,
+  });
+  const call = modern(ONE_READ.method, ONE_READ.params);
+  const list = modern('tools/list', {});
+  const sdk1 = 'SDK v1, trivial tool, session';
+  const sdk2 = 'SDK v2, trivial tool, stateless';
+  const bytes = 'Fastify, as many bytes as tools/list';
+  return [
+    { target: at('tools/call, session', 'session', ONE_READ), goal: 4_000, against: sdk1 },
+    { target: at('tools/call, stateless', 'plain', call.message, call.headers), goal: 3_000, against: sdk2 },
+    { target: at('tools/call, SSE', 'sse', ONE_READ), against: sdk1 },
+    { target: at('tools/list, session', 'session', { method: 'tools/list' }), goal: 10_000, against: bytes },
+    {
+      target: at('tools/list, stateless', 'plain', list.message, list.headers),
+      goal: 10_000,
+      against: bytes,
+    },
+  ];
+}
+
+function plainAt(name: string, { port }: PlainServer): Target {
+  return { name, port, path: '/', door: 'plain', headers: {}, body: JSON.stringify(ONE_READ) };
+}
+
+function sdkAt(name: string, door: 'plain' | 'session', { port }: PlainServer): Target {
+  const { message, headers } = modern('tools/call', TRIVIAL);
+  return door === 'plain'
+    ? { name, port, path: '/', door, headers, message }
+    : { name, port, path: '/', door, headers: {}, message: { method: 'tools/call', params: TRIVIAL } };
+}
