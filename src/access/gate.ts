@@ -178,7 +178,8 @@ export class Gate {
 
   /** Another object once the policy is another one: what was worked out by it then no longer holds. */
   get rules(): object {
-    return this.#options.policy;
+    const { policy } = this.#options;
+    return policy.rules ?? policy;
   }
 
   /** Whether a tool is of any use to a principal: one that is not is not listed. */

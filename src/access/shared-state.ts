@@ -77,6 +77,7 @@ class SharedState implements State {
   /** Counts connections made and lost: what was seen over an earlier one does not hold for the next. */
   #connection = 0;
   #isClosed = false;
+  #closing: Promise<void> | undefined;
   /** Ids that a write under way has tried, and the one of them that was found in the log. */
   #tried = new Set<string>();
   #found: string | undefined;
@@ -84,7 +85,6 @@ class SharedState implements State {
   #joining: Promise<void> | undefined;
   #following: Promise<void> | undefined;
   #news: NodeJS.Timeout | undefined;
-  #others = 0;
   #stopListening: (() => void) | undefined;
 
   constructor(database: DatabaseSync, options: SharedStateOptions) {
@@ -141,14 +141,18 @@ class SharedState implements State {
     return this.#isCurrent && this.#log.isUp();
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await this.#writing;
+    // The last one to go leaves all of it in a form that a later version can read.
+    if (this.#isCurrent) await this.#leaveSnapshot().catch(() => undefined);
     this.#isClosed = true;
     this.#stopListening?.();
     clearTimeout(this.#news);
-    // The last one to go leaves all of it in a form that a later version can read.
-    if (this.#isCurrent && this.#others === 0) await this.#keepSnapshot();
     await this.#log.leave().catch(() => undefined);
     await this.#following;
     await this.#joining?.catch(() => undefined);
@@ -286,8 +290,8 @@ class SharedState implements State {
         await this.#look();
         looked = Date.now();
       } catch {
-        // Whoever hears nothing of the others must not write.
-        this.#rejoin();
+        // The connection that listens is lost, or all of Redis.
+        if (this.#isCurrent) await this.#catchUp().catch(() => this.#rejoin());
         if (!this.#isClosed) await sleep(this.#askMs);
       }
     }
@@ -295,8 +299,7 @@ class SharedState implements State {
 
   /** A log that was deleted says nothing by itself. */
   async #look(): Promise<void> {
-    const { head, server, others } = await this.#log.status();
-    this.#others = others;
+    const { head, server } = await this.#log.status();
     if (head?.epoch !== this.#place?.epoch || head?.server !== server) this.#rejoin();
   }
 
@@ -321,7 +324,6 @@ class SharedState implements State {
       if (Date.now() > until) throw unusable('holds no whole state, and no other replica begins it anew');
       const connection = this.#connection;
       const status = await this.#log.status();
-      this.#others = status.others;
       const { head, server } = status;
       this.#checkSchema(status);
       if (head !== undefined && head.server === server && head.schema === this.#schema) {
@@ -430,6 +432,12 @@ class SharedState implements State {
       void file.close();
     }
     logger.info('the shared state begins with that of STATE_FILE, which is not written any more');
+  }
+
+  async #leaveSnapshot(): Promise<void> {
+    if ((await this.#log.status()).others > 0) return;
+    await this.#catchUp();
+    await this.#keepSnapshot();
   }
 
   async #keepSnapshot(): Promise<void> {

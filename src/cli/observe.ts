@@ -44,7 +44,7 @@ export function metricsReader(metrics: Metrics, state: ServiceState): ReadMetric
 
 /** What of the service is read when somebody asks. */
 export function serviceState(
-  { clusters, dispatcher, jobs, approvals, alerting, audit }: Core,
+  { clusters, dispatcher, jobs, approvals, alerting, audit, replicas }: Core,
   {
     streamable,
     sse,
@@ -61,6 +61,7 @@ export function serviceState(
     plans: () => approvals.counts(),
     alerts: () =>
       alerting.board.active().map(({ kind, severity, cluster = '' }) => ({ kind, severity, cluster })),
+    isRedisUp: replicas && (() => replicas.redis.isUp()),
     audit: audit && (() => ({ isHealthy: audit.healthy().ok, lines: audit.head().seq })),
   };
 }

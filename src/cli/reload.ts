@@ -5,6 +5,7 @@ import type { EstateChange } from '../clusters/manager.ts';
 import type { Config } from '../config/config.ts';
 import { type LoadOptions, loadConfig } from '../config/load.ts';
 import { ConfigError } from '../config/problems.ts';
+import { secretsOf } from '../config/secrets-of.ts';
 import { FileWatch } from '../config/watch.ts';
 import type { Core } from './compose.ts';
 
@@ -145,6 +146,13 @@ const AT_START: Settings = {
   MCP_JWT_ISSUER: ({ auth }) => ('issuer' in auth ? auth.issuer : undefined),
   MCP_JWT_AUDIENCE: ({ auth }) => ('audience' in auth ? auth.audience : undefined),
   MCP_JWT_GROUPS_CLAIM: ({ auth }) => ('groupsClaim' in auth ? auth.groupsClaim : undefined),
+  MCP_METRICS: ({ http: { metrics } }) => metrics && metrics.token !== undefined,
+  MCP_METRICS_TOKEN: ({ http: { metrics } }) => metrics?.token?.reveal(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: ({ tracing }) => tracing?.url,
+  OTEL_EXPORTER_OTLP_HEADERS: ({ tracing }) => secretsOf(tracing).join(),
+  OTEL_SERVICE_NAME: ({ tracing }) => tracing?.serviceName,
+  OTEL_TRACES_SAMPLER: ({ tracing }) => tracing?.sampler.kind,
+  OTEL_TRACES_SAMPLER_ARG: ({ tracing }) => tracing?.sampler.ratio,
   AUDIT_FILE: ({ audit }) => audit?.path,
   AUDIT_KEY: ({ audit }) => audit?.key?.reveal(),
   AUDIT_MAX_BYTES: ({ audit }) => audit?.maxBytes,

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { EffectivePermissions } from '../catalogue/permissions.ts';
 import type { Observer } from '../observability/observer.ts';
@@ -13,6 +13,7 @@ import type { Backups, Inventory, InventoryOptions } from './inventory.ts';
 import { InventoryRows } from './inventory-rows.ts';
 import { SharedAnswer } from './shared-answer.ts';
 
+const MANY_ROWS = 1_000;
 const RESOURCES_PATH = apiPath`/cluster/resources`;
 const DEADLINE_MS = 20_000;
 const FRESH_MS = 10_000;
@@ -179,7 +180,10 @@ export class InventoryCache {
         hint: 'Check `url` of this cluster: it must be a node of Proxmox VE.',
       });
     }
+    // Behind the reading of a large answer, and before what is made of it: nothing else should wait for both.
+    if (data.length > MANY_ROWS) await nextTurn();
     const { inventory, change } = this.#rows.next(data, asOf);
+    if (data.length > MANY_ROWS) await nextTurn();
     // Nobody here waits until the others have it.
     if (stamp !== undefined) void shared?.store(stamp, data, clock.now() - asOf);
     logger.debug({ ...change, rows: inventory.rows.length }, 'inventory read');

@@ -77,13 +77,15 @@ export function readTracing(environment: Environment): TracingConfig | undefined
 
 /** The one for traces is taken as it is; to the other one its path is added (OTLP exporter specification). */
 function readEndpoint(environment: Environment): string | undefined {
-  const all = checkedUrl(environment, 'OTEL_EXPORTER_OTLP_ENDPOINT');
-  const own = checkedUrl(environment, 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT');
+  const base = environment.text('OTEL_EXPORTER_OTLP_ENDPOINT');
+  const whole = environment.text('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT');
+  const all = checkedUrl(environment, 'OTEL_EXPORTER_OTLP_ENDPOINT', base);
+  const own = checkedUrl(environment, 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', whole);
   return own?.href ?? (all && `${all.href.replace(/\/+$/, '')}${TRACES_PATH}`);
 }
 
-function checkedUrl(environment: Environment, name: string): URL | undefined {
-  const text = environment.text(name)?.trim();
+function checkedUrl(environment: Environment, name: string, given: string | undefined): URL | undefined {
+  const text = given?.trim();
   if (text === undefined) return undefined;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const extras = url === undefined ? '' : url.username + url.password + url.search + url.hash;

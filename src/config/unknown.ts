@@ -14,10 +14,10 @@ export interface UnknownSetting {
 }
 
 /**
- * Of this service, read elsewhere: MCP_TOKEN by `call`, MCP_APPROVER_TOKEN by `approvals`, MCP_BIND and PROXMOX_MCP_…
+ * Of this service, read elsewhere: MCP_TOKEN by `call`, MCP_APPROVER_TOKEN by `approvals`, MCP_BIND, MCP_DOMAIN and PROXMOX_MCP_…
  * by docker-compose.yml.
  */
-const ELSEWHERE = /^(?:MCP_TOKEN|MCP_APPROVER_TOKEN|MCP_BIND|PROXMOX_MCP_.*)$/;
+const ELSEWHERE = /^(?:MCP_TOKEN|MCP_APPROVER_TOKEN|MCP_BIND|MCP_DOMAIN|PROXMOX_MCP_.*)$/;
 /** PROXMOX_CLUSTER_<name>_… is checked where the clusters are known; CLUSTER_… may be of other programs. */
 const OURS =
   /^(?:MCP_|PROXMOX(?!_CLUSTER_)_|CLUSTER_(?:TTL|VALID)|CLUSTERS_FI|POLIC(?:Y|IES)_FI|ALERT_(?:WEB|INT|STOR|CERT|TOK|BACK))/i;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import { errorCode } from './environment.ts';
@@ -46,13 +47,12 @@ export class FileWatch {
 
   /** Watches these files from now on and no others. A file that was watched before keeps what was seen of it. */
   follow(files: readonly string[]): void {
-    this.#files = [...new Set(files)].sort();
-    this.#inTurn(async () => {
-      const wanted = this.#files;
-      for (const path of this.#seen.keys()) if (!wanted.includes(path)) this.#seen.delete(path);
-      for (const path of wanted) if (!this.#seen.has(path)) this.#seen.set(path, await digestOf(path));
-      await this.#watchFolders();
-    });
+    const wanted = [...new Set(files)].sort();
+    this.#files = wanted;
+    for (const path of this.#seen.keys()) if (!wanted.includes(path)) this.#seen.delete(path);
+    // At once: what is written while this waits for its turn would be taken for what was there before.
+    for (const path of wanted) if (!this.#seen.has(path)) this.#seen.set(path, digestOf(path));
+    this.#inTurn(() => this.#watchFolders());
   }
 
   /** Ends every watch and look; nothing is told afterwards. */
@@ -83,7 +83,7 @@ export class FileWatch {
     this.#inTurn(async () => {
       let isChanged = false;
       for (const path of this.#files) {
-        const digest = await digestOf(path);
+        const digest = digestOf(path);
         const before = this.#seen.get(path);
         this.#seen.set(path, digest);
         isChanged ||= before !== undefined && before !== digest;
@@ -136,13 +136,11 @@ export class FileWatch {
 }
 
 /** Stands for the contents; a file that is missing or can't be read has its error in their place. */
-async function digestOf(path: string): Promise<string> {
+function digestOf(path: string): string {
   try {
     // Reading a pipe would wait for its writer, for ever.
-    if (!(await stat(path)).isFile()) return 'not a file';
-    return createHash('sha256')
-      .update(await readFile(path))
-      .digest('hex');
+    if (!statSync(path).isFile()) return 'not a file';
+    return createHash('sha256').update(readFileSync(path)).digest('hex');
   } catch (error) {
     return errorCode(error);
   }

@@ -10,7 +10,7 @@ import type { Toolset } from '../config/toolsets.ts';
 import { type Observer, UNOBSERVED } from '../observability/observer.ts';
 import { Redaction } from '../observability/redaction.ts';
 import { currentRequest, inRequest } from '../observability/request-context.ts';
-import { remoteSpan, type Span, type SpanOptions, type Tracing } from '../observability/tracing.ts';
+import type { Tracing } from '../observability/tracing.ts';
 import { CallError, toCallError } from '../proxmox/errors.ts';
 import { visible } from '../proxmox/text.ts';
 import type { Progress, Tool, ToolContext } from '../tools/define.ts';
@@ -21,6 +21,7 @@ import { BesideTools } from './beside-tools.ts';
 import { Deadline } from './deadline.ts';
 import { HeldClusters } from './held-clusters.ts';
 import { ListChanges } from './list-changes.ts';
+import { callSpan, measured } from './observed-call.ts';
 import { OfferedTools, type OfferedToolsOptions } from './offered-tools.ts';
 import { failureOf, resultOf } from './result.ts';
 import { type CallLimits, type EnterCluster, RunningCalls } from './running-calls.ts';
@@ -162,15 +163,18 @@ export class Dispatcher {
     const tool = this.#found(name, caller);
     const outer = currentRequest();
     // What is looked at again and again belongs neither to the request that asked for it first, nor to its trace.
-    const requestId = (options.isRoutine ? undefined : outer?.requestId) ?? this.#options.newId();
-    const span = options.isRoutine ? undefined : this.#spanOf(tool, caller, options, outer?.span);
+    const { isRoutine = false, traceparent } = options;
+    const requestId = (isRoutine ? undefined : outer?.requestId) ?? this.#options.newId();
+    const about = { tool: tool.name, door: caller.door, isRoutine };
+    const span = callSpan(this.#options.tracing, about, traceparent, outer?.span);
     return inRequest({ requestId, span }, () => this.#call(tool, args, caller, options));
   }
 
   async #call(tool: Tool, args: unknown, caller: Caller, options: CallOptions): Promise<ToolResult> {
     const startedAt = this.#now();
-    const measure = this.#measure(tool, caller, options);
-    const { principal } = caller;
+    const { principal, door } = caller;
+    const about = { tool: tool.name, door, isRoutine: options.isRoutine === true };
+    const ended = measured(this.#observer, about);
     const state = this.#begin(tool, caller, options.isRoutine ? { level: 'error' } : {});
     const { log } = state;
     const ending = new AbortController();
@@ -190,14 +194,14 @@ export class Dispatcher {
         this.#run(tool, args, caller, { ...options, signal, enter }, state),
       );
       log.info({ outcome: 'ok', duration_ms: this.#now() - startedAt }, 'tool call');
-      measure('ok', state, result);
+      ended('ok', state.cluster, result);
       return result;
     } catch (thrown) {
       const error = toCallError(thrown);
       const cause = error.code === 'INTERNAL' ? thrown : undefined;
       log.warn({ outcome: error.code, duration_ms: this.#now() - startedAt, err: cause }, 'tool call');
       const failure = failureOf(error, state.cluster, this.#redaction);
-      measure(error.code, state, failure);
+      ended(error.code, state.cluster, failure);
       return failure;
     } finally {
       options.signal.removeEventListener('abort', follow);
@@ -213,39 +217,6 @@ export class Dispatcher {
       this.#observer.unknownTool(caller.door);
       throw error;
     }
-  }
-
-  /** Measures a call from now on; what it gives is called once, at its end. */
-  #measure({ name: tool }: Tool, { door }: Caller, { isRoutine = false }: CallOptions) {
-    const startedAt = performance.now();
-    const span = currentRequest()?.span;
-    return (outcome: string, { cluster }: CallState, { content }: ToolResult): void => {
-      span?.set({ 'proxmox.cluster': cluster });
-      span?.end(outcome === 'ok' ? undefined : outcome);
-      if (isRoutine) return;
-      let characters = 0;
-      for (const { text } of content) characters += text.length;
-      const seconds = (performance.now() - startedAt) / 1000;
-      this.#observer.toolCalled({ tool, cluster, door, outcome, seconds, characters });
-    };
-  }
-
-  /**
-   * Begins the span of a call: within that of its HTTP request, unless the client names another trace in `_meta`, as
-   * the conventions of OpenTelemetry for MCP have it. A call without a request begins a trace.
-   */
-  #spanOf({ name: tool }: Tool, { door }: Caller, { traceparent }: CallOptions, outer: Span | undefined) {
-    const { tracing } = this.#options;
-    if (tracing === undefined) return undefined;
-    const name = `tools/call ${tool}`;
-    const options: SpanOptions = {
-      kind: 'server',
-      attributes: { 'mcp.method.name': 'tools/call', 'gen_ai.tool.name': tool, 'proxmox.door': door },
-    };
-    const parent = remoteSpan(traceparent);
-    if (outer === undefined) return tracing.begin(name, { ...options, parent });
-    if (parent === undefined || parent.traceId === outer.traceId) return outer.begin(name, options);
-    return tracing.begin(name, { ...options, parent, linked: outer });
   }
 
   /** How many calls are under way. */

@@ -135,7 +135,8 @@ export class Resources {
     const kinds = this.#kindsFor(caller);
     const single = kinds
       .filter(({ template }) => variablesOf(template).length === 0)
-      .map((kind) => ({ key: '', listing: listingOf(kind, {}, kind.title) }));
+      // Before every name of a cluster, and each with a key of its own.
+      .map((kind, index) => ({ key: ' '.repeat(index), listing: listingOf(kind, {}, kind.title) }));
     const cluster = kinds.find(({ name }) => name === 'cluster');
     if (cluster === undefined) return single;
     const each = this.#dispatcher.clusterNames(caller).map((name) => {

@@ -4,6 +4,7 @@ import { type Observer, UNOBSERVED } from '../observability/observer.ts';
 import { type ApiPath, apiPath } from './api-path.ts';
 import type { Clock } from './breaker.ts';
 import type { HttpMethod, ProxmoxCall, ProxmoxReply } from './call.ts';
+import { isLarge } from './chunked-json.ts';
 import { type Signature, Signer, type Ticket } from './credentials.ts';
 import type { Delivery } from './delivery.ts';
 import { documentRequest, type FetchedDocument, type FetchOptions, readDocument } from './document.ts';
@@ -17,7 +18,7 @@ import { Refusal } from './refusal.ts';
 import { Transport } from './transport.ts';
 import { type Upload, uploadPath } from './upload.ts';
 import { UploadBody } from './upload-body.ts';
-import { encodeCall, encodeParameters, parseEnvelope } from './wire.ts';
+import { encodeCall, encodeParameters, parseEnvelope, readEnvelope } from './wire.ts';
 
 export interface EngineDeps {
   logger: Logger;
@@ -230,8 +231,14 @@ export class Engine {
     }
   }
 
-  #read(answer: WireAnswer, target: Target, signature: Signature, endpoint: string): ProxmoxReply {
-    const envelope = parseEnvelope(answer.body);
+  async #read(
+    answer: WireAnswer,
+    target: Target,
+    signature: Signature,
+    endpoint: string,
+  ): Promise<ProxmoxReply> {
+    const { body } = answer;
+    const envelope = isLarge(body) ? await readEnvelope(body) : parseEnvelope(body);
     if (answer.status < 200 || answer.status >= 300 || envelope === undefined) {
       const { credentials } = this.#config;
       const { method, path, secrets: given = [] } = target;

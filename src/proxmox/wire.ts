@@ -1,4 +1,5 @@
 import type { Parameters, ProxmoxCall } from './call.ts';
+import { parseLargeList } from './chunked-json.ts';
 import { CallError } from './errors.ts';
 import type { WireAnswer, WireRequest } from './exchange.ts';
 import { redact } from './text.ts';
@@ -89,7 +90,16 @@ export interface Envelope {
  * @returns undefined where the body is no such envelope.
  */
 export function parseEnvelope(body: string): Envelope | undefined {
-  const parsed = parseJson(body);
+  return envelopeIn(parseJson(body));
+}
+
+/** As `parseEnvelope`, in parts where the list is so large that reading it at once would stop everything else. */
+export async function readEnvelope(body: string): Promise<Envelope | undefined> {
+  const large = await parseLargeList(body);
+  return large === undefined ? parseEnvelope(body) : envelopeIn({ ...large.rest, data: large.data });
+}
+
+function envelopeIn(parsed: unknown): Envelope | undefined {
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed) || !('data' in parsed))
     return undefined;
   const { data, total, changes, message, errors } = parsed as Record<string, unknown>;

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Redis } from 'ioredis';
 import type { SharedRedis } from './redis.ts';
 
@@ -193,6 +194,7 @@ export class RedisChangeLog implements ChangeLog {
   async wait(position: number): Promise<LogEntry[]> {
     this.#waiting ??= this.#redis.connection();
     const waiting = this.#waiting;
+    if (waiting.status !== 'ready') await once(waiting, 'ready', { signal: AbortSignal.timeout(WAIT_MS) });
     // A server that hangs keeps the connection, and says nothing.
     const tooLong = setTimeout(() => waiting.disconnect(true), WAIT_MS + HANGS_MS).unref();
     const streams = await waiting

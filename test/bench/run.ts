@@ -14,6 +14,7 @@ import { idleSessions } from './idle-sessions.ts';
 import { largeAnswers } from './large-answers.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
+import { drawPicture } from './picture.ts';
 import { reload } from './reload.ts';
 import { machine, machineLine, type Outcome, tableOf } from './report.ts';
 import { selection } from './selection.ts';
@@ -37,6 +38,7 @@ const USAGE = `node test/bench/run.ts [options]
   --only <name>       only this bench; repeatable
   --list              what there is
   --json <file>       writes all figures there too
+  --png <file>        draws them there
   --strict            ends with 1 where a goal is missed
   --clusters <n>      simulated clusters (100)
   --guests <n>        guests in all of them together (20000)
@@ -48,6 +50,7 @@ const OPTIONS = {
   only: { type: 'string', multiple: true, default: [] as string[] },
   list: { type: 'boolean', default: false },
   json: { type: 'string' },
+  png: { type: 'string' },
   strict: { type: 'boolean', default: false },
   clusters: { type: 'string', default: '100' },
   guests: { type: 'string', default: '20000' },
@@ -87,6 +90,7 @@ async function main(): Promise<number> {
   if (values.json !== undefined) {
     await writeFile(values.json, `${JSON.stringify({ machine: about, scale, outcomes }, null, 2)}\n`);
   }
+  if (values.png !== undefined) await drawPicture(values.png, about, outcomes);
   const hasFailed = outcomes.some(({ error }) => error !== undefined);
   const hasMissed = outcomes.some(({ figures }) => figures.some(isMissed));
   return hasFailed || (values.strict && hasMissed) ? 1 : 0;

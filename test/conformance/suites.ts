@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-const { resolve } = createRequire(import.meta.url);
+const require = createRequire(import.meta.url);
 const SUITES = {
-  '0.1': resolve('@modelcontextprotocol/conformance/dist/index.js'),
-  '0.2': resolve('conformance-next/dist/index.js'),
+  '0.1': require.resolve('@modelcontextprotocol/conformance/dist/index.js'),
+  '0.2': require.resolve('conformance-next/dist/index.js'),
 };
 const MINUTES_MS = 120_000;
 

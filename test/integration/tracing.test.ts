@@ -72,7 +72,7 @@ describe('one tool call', () => {
     await site.stop();
   });
 
-  it.each(DOORS.entries().toArray())(
+  it.each([...DOORS.entries()])(
     'gives one trace from the client to Proxmox VE (door %i, %s)',
     (number, door) => {
       const spans = ofTrace(traceOf(number));

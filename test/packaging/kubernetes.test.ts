@@ -30,9 +30,18 @@ function build(overlay: string): Thing[] {
   return parseAllDocuments(stdout).map((document) => document.toJS());
 }
 
+const MODELS: Record<string, () => Promise<Thing>> = {
+  v1: () => import('kubernetes-models/v1'),
+  'apps/v1': () => import('kubernetes-models/apps/v1'),
+  'autoscaling/v2': () => import('kubernetes-models/autoscaling/v2'),
+  'networking.k8s.io/v1': () => import('kubernetes-models/networking.k8s.io/v1'),
+  'policy/v1': () => import('kubernetes-models/policy/v1'),
+};
+
 /** The model of an object's kind. */
 async function modelOf({ apiVersion, kind }: Thing): Promise<new (data: Thing) => { validate(): void }> {
-  const models = await import(`kubernetes-models/${apiVersion}`);
+  const models: Record<string, Thing> | undefined = await MODELS[apiVersion]?.();
+  if (models?.[kind] === undefined) throw new Error(`there is no model of ${apiVersion} ${kind}`);
   return models[kind];
 }
 

@@ -52,7 +52,7 @@ async function post(
       accept: 'application/json, text/event-stream',
       ...headers,
     },
-    body: body as BodyInit,
+    body: typeof body === 'string' ? body : new Uint8Array(body),
     signal: AbortSignal.timeout(10_000),
   });
   return { status: response.status, text: await response.text(), headers: response.headers };

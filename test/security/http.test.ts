@@ -135,7 +135,7 @@ describe('Host and Origin', () => {
     expect((await send('GET', '/healthz', { host: 'evil.example' })).statusCode).toBe(421);
   });
 
-  it.each(['https://evil.example', 'null', 'http://localhost', 'https://app.example.evil.example'])(
+  it.each(['https://evil.example', 'null', 'http://localhost:81', 'https://app.example.evil.example'])(
     'Origin %s answers 403',
     async (origin) => {
       const response = await send('POST', '/mcp', { origin, authorization: `Bearer ${await tokenFor('a')}` });

@@ -209,6 +209,9 @@ function livePolicy(first: Policy): LivePolicy {
     },
     /** Whether it asked for any approval since it is in use. */
     asksFor: () => asks,
+    get rules() {
+      return policy;
+    },
     needsGuest: (principal) => policy.needsGuest(principal),
     tenantOf: (principal) => policy.tenantOf(principal),
     tenantsFor: (principal) => policy.tenantsFor(principal),

@@ -87,6 +87,8 @@ export interface Limits {
 
 /** Says who may do what. Pure: no I/O, no clock, and the same answer to the same question. */
 export interface Policy {
+  /** Another object once the answers are other ones; absent where that never happens to this policy. */
+  readonly rules?: object;
   decide(asked: Asked): Decision;
   /** Whether names, tags or pools of guests matter for this principal: then the gate looks guests up before it asks. */
   needsGuest(principal: Principal): boolean;

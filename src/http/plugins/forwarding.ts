@@ -6,6 +6,7 @@ import { rpcError } from '../../mcp/messages.ts';
 import { HOP_HEADER, signHop } from '../../replicas/hop.ts';
 import type { ReplicaRegistry } from '../../replicas/registry.ts';
 import { Forwarder, passedOn } from '../forward.ts';
+import { REQUEST_ID_HEADER } from './request-ids.ts';
 
 /** Where sessions are spoken to. */
 const SESSION_ROUTE = /^\/(?:mcp|messages)(?:\/|$)/;
@@ -47,6 +48,10 @@ export function forwarding(app: FastifyInstance, { replicas, logger }: Forwardin
       const name = ownerOf(request);
       const owner = name === undefined ? undefined : await replicas.find(name);
       if (owner === undefined) return;
+      // So that the lines of both replicas name the same.
+      if (request.headers[REQUEST_ID_HEADER] === undefined) {
+        request.raw.rawHeaders.push(REQUEST_ID_HEADER, request.id);
+      }
       const hop = signHop(request.raw, owner.key, request.ip);
       const upstream = await forwarder.connect(owner, request.raw, hop);
       if (upstream === undefined) {

@@ -15,6 +15,7 @@ const COMMANDS = [
   'keys',
   'secrets',
   'approvals',
+  'alerts',
   'audit',
   'call',
 ];

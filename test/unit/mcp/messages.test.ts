@@ -2,12 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { answeredId, factsOf, refusalOf, withoutNullArguments } from '../../../src/mcp/messages.ts';
 
 describe('factsOf', () => {
-  it.each([null, undefined, 1, 'x', [], [null], {}, { id: {} }, { method: 5, id: 1 }])(
+  it.each([null, undefined, 1, 'x', [null], {}, { id: {} }, { method: 5, id: 1 }])(
     'finds nothing in %j',
     (body) => {
       expect(factsOf(body)).toEqual({ initialize: false, requestIds: [], cancelledIds: [] });
     },
   );
+
+  it('refuses an empty batch, which asks for nothing and could be given no answer', () => {
+    expect(factsOf([]).refusal).toBe('a batch is empty');
+  });
 
   it('finds requests, the initialize and cancellations in a batch', () => {
     const body = [
