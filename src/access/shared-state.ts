@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { ConfigError } from '../config/problems.ts';
 import { CallError } from '../proxmox/errors.ts';
 import type { ChangeLog, LogEntry, LogHead, LogPlace, LogStatus } from '../replicas/change-log.ts';
-import { voidPlans } from './approvals/store.ts';
+import { voidPlans } from './approvals/tables.ts';
 import { openState, type State } from './state.ts';
 import { createTables, dumpTables, restoreTables, schemaHash } from './tables.ts';
 

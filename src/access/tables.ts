@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 import { ALERT_TABLES } from './alerts/store.ts';
 import { API_KEY_TABLES } from './api-keys.ts';
-import { APPROVAL_TABLES } from './approvals/store.ts';
+import { APPROVAL_TABLES } from './approvals/tables.ts';
 import { ISSUED_TOKEN_TABLES } from './issued-tokens.ts';
 import { JOB_TABLES } from './jobs/store.ts';
 import { REVOCATION_TABLES } from './revocations.ts';

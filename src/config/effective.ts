@@ -75,7 +75,6 @@ const SETTINGS: Readonly<Record<string, (config: Config) => string | undefined>>
   LOG_LEVEL: ({ logLevel }) => logLevel,
   CACHE_DIR: ({ cacheDir }) => cacheDir,
   STATE_FILE: ({ stateFile }) => stateFile,
-  REDIS_URL: ({ redisUrl }) => redisUrl && '[redacted]',
   CLUSTER_TTL_SECONDS: ({ clusterTtlSeconds }) => String(clusterTtlSeconds),
   CLUSTER_VALIDATION: ({ clusterValidation }) => String(clusterValidation),
   ALERT_INTERVAL_SECONDS: ({ alerts }) => String(alerts.intervalSeconds),

@@ -4,6 +4,10 @@ import type { PreparedCall, Tool } from '../tools/define.ts';
 
 /** No tool takes as many; more of them are not worth naming one by one. */
 const MOST_ARGUMENTS = 64;
+/** A list with ten thousand wrong members is told as well by the first ones. */
+const MOST_PROBLEMS = 20;
+/** Of a refusal: the names in it are the caller's, and may be of any length. */
+const MOST_CHARACTERS = 4_000;
 
 /**
  * Holds the arguments of a call against what its tool takes. Some clients send `null` for arguments they leave out, so
@@ -31,7 +35,8 @@ export function prepare(tool: Tool, args: unknown): PreparedCall {
 }
 
 function problemsOf({ issues }: z.ZodError, given: unknown): string {
-  return issues
+  const problems = issues
+    .slice(0, MOST_PROBLEMS)
     .map((issue) => {
       const { path, message } = issue;
       if (path.length === 0) return message;
@@ -41,6 +46,9 @@ function problemsOf({ issues }: z.ZodError, given: unknown): string {
       return `${name} is required${wanted}`;
     })
     .join('; ');
+  const text = problems.length > MOST_CHARACTERS ? `${problems.slice(0, MOST_CHARACTERS)}…` : problems;
+  const left = issues.length - MOST_PROBLEMS;
+  return left > 0 ? `${text}; and ${left} more` : text;
 }
 
 /** Zod says of what is absent that it is of the wrong type. A check of the tool's own may name it for another reason. */

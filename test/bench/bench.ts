@@ -10,6 +10,8 @@ export interface Scale {
   rounds: number;
   /** Calls per round of what is taken over many calls. */
   calls: number;
+  /** Idle at once, where that is what is measured. */
+  sessions: number;
 }
 
 export interface BenchContext {

@@ -18,6 +18,7 @@ import { drawPicture } from './picture.ts';
 import { reload } from './reload.ts';
 import { machine, machineLine, type Outcome, tableOf } from './report.ts';
 import { selection } from './selection.ts';
+import { size } from './size.ts';
 import { throughput } from './throughput.ts';
 
 /** Every bench, in the order in which they run. */
@@ -31,6 +32,7 @@ const BENCHES: readonly Bench[] = [
   latency,
   idleSessions,
   coldStart,
+  size,
   largeAnswers,
 ];
 
@@ -44,6 +46,7 @@ const USAGE = `node test/bench/run.ts [options]
   --guests <n>        guests in all of them together (20000)
   --rounds <n>        rounds of each figure (5)
   --calls <n>         calls per round, where a figure is taken over many (200)
+  --sessions <n>      idle sessions (10000)
   --profile <folder>  CPU profiles of the services under test`;
 
 const OPTIONS = {
@@ -56,6 +59,7 @@ const OPTIONS = {
   guests: { type: 'string', default: '20000' },
   rounds: { type: 'string', default: '5' },
   calls: { type: 'string', default: '200' },
+  sessions: { type: 'string', default: '10000' },
   profile: { type: 'string' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -81,6 +85,7 @@ async function main(): Promise<number> {
     guests: numberFrom(values.guests, '--guests'),
     rounds: numberFrom(values.rounds, '--rounds'),
     calls: numberFrom(values.calls, '--calls'),
+    sessions: numberFrom(values.sessions, '--sessions'),
   };
   const about = machine();
   say(machineLine(about));

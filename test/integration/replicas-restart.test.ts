@@ -109,6 +109,7 @@ describe.skipIf(REASON)(`three replicas behind nginx, with Redis${REASON ? `: ${
   it('share approvals; lose and double no write when one is killed; and do without Redis what they can', async () => {
     const made = await site();
     await approvedThroughOneAppliedThroughAnother(made);
+    await askedToReloadByAnother(made.replicas);
     const left = await killedUnderLoad(made);
     await withoutRedis(made, left);
   }, 120_000);
@@ -125,6 +126,12 @@ async function approvedThroughOneAppliedThroughAnother({ replicas, arrived }: Si
   expect((await call(c.url, 900)).text).toContain('UPID:');
   expect((await call(a.url, 900)).text).toContain('APPROVAL_REQUIRED');
   expect(arrived('POST', '/900/status/start')).toHaveLength(1);
+}
+
+/** Where files are on a network, nobody tells of their changes; and who sends a SIGHUP sends it to one. */
+async function askedToReloadByAnother([a, ...others]: readonly Running[]): Promise<void> {
+  a?.child.child.kill('SIGHUP');
+  for (const { child } of others) await child.shows('stderr', /configuration reloaded: nothing changed/);
 }
 
 /** @returns the replicas that are left */

@@ -1,6 +1,4 @@
 import { type IncomingMessage, request } from 'node:http';
-import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import { issueToken } from '../../src/access/tokens.ts';
@@ -171,15 +169,4 @@ export async function up(redis: SharedRedis): Promise<void> {
       resolve();
     });
   });
-}
-
-/** A client of the legacy era. */
-export async function legacyClient(url: string, token: string): Promise<Client> {
-  const client = new Client({ name: 'replicas', version: '1' });
-  const transport = new StreamableHTTPClientTransport(new URL('/mcp', url), {
-    requestInit: { headers: { authorization: `Bearer ${token}` } },
-  });
-  await client.connect(transport as Parameters<Client['connect']>[0]);
-  onTestFinished(() => client.close().catch(() => undefined));
-  return client;
 }

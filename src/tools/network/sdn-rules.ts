@@ -91,7 +91,8 @@ export function readSettings(
   { isNew, reset }: { isNew: boolean; reset: readonly string[] },
 ): { settings: Settings; removed: string[] } | { problem: string; hint: string } {
   const { word } = kindOf(kind);
-  const rule = TYPES[kind][type];
+  // What every object inherits is no type.
+  const rule = Object.hasOwn(TYPES[kind], type) ? TYPES[kind][type] : undefined;
   if (rule === undefined) {
     const types = Object.keys(TYPES[kind]);
     return {

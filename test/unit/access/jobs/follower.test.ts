@@ -29,7 +29,7 @@ function followed(changes: Partial<JobFollowerDeps> = {}, reply?: RecordingClust
     renew: () => note('renew'),
     leave: () => note('leave'),
     adopt: async () => {
-      await note('adopt');
+      void note('adopt');
       return left.splice(0) as Job[];
     },
   };
