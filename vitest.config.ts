@@ -5,7 +5,8 @@ import { SkippedReporter } from './test/support/skipped-reporter.ts';
 /** They wait for processes that were killed, or for what happens by itself: seconds in which they need no core. */
 const WAITING = [
   'test/**/*-restart.test.ts',
-  'test/integration/{cli-demo,cli-serve,resource-updates,audit-service}.test.ts',
+  'test/integration/{cli-demo,cli-serve,resource-updates,audit-service,tls-rotation,tracing,reload-process}.test.ts',
+  'test/fault/soak.test.ts',
 ];
 
 /** They mock modules of Node, which others of their process would find mocked, or load next to nothing. */

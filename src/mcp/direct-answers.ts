@@ -13,12 +13,6 @@ const EVENT_STREAM = {
   'X-Accel-Buffering': 'no',
 } as const;
 
-/** What a call that is answered here may use of its POST. */
-export interface DirectCall {
-  /** Aborted when the client cancels, or the session ends. */
-  signal: AbortSignal;
-}
-
 interface Waiting {
   response: ServerResponse;
   abort: AbortController;

@@ -20,6 +20,8 @@ export async function parseLargeList(body: string): Promise<{ data: unknown[]; r
   const start = START.exec(body)?.[0].length;
   if (start === undefined) return undefined;
   const data: unknown[] = [];
+  // The answer was put together in this turn.
+  await nextTurn();
   for (let at = start; ; ) {
     const end = borderAfter(body, at + PART_CHARACTERS);
     if (end === undefined) return finish(body, at, data);

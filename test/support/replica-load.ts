@@ -18,7 +18,8 @@ interface Connected {
   close(): Promise<unknown>;
 }
 
-const CALL_MS = 4000;
+/** Also on a machine with much else to do; a stream that was lost is found out by it. */
+const CALL_MS = 8000;
 const PAUSE_MS = 40;
 
 /** Connects a client of an era to a service. */

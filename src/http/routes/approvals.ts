@@ -74,8 +74,9 @@ export function approvalRoutes(
     try {
       return reply.send(await inRequest({ requestId: request.id }, () => work(principal)));
     } catch (thrown) {
-      const { code, message, hint } = toCallError(thrown);
-      const status = STATUS[code];
+      const { code, message, hint, retryable } = toCallError(thrown);
+      // The Redis of the replicas comes back: that is no defect.
+      const status = STATUS[code] ?? (retryable ? 503 : undefined);
       if (status === undefined) throw thrown;
       return reply.code(status).send({ error: code.toLowerCase(), message, hint });
     }
