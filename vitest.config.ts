@@ -7,6 +7,8 @@ const WAITING = [
   'test/**/*-restart.test.ts',
   'test/integration/{cli-demo,cli-serve,resource-updates,audit-service,tls-rotation,tracing,reload-process}.test.ts',
   'test/fault/soak.test.ts',
+  'test/conformance/conformance.test.ts',
+  'test/security/slow-clients.test.ts',
 ];
 
 /** They mock modules of Node, which others of their process would find mocked, or load next to nothing. */

@@ -9,6 +9,8 @@ import {
 import type { Progress } from '../tools/define.ts';
 import { IDENTITY } from './identity.ts';
 
+const BROKE_OFF = 'The connection broke off before the answer came; a write may have been carried out.';
+
 /**
  * Why a service gave no answer. `refused`: it answered with an HTTP status or a JSON-RPC error; `bad-call`: it knows no
  * such tool; `lost`: the connection broke off while it was at work.
@@ -82,8 +84,7 @@ export class ServiceClient {
     });
     this.#client.onerror = ({ message }) => {
       if (!message.startsWith('SSE stream disconnected')) return;
-      const what = 'The connection broke off before the answer came; a write may have been carried out.';
-      lost.abort(new ServiceError('lost', what));
+      lost.abort(new ServiceError('lost', BROKE_OFF));
     };
   }
 
@@ -145,6 +146,8 @@ export class ServiceClient {
     const cause = error instanceof TypeError ? error.cause : undefined;
     if (cause instanceof Error) {
       const code = 'code' in cause ? String(cause.code) : cause.message;
+      // It was connected, so the request may have arrived: the head of an answer comes with the answer.
+      if (code === 'UND_ERR_SOCKET') return new ServiceError('lost', BROKE_OFF, { cause: error });
       return new ServiceError('unreachable', `The service can't be reached (${code}).`, { cause: error });
     }
     return new ServiceError('no-mcp', 'What answers there does not speak MCP.', { cause: error });

@@ -68,7 +68,7 @@ export class DirectAnswers {
       response.writeHead(200, {
         ...EVENT_STREAM,
         'mcp-session-id': this.#sessionId,
-        ...(encoding === undefined ? {} : { 'Content-Encoding': encoding, Vary: 'Accept-Encoding' }),
+        ...(encoding === undefined ? {} : { 'Content-Encoding': encoding }),
         'Content-Length': length,
       });
     }

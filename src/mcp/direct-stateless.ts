@@ -148,7 +148,7 @@ function isPlainClient(value: unknown): boolean {
 function send(response: DoorRequest['response'], parts: readonly Buffer[], isPacked = false): void {
   response.writeHead(200, {
     'content-type': 'application/json',
-    ...(isPacked ? { 'content-encoding': 'gzip', vary: 'Accept-Encoding' } : {}),
+    ...(isPacked ? { 'content-encoding': 'gzip' } : {}),
     'content-length': parts.reduce((sum, part) => sum + part.length, 0),
   });
   endWith(response, parts);

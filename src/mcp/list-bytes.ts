@@ -2,7 +2,7 @@ import { constants, crc32, deflateRawSync } from 'node:zlib';
 import type { ToolListing } from '../tools/registry.ts';
 
 /** An answer that is the same for everybody but for the id of its request, made once. */
-export class PreparedAnswer {
+class PreparedAnswer {
   readonly #start: Buffer;
   readonly #end: string;
   #packed: { start: Buffer; crc: number } | undefined;

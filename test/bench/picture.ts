@@ -35,7 +35,7 @@ export async function drawPicture(
 }
 
 /** The picture as SVG: bars in colour are the figures, grey ones what they are held against, lines the goals. */
-export function svgOf(machine: Machine, outcomes: readonly Outcome[]): string {
+function svgOf(machine: Machine, outcomes: readonly Outcome[]): string {
   const parts: string[] = [];
   let y = TITLE;
   for (const { bench, figures } of outcomes) {

@@ -5,6 +5,7 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import type { Bench, BenchContext, Scale } from './bench.ts';
+import { canPin } from './child.ts';
 import { coldStart } from './cold-start.ts';
 import { Estate } from './estate.ts';
 import { isMissed } from './figures.ts';
@@ -89,6 +90,7 @@ async function main(): Promise<number> {
   };
   const about = machine();
   say(machineLine(about));
+  if (!canPin) say('No core for each: the service and its load share what there is.');
   const outcomes = await runAll(benches, scale, values.profile);
   say(tableOf(outcomes));
   for (const { bench, error } of outcomes) if (error !== undefined) say(`${bench}: ${error}`, process.stderr);

@@ -23,7 +23,6 @@ const OF_THE_WAY = new Set([
   'keep-alive',
   'mcp-session-id',
   'transfer-encoding',
-  'vary',
   'x-request-id',
 ]);
 
