@@ -47,6 +47,7 @@ export default defineConfig({
         test: { name: 'waiting', include: WAITING, maxWorkers: 6, sequence: { groupOrder: 3 } },
       },
     ],
+    globalSetup: ['test/support/process-cache.ts'],
     setupFiles: ['test/support/canary-setup.ts'],
     reporters: [
       'default',

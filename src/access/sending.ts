@@ -27,7 +27,7 @@ export class Sending {
   async send(step: Step, approved: Approved | undefined): Promise<ProxmoxReply> {
     const { cluster, origin, request, recorded } = step;
     const { method } = request;
-    const log = this.#judging.logOf(origin).child({ cluster: cluster.name, method, path: recorded.path });
+    const log = this.#judging.logOf(origin);
     const approval = approved === undefined ? {} : { approval: `plan ${approved.number} by ${approved.by}` };
     const entry = await this.#record.begin({ ...recorded, ...approval }, log);
     try {

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { constants, DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { ConfigError } from '../config/problems.ts';
-import { CallError } from '../proxmox/errors.ts';
-import type { ChangeLog, LogEntry, LogHead, LogPlace, LogStatus } from '../replicas/change-log.ts';
-import { voidPlans } from './approvals/tables.ts';
-import { openState, type State } from './state.ts';
-import { createTables, dumpTables, restoreTables, schemaHash } from './tables.ts';
+import type { ChangeLog, LogEntry, LogPlace, LogStatus } from '../replicas/change-log.ts';
+import { SharedClock } from './shared/clock.ts';
+import { StateCopy } from './shared/copy.ts';
+import { Joining } from './shared/joining.ts';
+import { orUnavailable, reasonOf, unavailable, unusable } from './shared/problems.ts';
+import type { State } from './state.ts';
 
 export interface SharedStateOptions {
   log: ChangeLog;
@@ -18,6 +19,10 @@ export interface SharedStateOptions {
   patienceMs?: number;
   /** How long replicas that know more are waited for before the log is begun anew. */
   settleMs?: number;
+  /** Entries between two snapshots. */
+  snapshotEach?: number;
+  /** That of this machine, epoch milliseconds. */
+  clock?: () => number;
 }
 
 const PATIENCE_MS = 5000;
@@ -29,16 +34,9 @@ const WRITE_MS = 3000;
 const JITTER_MS = 5;
 /** How often it is looked whether the log is still there. */
 const LOOK_MS = 1000;
-/** Entries between two snapshots. */
 const SNAPSHOT_EACH = 1000;
 /** Listeners hear of the changes of others at most this often. */
 const NEWS_MS = 100;
-
-const ANEW =
-  'redis was started anew or lost its data: the shared state begins anew with what this replica knows, and all open approvals are void';
-
-/** An entry does not follow the last one that is known here. */
-class GapError extends Error {}
 
 /**
  * Opens the state that replicas share: Redis puts the changes in one order, and every replica applies them to tables of
@@ -47,10 +45,7 @@ class GapError extends Error {}
  * @throws ConfigError that names REDIS_URL where Redis does not answer, or is used by another version of the program
  */
 export async function openSharedState(options: SharedStateOptions): Promise<State> {
-  const database = new DatabaseSync(':memory:');
-  database.exec('PRAGMA foreign_keys = ON');
-  createTables(database);
-  const state = new SharedState(database, options);
+  const state = new SharedState(options);
   try {
     await state.open();
   } catch (error) {
@@ -65,14 +60,14 @@ class SharedState implements State {
   readonly isKept = true;
   readonly #options: SharedStateOptions;
   readonly #log: ChangeLog;
+  readonly #copy = new StateCopy((id) => this.#applied(id));
+  readonly #joiner: Joining;
+  readonly #clock: SharedClock;
   readonly #settleMs: number;
   /** Between two looks at a Redis that is waited for. */
   readonly #askMs: number;
-  readonly #schema = schemaHash();
   readonly #listeners = new Set<() => void>();
-  /** What this copy of the tables holds; undefined until it was loaded. */
-  #place: LogPlace | undefined;
-  /** Whether the log is known to be that of `#place`. */
+  /** Whether the log is known to be that of the copy. */
   #isCurrent = false;
   /** Counts connections made and lost: what was seen over an earlier one does not hold for the next. */
   #connection = 0;
@@ -86,13 +81,19 @@ class SharedState implements State {
   #following: Promise<void> | undefined;
   #news: NodeJS.Timeout | undefined;
   #stopListening: (() => void) | undefined;
+  /** Why it is not current, as it was said last. */
+  #problem: string | undefined;
 
-  constructor(database: DatabaseSync, options: SharedStateOptions) {
-    this.database = database;
+  constructor(options: SharedStateOptions) {
+    const { log, path, logger, settleMs = SETTLE_MS, clock } = options;
     this.#options = options;
-    this.#log = options.log;
-    this.#settleMs = options.settleMs ?? SETTLE_MS;
-    this.#askMs = Math.min(this.#settleMs / 5, MOST_ASK_MS);
+    this.#log = log;
+    this.database = this.#copy.database;
+    this.#clock = new SharedClock(logger, clock);
+    this.#settleMs = settleMs;
+    this.#askMs = Math.min(settleMs / 5, MOST_ASK_MS);
+    const onProblem = (reason: string) => this.#say(reason);
+    this.#joiner = new Joining(this.#copy, { log, path, logger, settleMs, onProblem });
   }
 
   /** Loads what is there, or begins it. @throws ConfigError */
@@ -141,6 +142,10 @@ class SharedState implements State {
     return this.#isCurrent && this.#log.isUp();
   }
 
+  now(): number {
+    return this.#clock.now();
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -172,7 +177,7 @@ class SharedState implements State {
       if (Date.now() > until || (results.size === 0 && !this.#isCurrent)) throw unavailable();
       if (!this.#isCurrent) continue;
       const place = this.#requireCurrent();
-      const { result, changes } = this.#try(work);
+      const { result, changes } = this.#copy.try(work);
       if (changes.length === 0) {
         // What changes nothing here may change something by now.
         if (await this.#catchUp().catch(orUnavailable)) return result;
@@ -180,7 +185,9 @@ class SharedState implements State {
         const id = randomUUID();
         results.set(id, result);
         this.#tried.add(id);
-        const outcome = await this.#log.append(place, id, changes).catch(() => 'unknown' as const);
+        const outcome = await this.#log
+          .append(place, id, changes)
+          .catch((error: unknown) => this.#unknown(error));
         if (outcome === 'taken') return this.#taken({ place, id, changes, result });
         if (outcome === 'behind') await this.#catchUp().catch(() => undefined);
         else this.#rejoin();
@@ -188,34 +195,30 @@ class SharedState implements State {
     }
   }
 
-  /** What a write would do: it is carried out, looked at, and taken back, as others may have been faster. */
-  #try<T>(work: () => T): { result: T; changes: Uint8Array } {
-    const { database } = this;
-    database.exec('BEGIN');
-    const session = database.createSession();
-    try {
-      const result = work();
-      return { result, changes: session.changeset() };
-    } finally {
-      session.close();
-      if (database.isTransaction) database.exec('ROLLBACK');
-    }
+  #unknown(error: unknown): 'unknown' {
+    this.#say(reasonOf(error));
+    return 'unknown';
   }
 
   #taken<T>(entry: { place: LogPlace; id: string; changes: Uint8Array; result: T }): T {
     const { place, id, changes, result } = entry;
     const position = place.position + 1;
     try {
-      this.#apply({ position, id, previous: place.last, bytes: changes });
+      this.#copy.apply({ position, id, previous: place.last, bytes: changes });
     } catch {
       this.#rejoin();
     }
-    if (position % SNAPSHOT_EACH === 0) void this.#keepSnapshot();
+    if (position % (this.#options.snapshotEach ?? SNAPSHOT_EACH) === 0) void this.#keepSnapshot();
     return result;
   }
 
+  #applied(id: string): void {
+    if (this.#tried.has(id)) this.#found = id;
+  }
+
   #requireCurrent(): LogPlace {
-    if (this.#isCurrent && this.#place !== undefined && !this.#isClosed) return this.#place;
+    const { place } = this.#copy;
+    if (this.#isCurrent && place !== undefined && !this.#isClosed) return place;
     throw unavailable();
   }
 
@@ -231,7 +234,7 @@ class SharedState implements State {
       this.#rejoin();
       throw unavailable();
     }
-    while ((this.#place?.position ?? 0) < now.position) {
+    while ((this.#copy.place?.position ?? 0) < now.position) {
       const entries = await this.#log.read(this.#requireCurrent().position);
       if (entries.length === 0) break;
       this.#applyAll(entries);
@@ -246,33 +249,13 @@ class SharedState implements State {
 
   #applyAll(entries: readonly LogEntry[]): void {
     try {
-      for (const entry of entries) this.#apply(entry);
+      for (const entry of entries) this.#copy.apply(entry);
     } catch (error) {
-      this.#options.logger.warn({ err: error }, 'the shared state is read anew');
+      this.#say(reasonOf(error));
       this.#rejoin();
       throw error;
     }
     if (entries.length > 0) this.#tell();
-  }
-
-  #apply({ position, id, previous, bytes }: LogEntry): void {
-    const place = this.#place;
-    if (place === undefined || position <= place.position) return;
-    if (position !== place.position + 1 || previous !== place.last) {
-      throw new GapError(`entry ${position} does not follow ${place.position}`);
-    }
-    const { database } = this;
-    // What a cascade removed is in the entry, too.
-    database.exec('PRAGMA foreign_keys = OFF');
-    try {
-      const onConflict = () => constants.SQLITE_CHANGESET_ABORT;
-      if (!database.applyChangeset(bytes, { onConflict }))
-        throw new GapError(`entry ${position} does not fit`);
-    } finally {
-      database.exec('PRAGMA foreign_keys = ON');
-    }
-    this.#place = { ...place, position, last: id };
-    if (this.#tried.has(id)) this.#found = id;
   }
 
   /** Applies what others write as it comes. */
@@ -299,8 +282,15 @@ class SharedState implements State {
 
   /** A log that was deleted says nothing by itself. */
   async #look(): Promise<void> {
-    const { head, server } = await this.#log.status();
-    if (head?.epoch !== this.#place?.epoch || head?.server !== server) this.#rejoin();
+    const { head, server } = await this.#status();
+    if (head?.epoch !== this.#copy.place?.epoch || head?.server !== server) this.#rejoin();
+  }
+
+  async #status(): Promise<LogStatus> {
+    const asked = performance.now();
+    const status = await this.#log.status();
+    this.#clock.note(status.now, performance.now() - asked);
+    return status;
   }
 
   /** From now on nothing is written until it is certain that this copy is that of the log. */
@@ -311,142 +301,50 @@ class SharedState implements State {
       .catch((error: unknown) => {
         if (error instanceof ConfigError)
           this.#options.logger.error({ err: error }, 'the shared state is lost');
+        else this.#say(reasonOf(error));
       })
       .finally(() => {
         this.#joining = undefined;
       });
   }
 
-  /** Makes this copy that of the log, and begins the log where there is none that can be relied on. */
+  /** Goes on until it has. */
   async #join(until = Number.POSITIVE_INFINITY): Promise<void> {
     const begun = Date.now();
     while (!this.#isClosed) {
       if (Date.now() > until) throw unusable('holds no whole state, and no other replica begins it anew');
       const connection = this.#connection;
-      const status = await this.#log.status();
-      const { head, server } = status;
-      this.#checkSchema(status);
-      if (head !== undefined && head.server === server && head.schema === this.#schema) {
-        if (await this.#load(head)) return this.#joined(connection);
-      } else if (await this.#beginAnew(status, begun)) {
-        return this.#joined(connection);
+      if (await this.#joiner.step(await this.#status(), begun)) {
+        this.#isCurrent = connection === this.#connection && this.#log.isUp();
+        if (this.#isCurrent) this.#problem = undefined;
+        return this.#tell();
       }
       await sleep(this.#askMs);
     }
   }
 
-  #joined(connection: number): void {
-    this.#isCurrent = connection === this.#connection && this.#log.isUp();
-    this.#tell();
-  }
-
-  #checkSchema({ head, others }: LogStatus): void {
-    if (head === undefined || head.schema === this.#schema || others === 0) return;
-    throw unusable(
-      'other replicas run another version of proxmox-mcp; stop all of them before this one starts',
-    );
-  }
-
-  /** @returns false where the log was begun anew, or cut, meanwhile */
-  async #load({ epoch }: Pick<LogHead, 'epoch'>): Promise<boolean> {
-    if (this.#place?.epoch !== epoch || !(await this.#readOn())) {
-      const snapshot = await this.#log.snapshot();
-      if (snapshot?.epoch !== epoch) return false;
-      const { bytes, ...place } = snapshot;
-      restoreTables(this.database, bytes);
-      this.#place = place;
-      return this.#readOn();
-    }
-    return true;
-  }
-
-  /** @returns whether this copy is that of the log now */
-  async #readOn(): Promise<boolean> {
-    try {
-      for (;;) {
-        const now = await this.#log.place();
-        const place = this.#place;
-        if (now === undefined || place === undefined || now.epoch !== place.epoch) return false;
-        if (now.position <= place.position) return now.last === place.last;
-        const entries = await this.#log.read(place.position);
-        if (entries.length === 0) return false;
-        for (const entry of entries) this.#apply(entry);
-      }
-    } catch (error) {
-      if (error instanceof GapError) return false;
-      throw error;
-    }
-  }
-
-  /**
-   * Begins the log with what the replica that knows most holds: nobody has one yet, Redis lost it, or Redis was
-   * started anew and may have lost the end of it.
-   */
-  async #beginAnew({ head, server }: LogStatus, since: number): Promise<boolean> {
-    const { logger } = this.#options;
-    if (head !== undefined && this.#place?.epoch !== head.epoch) await this.#loadForAnew(head);
-    const isFirst = head === undefined && this.#place === undefined;
-    // Only others can know what belongs to a head without a body.
-    if (head !== undefined && this.#place === undefined) return false;
-    const leads = await this.#log.leads(this.#place?.position ?? 0);
-    if (!leads || Date.now() - since < this.#settleMs) return false;
-    if (isFirst) this.#takeFile();
-    else if (head?.server !== server) voidPlans(this.database);
-    const next = {
-      epoch: randomUUID(),
-      position: (this.#place?.position ?? 0) + 1,
-      last: randomUUID(),
-      schema: this.#schema,
-      server,
-    };
-    if (!(await this.#log.begin(next, dumpTables(this.database), head?.epoch))) return false;
-    this.#place = { epoch: next.epoch, position: next.position, last: next.last };
-    if (isFirst) logger.info('the shared state begins');
-    else if (head?.server !== server) logger.warn({ lost: head === undefined }, ANEW);
-    return true;
-  }
-
-  /** What Redis still has, for who starts now and can add nothing to it. */
-  async #loadForAnew({ epoch, position, schema }: LogHead): Promise<void> {
-    const snapshot = await this.#log.snapshot();
-    if (snapshot?.epoch !== epoch) return;
-    if (schema !== this.#schema && snapshot.position !== position) {
-      throw unusable(
-        'holds changes of another version of proxmox-mcp: start that version once more, and stop it with SIGTERM',
-      );
-    }
-    const { bytes, ...place } = snapshot;
-    restoreTables(this.database, bytes);
-    this.#place = place;
-    await this.#readOn();
-  }
-
-  #takeFile(): void {
-    const { path, logger } = this.#options;
-    if (path === undefined) return;
-    const file = openState(path);
-    try {
-      createTables(file.database);
-      restoreTables(this.database, dumpTables(file.database));
-    } finally {
-      void file.close();
-    }
-    logger.info('the shared state begins with that of STATE_FILE, which is not written any more');
+  /** Each reason once: it is met again with every try. That the connection is lost is said elsewhere. */
+  #say(reason: string): void {
+    if (!this.#log.isUp() || this.#problem === reason) return;
+    this.#problem = reason;
+    const words = 'the shared state is not that of Redis: nothing is written to it until it is';
+    this.#options.logger.warn({ reason }, words);
   }
 
   async #leaveSnapshot(): Promise<void> {
-    if ((await this.#log.status()).others > 0) return;
+    if ((await this.#status()).others > 0) return;
     await this.#catchUp();
     await this.#keepSnapshot();
   }
 
   async #keepSnapshot(): Promise<void> {
-    const place = this.#place;
-    if (place === undefined) return;
+    const snapshot = this.#copy.snapshot();
+    if (snapshot === undefined) return;
     try {
-      await this.#log.keep({ ...place, bytes: dumpTables(this.database) });
+      await this.#log.keep(snapshot);
     } catch (error) {
-      this.#options.logger.warn({ err: error }, 'no snapshot of the shared state could be kept');
+      const reason = reasonOf(error);
+      this.#options.logger.warn({ reason }, 'no snapshot of the shared state could be kept');
     }
   }
 
@@ -457,25 +355,4 @@ class SharedState implements State {
       for (const listener of this.#listeners) listener();
     }, NEWS_MS).unref();
   }
-}
-
-function orUnavailable(error: unknown): never {
-  throw unavailable(error);
-}
-
-function unavailable(cause?: unknown): CallError {
-  if (cause instanceof CallError) return cause;
-  return new CallError(
-    'INTERNAL',
-    'What the replicas share can not be changed: Redis does not answer. Nothing further was sent.',
-    {
-      hint: 'Reads go on. Repeat the call once Redis is back: what was begun is looked for before anything is sent again.',
-      retryable: true,
-      cause,
-    },
-  );
-}
-
-function unusable(message: string): ConfigError {
-  return new ConfigError([{ source: 'environment', field: 'REDIS_URL', message }]);
 }

@@ -43,6 +43,8 @@ export interface State {
   onChange(listener: () => void): () => void;
   /** Whether `write` can do its work at present. */
   isHealthy(): boolean;
+  /** Epoch milliseconds, by a clock that is the same for all who share the state: who holds what goes by it. */
+  now(): number;
   close(): Promise<void>;
 }
 
@@ -130,6 +132,10 @@ class FileState implements State {
 
   isHealthy(): boolean {
     return this.database.isOpen;
+  }
+
+  now(): number {
+    return Date.now();
   }
 
   async close(): Promise<void> {

@@ -6,10 +6,10 @@ type RequestId = string | number;
 const OPEN_AFTER_MS = 50;
 /** Proxies cut what is silent for a minute. */
 const KEEP_ALIVE_MS = 15_000;
+/** Without `Connection`, which Node sets as the client asked for it. */
 const EVENT_STREAM = {
   'Content-Type': 'text/event-stream',
   'Cache-Control': 'no-cache, no-transform',
-  Connection: 'keep-alive',
   'X-Accel-Buffering': 'no',
 } as const;
 

@@ -13,7 +13,7 @@ export interface SchedulerOptions {
   directory: ClusterDirectory;
   revocations: Pick<Revocations, 'isRevoked'>;
   logger: Logger;
-  /** Epoch milliseconds. */
+  /** Epoch milliseconds; that of the schedules where absent. */
   clock?: () => number;
 }
 
@@ -147,7 +147,7 @@ export class Scheduler {
   }
 
   #now(): number {
-    return (this.#options.clock ?? Date.now)();
+    return (this.#options.clock ?? this.#options.book.clock)();
   }
 }
 

@@ -25,7 +25,7 @@ export function createLogger(
         },
       },
       base: null,
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: isoTime(),
       formatters: { level: (label) => ({ level: label }) },
       mixin: (_line, _level, log) => idsFor(log),
     },
@@ -58,6 +58,21 @@ export function inBatches(destination: DestinationStream): DestinationStream {
       waiting += line;
       if (waiting.length >= MOST_WAITING) flush();
     },
+  };
+}
+
+/** Pino's own `isoTime`, which works out day, hour and minute anew for each line. */
+function isoTime(): () => string {
+  let second = Number.NaN;
+  let start = '';
+  return () => {
+    const now = Date.now();
+    const current = Math.floor(now / 1000);
+    if (current !== second) {
+      second = current;
+      start = `,"time":"${new Date(now).toISOString().slice(0, -'000Z'.length)}`;
+    }
+    return `${start}${String(now - current * 1000).padStart(3, '0')}Z"`;
   };
 }
 

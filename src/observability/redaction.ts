@@ -1,4 +1,5 @@
 import { formsOf } from './encodings.ts';
+import { mayBeSuspicious } from './first-look.ts';
 import { isSecretName, REDACTED, SUSPICIOUS, withoutLookalikes, withoutOwnKeys } from './secret-patterns.ts';
 import { StringFinder } from './string-finder.ts';
 
@@ -67,7 +68,8 @@ export class Redaction {
 
   /** A line of a log in JSON; it stays one. */
   line(line: string): string {
-    if (!SUSPICIOUS.test(line) && !this.#found().all.isIn(line)) return line;
+    const isSuspicious = mayBeSuspicious(line) && SUSPICIOUS.test(line);
+    if (!isSuspicious && !this.#found().all.isIn(line)) return line;
     try {
       return `${JSON.stringify(this.value(JSON.parse(line)))}\n`;
     } catch {

@@ -27,6 +27,8 @@ export interface LogStatus {
   server: string;
   /** How many others follow the log. */
   others: number;
+  /** The server's clock, epoch milliseconds: the one that all replicas see. */
+  now: number;
 }
 
 export interface LogEntry {
@@ -98,7 +100,7 @@ redis.call('ZADD', KEYS[2], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[2])
 local head = redis.call('HMGET', KEYS[1], 'epoch', 'position', 'last', 'schema', 'server')
 local server = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-return {server, redis.call('ZCARD', KEYS[2]) - 1, head[1], head[2], head[3], head[4], head[5]}`;
+return {server, redis.call('ZCARD', KEYS[2]) - 1, now, head[1], head[2], head[3], head[4], head[5]}`;
 
 const APPEND = `local head = redis.call('HMGET', KEYS[1], 'epoch', 'position', 'last')
 if head[1] ~= ARGV[1] then return 'lost' end
@@ -159,10 +161,11 @@ export class RedisChangeLog implements ChangeLog {
   async status(): Promise<LogStatus> {
     const { head, alive } = this.#keys;
     const answer = (await this.#client.eval(STATUS, 2, head, alive, this.replica, ALIVE_MS)) as unknown[];
-    const [server, others, epoch, position, last, schema, begunIn] = answer;
+    const [server, others, now, epoch, position, last, schema, begunIn] = answer;
     return {
       server: String(server),
       others: Number(others),
+      now: Number(now),
       head:
         typeof epoch === 'string'
           ? {

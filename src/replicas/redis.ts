@@ -7,6 +7,11 @@ const PREFIX = 'proxmox-mcp:';
 /** A command that takes longer counts as failed: whatever waits for it decides what to do without Redis. */
 const COMMAND_MS = 1000;
 const CONNECT_MS = 2000;
+/**
+ * A connection on which something is waited for and nothing comes is given up, and made anew: one that a router forgot
+ * would be waited for a quarter of an hour, while the others change what this replica knows nothing of.
+ */
+const SILENT_MS = 3000;
 /** Between two tries to connect, at most. */
 const RETRY_MS = 1000;
 
@@ -33,6 +38,7 @@ export interface SharedRedis {
 export function connectRedis(url: string, logger: Logger): SharedRedis {
   const basics = {
     connectTimeout: CONNECT_MS,
+    socketTimeout: SILENT_MS,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     retryStrategy: (times: number) => Math.min(times * 50, RETRY_MS),

@@ -19,7 +19,8 @@ it('lists every service variable that the configuration reads, and no other', as
     .join('\n')
     .matchAll(/environment\.(?:text|secret|boolean|list|integer)\('([A-Z_]+)'[,)]/g);
   const section = readme.slice(readme.indexOf('## Configuration'), readme.indexOf('**Scopes**'));
-  const listed = section.matchAll(/^\| `([A-Z][A-Z_]+)` \|/gm);
+  const rows = [...section.matchAll(/^\| (`[A-Z][^|]+`) \|/gm)].map(([, names = '']) => names);
+  const listed = rows.join(' ').matchAll(/`([A-Z][A-Z_]+)`/g);
   const service = (found: Iterable<RegExpMatchArray>) =>
     [...new Set([...found].map((match) => match[1] ?? ''))]
       .filter((name) => !name.startsWith('PROXMOX_') && !SYSTEM.has(name))

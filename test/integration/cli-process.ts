@@ -1,17 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, onTestFinished } from 'vitest';
+import { inject, onTestFinished } from 'vitest';
 
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
 /** Where they keep what Node made of the sources, which is a third of their start; Node knows what has changed. */
 export const COMPILED = join(tmpdir(), 'proxmox-mcp-compiled');
-/** Where the processes keep schemas: not in the cache of whoever runs the tests. */
-const CACHE = mkdtempSync(join(tmpdir(), 'proxmox-mcp-cache-'));
-afterAll(() => rmSync(CACHE, { recursive: true, force: true }));
 
 export interface CliSetting {
   env?: Record<string, string>;
@@ -46,7 +42,7 @@ export class CliProcess {
         PATH: process.env.PATH ?? '',
         TMPDIR: tmpdir(),
         NODE_COMPILE_CACHE: COMPILED,
-        XDG_CACHE_HOME: CACHE,
+        XDG_CACHE_HOME: inject('processCache'),
         LOG_LEVEL: 'trace',
         ...env,
       },

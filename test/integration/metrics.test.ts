@@ -58,9 +58,7 @@ async function work(): Promise<void> {
 }
 
 function stopped(): { guest: number; node: string } {
-  for (const { vmid, node, type, status, config } of simulator
-    .cluster('production')
-    .state.guests.values()) {
+  for (const { vmid, node, type, status, config } of simulator.cluster('production').state.guests.values()) {
     if (type === 'qemu' && status === 'stopped' && config.template !== 1) return { guest: vmid, node };
   }
   throw new Error('no VM is stopped');

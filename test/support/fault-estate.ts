@@ -2,6 +2,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { pino } from 'pino';
 import { Agent, fetch as undiciFetch } from 'undici';
+import { vi } from 'vitest';
 import { loadBuiltInCatalogue } from '../../src/catalogue/builtin.ts';
 import { ClusterManager } from '../../src/clusters/manager.ts';
 import type { ClusterConfig } from '../../src/config/config.ts';
@@ -157,6 +158,15 @@ export class FaultEstate {
   async cut(): Promise<void> {
     await this.target.stop();
     await this.target.start();
+    await vi.waitFor(() => {
+      if (this.#connections() > 0) throw new Error('the service has not yet seen that they are cut');
+    });
+  }
+
+  /** Those that the service takes for open. */
+  #connections(): number {
+    const ofTarget = this.#parts.manager.states().filter(({ cluster }) => cluster === this.target.name);
+    return ofTarget.reduce((sum, { connections }) => sum + connections, 0);
   }
 
   /** Everything a person could have seen: answers and the log. */

@@ -23,6 +23,8 @@ export class MemoryRedis {
   readonly listeners = new Set<(isUp: boolean) => void>();
   readonly waiting = new Set<() => void>();
   appends = 0;
+  /** How far its clock is before that of this machine. */
+  aheadMs = 0;
 
   /** Another start of the server. @param keep how much is still there */
   restart(keep: 'all' | 'nothing' | number): void {
@@ -71,7 +73,12 @@ export class MemoryLog implements ChangeLog {
   async status(): Promise<LogStatus> {
     const { head, server, alive } = this.#asked();
     alive.add(this.replica);
-    return { head: head && { ...head }, server, others: alive.size - 1 };
+    return {
+      head: head && { ...head },
+      server,
+      others: alive.size - 1,
+      now: Date.now() + this.redis.aheadMs,
+    };
   }
 
   async place(): Promise<LogPlace | undefined> {

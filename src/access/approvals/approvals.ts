@@ -62,7 +62,7 @@ export interface ApprovalsOptions {
   redaction: Redaction;
   /** Counts what becomes of plans; nobody does where absent. */
   observer?: Observer | undefined;
-  /** Epoch milliseconds. */
+  /** Epoch milliseconds; that of the state where absent. */
   clock?: () => number;
 }
 
@@ -84,7 +84,13 @@ export class Approvals {
   readonly #observer: Observer;
   readonly #clock: () => number;
 
-  constructor({ state, logger, redaction, observer = UNOBSERVED, clock = Date.now }: ApprovalsOptions) {
+  constructor({
+    state,
+    logger,
+    redaction,
+    observer = UNOBSERVED,
+    clock = () => state.now(),
+  }: ApprovalsOptions) {
     this.#observer = observer;
     this.#state = state;
     this.#store = new PlanStore(state, clock);

@@ -21,7 +21,7 @@ export interface JobsOptions {
   logger: Logger;
   /** Counts jobs; nobody does where absent. */
   observer?: Observer | undefined;
-  /** Epoch milliseconds. */
+  /** Epoch milliseconds; that of the state where absent. */
   clock?: (() => number) | undefined;
   /** From 0 to below 1. */
   random?: (() => number) | undefined;
@@ -30,7 +30,13 @@ export interface JobsOptions {
 /** A job as it is shown; `problem` says why it can't be asked about at present. */
 export type KnownJob = Job & { problem?: string };
 
-/** Jobs that the state did not take yet; beyond this many their ends go unrecorded. */
+/** A job that the state did not take yet, and its end where that came first. */
+interface Unkept {
+  job: StartedJob;
+  ending?: JobEnd;
+}
+
+/** Beyond this many their ends go unrecorded. */
 const MOST_UNKEPT = 1000;
 /** Between two looks for jobs to be forgotten, counted in jobs. */
 const PRUNED_EACH = 50;
@@ -46,14 +52,14 @@ export class Jobs {
   readonly #store: JobStore;
   readonly #follower: JobFollower;
   readonly #observer: Observer;
-  readonly #unkept = new Map<string, StartedJob>();
+  readonly #unkept = new Map<string, Unkept>();
   #keeping: Promise<void> | undefined;
   #added = 0;
 
   constructor(options: JobsOptions) {
     const { state, clusters, logger } = options;
     this.#options = options;
-    this.#clock = options.clock ?? Date.now;
+    this.#clock = options.clock ?? (() => state.now());
     this.#observer = options.observer ?? UNOBSERVED;
     this.#store = new JobStore(state, randomUUID());
     this.#follower = new JobFollower({
@@ -80,7 +86,7 @@ export class Jobs {
       await this.#store.add(job);
     } catch (error) {
       this.#options.logger.error({ err: error, upid: job.upid }, 'a job could not be remembered');
-      if (this.#unkept.size < MOST_UNKEPT) this.#unkept.set(nameOf(job), job);
+      this.#keepLater(job);
       return;
     }
     if (this.#added++ % PRUNED_EACH === 0) await this.#prune(job);
@@ -144,13 +150,23 @@ export class Jobs {
 
   /** @returns the job to exactly one caller */
   async #endedJob(key: JobKey, ending: JobEnd): Promise<StartedJob | undefined> {
-    const name = nameOf(key);
-    const unkept = this.#unkept.get(name);
-    if (unkept === undefined) return this.#store.end(key, ending);
     await this.#keeping;
-    // It may be stored by now, or have been all along.
-    const stored = await this.#store.end(key, ending).catch(() => undefined);
-    return this.#unkept.delete(name) ? unkept : stored;
+    const unkept = this.#unkept.get(nameOf(key));
+    if (unkept === undefined) return this.#store.end(key, ending);
+    if (unkept.ending !== undefined) return undefined;
+    // The record hears of it now; the state, with the job, once it can.
+    unkept.ending = ending;
+    return unkept.job;
+  }
+
+  #keepLater(job: StartedJob): void {
+    if (this.#unkept.size >= MOST_UNKEPT) {
+      // Of what has ended the record knows all; of what runs nobody else.
+      const [name] = [...this.#unkept].find(([, { ending }]) => ending !== undefined) ?? [];
+      if (name === undefined) return;
+      this.#unkept.delete(name);
+    }
+    this.#unkept.set(nameOf(job), { job });
   }
 
   /** Stores what could not be stored when it started. */
@@ -164,8 +180,10 @@ export class Jobs {
 
   async #storeUnkept(): Promise<void> {
     try {
-      for (const [name, job] of this.#unkept) {
-        await this.#store.add(job);
+      for (const [name, unkept] of this.#unkept) {
+        // It may have been stored all along, and only nobody said so: then this changes nothing.
+        await this.#store.add(unkept.job);
+        if (unkept.ending !== undefined) await this.#store.end(unkept.job, unkept.ending);
         this.#unkept.delete(name);
       }
     } catch {

@@ -11,7 +11,7 @@ const RENEW_MS = 2_000;
 const ASK_MS = 250;
 
 export interface RunBookOptions {
-  /** Epoch milliseconds. */
+  /** Epoch milliseconds; that of the state where absent. */
   clock?: () => number;
   /** Takes secrets out of why a step failed, which may be a text of others. */
   redact?: (text: string) => string;
@@ -60,7 +60,7 @@ export class RunBook {
   /** Who holds a run in this process. */
   readonly #holders = new Map<number, string>();
 
-  constructor(state: State, { clock = Date.now, redact = (text) => text }: RunBookOptions = {}) {
+  constructor(state: State, { clock = () => state.now(), redact = (text) => text }: RunBookOptions = {}) {
     this.#store = new RunStore(state);
     this.#clock = clock;
     this.#redact = redact;

@@ -29,13 +29,14 @@ const LONGEST_TEXT = 1000;
 export class ScheduleBook {
   readonly store: ScheduleStore;
   readonly #isKept: boolean;
-  readonly #clock: () => number;
+  /** Epoch milliseconds, the same for all who share the schedules. */
+  readonly clock: () => number;
 
-  /** @param clock epoch milliseconds */
-  constructor(state: State, clock: () => number = Date.now) {
+  /** @param clock epoch milliseconds; that of the state where absent */
+  constructor(state: State, clock: () => number = () => state.now()) {
     this.store = new ScheduleStore(state);
     this.#isKept = state.isKept;
-    this.#clock = clock;
+    this.clock = clock;
   }
 
   of(principal: Principal, isReadOnly: boolean): Schedules {
@@ -70,6 +71,6 @@ export class ScheduleBook {
   }
 
   async ended({ id }: Pick<Schedule, 'id'>, { isOk, text }: Omit<ScheduleEnd, 'at'>): Promise<void> {
-    await this.store.ended(id, { at: this.#clock(), isOk, text: text.slice(0, LONGEST_TEXT).toWellFormed() });
+    await this.store.ended(id, { at: this.clock(), isOk, text: text.slice(0, LONGEST_TEXT).toWellFormed() });
   }
 }

@@ -51,7 +51,7 @@ export function postOnce(
 }
 
 /** `v1=` and the HMAC-SHA256 over `timestamp.body`, in hex: the timestamp is signed, so that an old one can't be replayed. */
-export function signatureOf(secret: Secret, timestamp: string, body: string): string {
+function signatureOf(secret: Secret, timestamp: string, body: string): string {
   return `v1=${createHmac('sha256', secret.reveal()).update(`${timestamp}.${body}`).digest('hex')}`;
 }
 

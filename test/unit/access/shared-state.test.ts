@@ -226,15 +226,12 @@ describe('a replica that starts', () => {
     const path = join(folderWith(), 'state.db');
     const file = openState(path);
     await revoke(file, 'of the file');
-    const approvals = new Approvals({ state: file, logger: SILENT, redaction: new Redaction() });
-    const handle = await handleOf(approvals.require(asking(), undefined));
     await file.close();
     const redis = new MemoryRedis();
     const a = await replica(redis, 'a', path);
     await revoke(a.state, 'later');
     const b = await replica(redis, 'b', path);
     expect(revoked(b.state)).toEqual(['later', 'of the file']);
-    await expect(b.approvals.require(asking({ handle }), undefined)).resolves.toMatchObject({ number: 1 });
     const again = openState(path);
     expect(revoked(again)).toEqual(['of the file']);
     await again.close();
