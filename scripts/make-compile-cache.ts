@@ -13,7 +13,8 @@ import { join, resolve } from 'node:path';
  *   node [flags] make-compile-cache.ts dist/main.js .compile-cache
  */
 const [entry, folder] = process.argv.slice(2);
-if (entry === undefined || folder === undefined) throw new Error('name the entry and the folder of the cache');
+if (entry === undefined || folder === undefined)
+  throw new Error('name the entry and the folder of the cache');
 
 const START_MS = 60_000;
 const scratch = mkdtempSync(join(tmpdir(), 'proxmox-mcp-start-'));
@@ -27,7 +28,7 @@ try {
 async function startOnce(main: string, cache: string): Promise<void> {
   const service = spawn(process.execPath, [...process.execArgv, main, 'serve'], {
     cwd: scratch,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'ignore', 'pipe'],
     env: {
       NODE_ENV: 'production',
       NODE_COMPILE_CACHE: cache,
@@ -48,11 +49,13 @@ async function startOnce(main: string, cache: string): Promise<void> {
   );
   const timer = setTimeout(() => service.kill('SIGKILL'), START_MS);
   let said = '';
-  service.stdout.setEncoding('utf8').on('data', (text: string) => {
-    const before = said;
+  let isAsked = false;
+  service.stderr.setEncoding('utf8').on('data', (text: string) => {
     said += text;
     const url = /"mcp":"([^"]+)\/mcp"/.exec(said)?.[1];
-    if (url !== undefined && !/"mcp":"[^"]+\/mcp"/.test(before)) void askOnce(url, () => service.kill('SIGTERM'));
+    if (url === undefined || isAsked) return;
+    isAsked = true;
+    askOnce(url, () => service.kill('SIGTERM'));
   });
   const code = await ended;
   clearTimeout(timer);

@@ -38,14 +38,16 @@ export class SigningKeys {
   readonly #state: State;
   readonly #clock: () => number;
   readonly #byKid;
+  readonly #untilByKid;
   /** A key is immutable, so that what was read once needs no second import; whether it still counts is read anew. */
-  readonly #imported = new Map<string, KeyPair>();
+  readonly #imported = new Map<string, ImportedKey>();
 
   constructor(state: State, clock: () => number = Date.now) {
     this.#state = state;
     this.#clock = clock;
     state.database.exec(SIGNING_KEY_TABLES);
     this.#byKid = state.database.prepare('SELECT * FROM signing_keys WHERE kid = ?');
+    this.#untilByKid = state.database.prepare('SELECT verifies_until FROM signing_keys WHERE kid = ?');
   }
 
   /** The key that signs now; undefined where none was made yet. */
@@ -58,8 +60,11 @@ export class SigningKeys {
 
   /** A key by its id, with that it may verify no longer: the caller has to look. */
   find(kid: string): SigningKey | undefined {
-    const row = this.#byKid.get(kid);
-    return row && this.#keyOf(row);
+    const known = this.#imported.get(kid);
+    // Every request asks: of a key that is known, no more is read than may have changed.
+    const row = known === undefined ? this.#byKid.get(kid) : this.#untilByKid.get(kid);
+    if (row === undefined) return undefined;
+    return known === undefined ? this.#keyOf(row) : { ...known, ...untilOf(row) };
   }
 
   /** Whether a key verifies at this moment. */
@@ -97,15 +102,14 @@ export class SigningKeys {
   #keyOf(row: Record<string, unknown>): SigningKey {
     const kid = String(row.kid);
     const algorithm: OwnAlgorithm = row.algorithm === 'HS256' ? 'HS256' : 'EdDSA';
-    const pair = this.#imported.get(kid) ?? imported(algorithm, row.key);
-    this.#imported.set(kid, pair);
-    return {
+    const known = this.#imported.get(kid) ?? {
       kid,
       algorithm,
-      ...pair,
+      ...imported(algorithm, row.key),
       createdAt: Number(row.created_at),
-      ...(row.verifies_until === null ? {} : { verifiesUntil: Number(row.verifies_until) }),
     };
+    this.#imported.set(kid, known);
+    return { ...known, ...untilOf(row) };
   }
 
   #now(): number {
@@ -119,6 +123,12 @@ function newKey(algorithm: OwnAlgorithm): Uint8Array {
 }
 
 type KeyPair = Pick<SigningKey, 'key' | 'verifier'>;
+/** All of a key that never changes. */
+type ImportedKey = Omit<SigningKey, 'verifiesUntil'>;
+
+function untilOf({ verifies_until: until }: Record<string, unknown>): Pick<SigningKey, 'verifiesUntil'> {
+  return until === null ? {} : { verifiesUntil: Number(until) };
+}
 
 function imported(algorithm: OwnAlgorithm, stored: unknown): KeyPair {
   if (!(stored instanceof Uint8Array)) throw new Error('a signing key of the state file can not be read');

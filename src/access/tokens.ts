@@ -77,16 +77,22 @@ export function createTokenVerifier(auth: AuthConfig, parts: VerifierParts = {})
   const configured = configuredCheck(auth, parts);
   const verified = new VerifiedTokens(clock, auth.mode === 'jwks' ? REMOTE_TRUST_MS : undefined);
 
-  async function verifyJwt(jwtAuth: JwtAuth, token: string): Promise<Principal> {
-    if (token.length > MAX_TOKEN_LENGTH) throw new TokenRefusedError('the token is too long');
-    const header = decodeProtectedHeader(token);
-    checkHeader(header);
-    const { kid } = header;
+  /** @throws TokenRefusedError where it is ours, and verifies no longer */
+  function ownKey(kid: string | undefined): SigningKey | undefined {
     const own = kid === undefined ? undefined : fromState(() => credentials?.keys.find(kid));
     if (own && !credentials?.keys.verifies(own))
       throw new TokenRefusedError('the key of the token is retired');
-    const known = verified.find(token, own);
+    return own;
+  }
+
+  async function verifyJwt(jwtAuth: JwtAuth, token: string): Promise<Principal> {
+    if (token.length > MAX_TOKEN_LENGTH) throw new TokenRefusedError('the token is too long');
+    const known = verified.find(token, ownKey);
     if (known !== undefined && !parts.sharedKeys?.isRetired(known)) return known;
+    const header = decodeProtectedHeader(token);
+    checkHeader(header);
+    const { kid } = header;
+    const own = ownKey(kid);
     const check = own ? ownCheck(jwtAuth, own, clock) : configured;
     if (!check) throw new TokenRefusedError('the token is not valid');
     const { payload, kid: signedWith } = await check(token);
@@ -94,7 +100,7 @@ export function createTokenVerifier(auth: AuthConfig, parts: VerifierParts = {})
     const { groupsClaim } = jwtAuth;
     const claimed = principalOf(payload, { token, issuer, groupsClaim, now: clock() / 1000 });
     const principal = own || signedWith === undefined ? claimed : { ...claimed, signedWith };
-    verified.add(token, own, principal);
+    verified.add(token, { named: kid, key: own }, principal);
     return principal;
   }
 

@@ -7,6 +7,8 @@ interface Verified {
   principal: Principal;
   /** Epoch milliseconds. */
   until: number;
+  /** The key that its header names, whose ever it is. */
+  named: string | undefined;
   /** Which of our keys had signed it; undefined for what is configured. */
   kid: string | undefined;
 }
@@ -38,26 +40,39 @@ export class VerifiedTokens {
    * The same principal each time, until the token expires to the second. From then on it is verified as a new one, which
    * tells the tolerance for clocks that differ, and the words of a refusal.
    *
-   * @param key the one of our own that its header names now
+   * @param keyNamed finds the one of our own that a header names; what it throws ends the search
    */
-  find(token: string, key?: { kid: string }): Principal | undefined {
+  find(
+    token: string,
+    keyNamed: (kid: string | undefined) => { kid: string } | undefined,
+  ): Principal | undefined {
     const digest = digestOf(token);
     const known = this.#known.get(digest);
     if (known === undefined) return undefined;
+    const key = keyNamed(known.named);
     if (known.until > this.#clock() && known.kid === key?.kid) return known.principal;
     this.#known.delete(digest);
     return undefined;
   }
 
-  /** Beyond the bound the one that was verified longest ago is forgotten. */
-  add(token: string, key: { kid: string } | undefined, principal: Principal): void {
+  /**
+   * Beyond the bound the one that was verified longest ago is forgotten.
+   *
+   * @param named the key that its header names
+   * @param key the one of our own that this is
+   */
+  add(
+    token: string,
+    { named, key }: { named: string | undefined; key: { kid: string } | undefined },
+    principal: Principal,
+  ): void {
     const { expiresAt = 0 } = principal;
     const until = Math.min(expiresAt * 1000, this.#clock() + this.#longestMs);
     if (this.#known.size >= MOST) {
       const [oldest] = this.#known.keys();
       if (oldest !== undefined) this.#known.delete(oldest);
     }
-    this.#known.set(digestOf(token), { principal, until, kid: key?.kid });
+    this.#known.set(digestOf(token), { principal, until, named, kid: key?.kid });
   }
 }
 

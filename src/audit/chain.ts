@@ -46,7 +46,7 @@ export class AuditKey {
     this.id = createHmac('sha256', this.#key).update('proxmox-mcp audit key').digest('hex').slice(0, 8);
   }
 
-  mac(body: Buffer): string {
+  mac(body: Buffer | string): string {
     return `${this.id}:${createHmac('sha256', this.#key).update(body).digest('hex')}`;
   }
 }
@@ -57,7 +57,7 @@ export function keyIdOf(hash: string): string | undefined {
 }
 
 /** SHA-256 over a line's text without its hash; with a key HMAC-SHA-256, and the key's id in front. */
-export function hashOf(body: Buffer, key: AuditKey | undefined): string {
+export function hashOf(body: Buffer | string, key: AuditKey | undefined): string {
   return key === undefined ? hash('sha256', body, 'hex') : key.mac(body);
 }
 
@@ -76,13 +76,14 @@ export function nextLine(
 ): { text: string; head: Head } {
   const seq = head.seq + 1;
   const start = `{"seq":${seq},"time":"${new Date(time).toISOString()}","prev":"${head.hash}",${fragment}`;
-  const hash = hashOf(Buffer.from(`${start}}`), key);
+  const hash = hashOf(`${start}}`, key);
   return { text: `${start},"hash":"${hash}"}\n`, head: { seq, hash } };
 }
 
 /** The members of a line beside those of the chain, without the braces. */
 export function fragmentOf(kind: LineKind, fields: Readonly<Record<string, unknown>>): string {
-  return JSON.stringify({ kind, ...fields }).slice(1, -1);
+  const members = JSON.stringify(fields).slice(1, -1);
+  return members === '' ? `"kind":"${kind}"` : `"kind":"${kind}",${members}`;
 }
 
 /** Reads one line, without its line break. @returns undefined for anything that is no line of a record */

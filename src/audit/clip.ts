@@ -31,6 +31,7 @@ export function clippedText(text: string): string {
 
 /** The parameters of a call, bounded as a whole: many short values are as long as one long one. */
 export function clippedParameters(parameters: Readonly<Record<string, unknown>>): unknown {
+  if (Object.keys(parameters).length === 0) return {};
   const kept = clipped(parameters);
   const text = JSON.stringify(kept);
   if (text.length <= MOST_PARAMETER_CHARACTERS) return kept;

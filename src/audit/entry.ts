@@ -50,27 +50,28 @@ export interface AuditTask {
 /** A begin as it stands in its line. */
 export function beginFragment(entry: AuditBegin): string {
   const { parameters, requestId, selectedBy, risks, ...rest } = entry;
-  return fragmentOf('begin', {
-    ...texts(rest),
-    request_id: clipped(requestId),
-    selected_by: clipped(selectedBy),
-    risks: clipped([...risks]),
-    parameters: clippedParameters(parameters),
-  });
+  const fields = texts(rest);
+  fields.request_id = clipped(requestId);
+  fields.selected_by = clipped(selectedBy);
+  fields.risks = clipped(risks);
+  fields.parameters = clippedParameters(parameters);
+  return fragmentOf('begin', fields);
 }
 
 export function endFragment({ taskStatus, durationMs, ...rest }: AuditEnd): string {
-  return fragmentOf('end', {
-    ...texts(rest),
-    ...(taskStatus === undefined ? {} : { task_status: clipped(taskStatus) }),
-    duration_ms: clipped(durationMs),
-  });
+  const fields = texts(rest);
+  if (taskStatus !== undefined) fields.task_status = clipped(taskStatus);
+  fields.duration_ms = clipped(durationMs);
+  return fragmentOf('end', fields);
 }
 
 export function taskFragment({ id, upid, taskStatus }: AuditTask): string {
   return fragmentOf('task', texts({ id, upid, task_status: taskStatus }));
 }
 
+/** Of our own members, whose names are those of the types above. */
 function texts(fields: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, clipped(value)]));
+  const clippedFields: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields)) clippedFields[name] = clipped(value);
+  return clippedFields;
 }

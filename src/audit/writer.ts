@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AuditError, reasonOf } from './audit-error.ts';
 import type { AuditLog, Health } from './audit-log.ts';
 import { fragmentOf, type Head } from './chain.ts';
@@ -17,6 +18,10 @@ const MOST_BATCH_BYTES = 1024 * 1024;
 const MOST_WAITING_BYTES = 16 * 1024 * 1024;
 /** What reads and ends wait for at most before they are on disk. */
 const SYNC_AFTER_MS = 500;
+/** How long the begin of a read waits for another line to be written with. */
+const GATHER_MS = 10;
+/** Turns of the event loop, of which each takes some calls further where there are many. */
+const MOST_TURNS = 4;
 const RETRY_AFTER_MS = 500;
 /** How soon a file that is gone shows in `healthy()`; a write looks for itself. */
 const INSPECT_EVERY_MS = 400;
@@ -57,6 +62,8 @@ export class AuditWriter implements AuditLog {
   #stepSince: number | undefined;
   #isSyncDue = false;
   #timer: NodeJS.Timeout | undefined;
+  /** Until the begins of reads that wait are written without an end to go with. */
+  #gathering: NodeJS.Timeout | undefined;
   #isInspectDue = false;
   /** The problem is that the file is not in its place: no write is needed to see that it is again. */
   #isLost = false;
@@ -76,8 +83,18 @@ export class AuditWriter implements AuditLog {
   async begin(entry: AuditBegin): Promise<void> {
     const refusal = this.#refusal(entry.write);
     if (refusal !== undefined) throw new AuditError(refusal);
-    const line = this.#line(beginFragment(entry), entry.write, entry.id);
-    if (entry.write) await line;
+    const fragment = beginFragment(entry);
+    if (entry.write) return await this.#line(fragment, true, entry.id);
+    // Nobody waits for it: it goes with the next line, which most often is its own end.
+    this.#queue.push({
+      time: this.#options.clock(),
+      fragment,
+      needsDisk: false,
+      isRefused: false,
+      settle: ignore,
+    });
+    this.#bytes += fragment.length;
+    if (this.#work === undefined) this.#soon();
   }
 
   async end(entry: AuditEnd): Promise<void> {
@@ -117,6 +134,7 @@ export class AuditWriter implements AuditLog {
     })();
     const isDone = await inTime(done, this.#options.deadlineMs * 2);
     clearTimeout(this.#timer);
+    clearTimeout(this.#gathering);
     // A write that hangs may still come through: the lock is then kept until the process ends.
     if (!isDone) return;
     await this.#options.file.close().catch(() => undefined);
@@ -175,15 +193,33 @@ export class AuditWriter implements AuditLog {
     item.settle(new AuditError(STALLED));
   }
 
+  #soon(): void {
+    this.#gathering ??= setTimeout(() => {
+      this.#gathering = undefined;
+      void this.#kick();
+    }, GATHER_MS).unref();
+  }
+
   #kick(): Promise<void> {
     this.#work ??= this.#run();
     return this.#work;
   }
 
+  /**
+   * Lets lines of some turns of the event loop go together, as long as each turn brings more: a write costs more than
+   * making ten lines. Where little is to do a turn takes no time, and what waits for the disk waits for one alone.
+   */
+  async #gather(): Promise<void> {
+    for (let turn = 0; turn < MOST_TURNS; turn++) {
+      const before = this.#queue.length;
+      await nextTurn();
+      if (this.#queue.length === before || this.#queue.some(isAwaited)) return;
+    }
+  }
+
   /** Works until nothing is left, or until it fails. */
   async #run(): Promise<void> {
-    // Lines of the same turn of the event loop go together.
-    await Promise.resolve();
+    await this.#gather();
     try {
       while (this.#hasWork()) {
         this.#stepSince = performance.now();
@@ -315,6 +351,8 @@ function problemOf(error: unknown): string {
     ? error.message
     : `The audit record can't be written: ${reasonOf(error)}.`;
 }
+
+function ignore(): void {}
 
 function isAwaited(item: Item): boolean {
   return item.needsDisk;

@@ -30,6 +30,9 @@ interface Node {
   rest?: Node;
 }
 
+/** Concrete paths that are remembered; a few hundred bytes each. */
+const MOST_MATCHES = 500;
+const LONGEST_KEPT_PATH = 256;
 /** Below this, a suggestion would mislead more than help. */
 const WORST_SCORE_PER_SEGMENT = 0.6;
 
@@ -45,6 +48,8 @@ export class Catalogue {
   readonly label: string;
   readonly methods: readonly ApiMethod[];
   readonly #root: Node = newNode();
+  /** What concrete paths led to, as a call asks several times on its way through the gate. */
+  readonly #matches = new Map<string, Match>();
 
   constructor(options: CatalogueOptions) {
     this.source = options.source;
@@ -66,10 +71,17 @@ export class Catalogue {
 
   /** The method a concrete, possibly percent-encoded path leads to. */
   match(method: HttpMethod, path: string): Match | undefined {
+    const key = `${method} ${path}`;
+    const known = this.#matches.get(key);
+    if (known !== undefined) return known;
     const values = decodeSegments(path);
     const found = values && find(this.#root, values, 0)?.methods.get(method);
     if (values === undefined || found === undefined) return undefined;
-    return { method: found, pathParameters: takeParameters(found.path, values) };
+    const pathParameters = Object.freeze(takeParameters(found.path, values));
+    const match = Object.freeze({ method: found, pathParameters });
+    if (this.#matches.size >= MOST_MATCHES) this.#matches.clear();
+    if (path.length <= LONGEST_KEPT_PATH) this.#matches.set(key, match);
+    return match;
   }
 
   /** The verbs a concrete path knows, in the usual order. */

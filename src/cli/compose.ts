@@ -35,8 +35,11 @@ import { metricsReader, serviceState, tracingOf } from './observe.ts';
 import type { Replicas } from './replicas.ts';
 import { openServiceState } from './state.ts';
 
-/** Far beyond what load alone brings: only what blocks again and again, for half of the time and more, gets there. */
-const PRESSURE: PressureLimits = { delayMs: 1_000, sampleMs: 2_000 };
+/**
+ * Far beyond what load alone brings: only what blocks again and again, nearly all the time, gets there. With 1 s a
+ * service that had just begun, on a machine whose two cores had 17 processes to run, turned its first clients away.
+ */
+const PRESSURE: PressureLimits = { delayMs: 3_000, sampleMs: 2_000 };
 
 /** The part of the service that every door needs. */
 export interface Core {

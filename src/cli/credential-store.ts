@@ -35,8 +35,11 @@ export async function withCredentials<T>(
   const { auth, kept } = loadSettings();
   const worked = await withServiceState(kept, async (state) => work(openCredentials(state), auth));
   if (worked !== undefined) return worked.done;
-  throw new CliError(`${purpose} needs STATE_FILE: without it nothing is remembered.`, {
-    exitCode: EXIT.usage,
-    fix: 'Set STATE_FILE=state.db, or another path, for the service and for this command, and start the service anew.',
-  });
+  throw new CliError(
+    `${purpose} needs STATE_FILE, or REDIS_URL where replicas share one: without it nothing is remembered.`,
+    {
+      exitCode: EXIT.usage,
+      fix: 'Set STATE_FILE=state.db, or another path, for the service and for this command, and start the service anew.',
+    },
+  );
 }

@@ -36,7 +36,7 @@ export function addKeys(program: Command): void {
 function addAdd(keys: Command): void {
   const command = keys
     .command('add')
-    .description('Make a key and print it, this once: STATE_FILE keeps its hash alone.')
+    .description('Make a key and print it, this once: STATE_FILE, or REDIS_URL, keeps its hash alone.')
     .requiredOption('--subject <name>', 'whom the key is for; stands in the log of every call')
     .option('--scope <scopes>', `what it allows, separated by blanks: ${SCOPES.join(' ')}`, 'proxmox:read')
     .option('--lifetime <time>', 'how long it is valid, as 12h or 90d; at most 365d', '90d')

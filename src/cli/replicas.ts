@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { ReplicaBus } from '../replicas/bus.ts';
 import { QuickRedis } from '../replicas/quick-redis.ts';
-import { connectRedis, type SharedRedis } from '../replicas/redis.ts';
+import type { SharedRedis } from '../replicas/redis.ts';
 import { ReplicaRegistry } from '../replicas/registry.ts';
 import { SharedAnswers } from '../replicas/shared-answers.ts';
 
@@ -21,6 +21,8 @@ const FIRST_MS = 2000;
 /** Connects to REDIS_URL; undefined where this process is the only one. Waits for Redis two seconds at most. */
 export async function openReplicas({ redisUrl }: Config, logger: Logger): Promise<Replicas | undefined> {
   if (redisUrl === undefined) return undefined;
+  // Imported here and not above: a service that is alone should not load a client of Redis when it starts.
+  const { connectRedis } = await import('../replicas/redis.ts');
   const redis = connectRedis(redisUrl.reveal(), logger);
   const quick = new QuickRedis(redis);
   await firstConnection(redis);

@@ -74,7 +74,7 @@ export async function runList({ subject, json }: ListOptions): Promise<void> {
         subject === undefined ? 'No token was issued here yet.' : `No token was issued here for ${subject}.`,
       );
       return printAside(
-        'Tokens issued without this STATE_FILE are not listed; `token revoke --subject` ends them all the same.',
+        'Tokens issued without this STATE_FILE or REDIS_URL are not listed; `token revoke --subject` ends them all the same.',
       );
     }
     print(
@@ -146,7 +146,7 @@ async function signerOf(
     if (shared !== undefined && wanted !== 'EdDSA') return shared;
     throw shared === undefined
       ? noSigner()
-      : usageError('--alg EdDSA needs STATE_FILE, which keeps the key.');
+      : usageError('--alg EdDSA needs STATE_FILE or REDIS_URL, which keeps the key.');
   }
   if (wanted === 'HS256' && shared !== undefined) return shared;
   const current = credentials.keys.current();
@@ -163,6 +163,6 @@ async function signerOf(
 function noSigner(): CliError {
   return new CliError('MCP_JWKS_URL is set: tokens come from your authorization server, not from here.', {
     exitCode: EXIT.usage,
-    fix: 'Set MCP_JWT_SECRET in its place to issue tokens with this command, or STATE_FILE beside it.',
+    fix: 'Set MCP_JWT_SECRET in its place to issue tokens with this command, or STATE_FILE or REDIS_URL beside it.',
   });
 }

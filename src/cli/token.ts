@@ -30,12 +30,12 @@ export function addToken(program: Command): void {
   const command = program
     .command('token')
     .description(
-      'Issue a bearer token, signed with MCP_JWT_SECRET or with a key of STATE_FILE; list and revoke what was issued.',
+      'Issue a bearer token, signed with MCP_JWT_SECRET or with a key of STATE_FILE or REDIS_URL; list and revoke what was issued.',
     )
     .option('--subject <name>', 'whom the token is for; stands in the log of every call (required)')
     .option('--scope <scopes>', `what it allows, separated by blanks: ${SCOPES.join(' ')}`, 'proxmox:read')
     .option('--lifetime <time>', 'how long it is valid, as 45m, 12h or 30d; at most 365d', '30d')
-    .addOption(algorithm('how it is signed; EdDSA needs STATE_FILE'))
+    .addOption(algorithm('how it is signed; EdDSA needs STATE_FILE or REDIS_URL'))
     .option('--json', 'print token, scope and expiry as one line of JSON')
     .action(async ({ subject, ...options }: Partial<IssueOptions> & Omit<IssueOptions, 'subject'>) => {
       if (subject === undefined) throw usageError("required option '--subject <name>' not specified");
@@ -46,7 +46,7 @@ export function addToken(program: Command): void {
     'proxmox-mcp token --subject alice --scope proxmox:read',
     'proxmox-mcp token --subject ci --scope "proxmox:read proxmox:change" --lifetime 12h',
     'export MCP_TOKEN=$(proxmox-mcp token --subject alice --scope proxmox:admin)',
-    'proxmox-mcp token list                       # with STATE_FILE: what was issued?',
+    'proxmox-mcp token list                       # with STATE_FILE or REDIS_URL: what was issued?',
     'proxmox-mcp token revoke --subject alice     # at once, in open sessions too',
   ]);
   addList(command);

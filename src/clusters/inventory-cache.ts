@@ -138,7 +138,7 @@ export class InventoryCache {
       const looked = await shared.look(maxAgeMs);
       if (!this.#notice(looked)) return false;
       if (fresh || this.#inventory.isFresh()) return true;
-      if (looked?.copy !== undefined && changes === this.#changes && this.#take(looked.copy)) return true;
+      if (looked?.copy !== undefined && (await this.#take(looked.copy, changes))) return true;
       // What was kept is outdated: the question is now another one.
       if (maxAgeMs === 0) continue;
       if (looked?.found !== 'wait' || performance.now() > until) return true;
@@ -146,11 +146,15 @@ export class InventoryCache {
     }
   }
 
-  #take({ data, ageMs }: { data: unknown; ageMs: number }): boolean {
+  /** @param changes how many there were when it was looked for: after another one it holds no longer */
+  async #take({ data, ageMs }: { data: unknown; ageMs: number }, changes: number): Promise<boolean> {
     // A change that was seen just now makes what was young enough before too old.
-    if (!Array.isArray(data) || ageMs > this.#freshMs()) return false;
-    const { inventory } = this.#rows.next(data, this.#source.clock.now() - ageMs);
-    this.#inventory.set(inventory, ageMs);
+    if (!Array.isArray(data) || changes !== this.#changes || ageMs > this.#freshMs()) return false;
+    const stamp = this.#stamp;
+    const { inventory } = await this.#rows.next(data, this.#source.clock.now() - ageMs);
+    // While it was made, a change may have come, or an answer that is newer.
+    if (changes !== this.#changes || stamp !== this.#stamp) return false;
+    if (!this.#inventory.isFresh()) this.#inventory.set(inventory, ageMs);
     return true;
   }
 
@@ -182,7 +186,7 @@ export class InventoryCache {
     }
     // Behind the reading of a large answer, and before what is made of it: nothing else should wait for both.
     if (data.length > MANY_ROWS) await nextTurn();
-    const { inventory, change } = this.#rows.next(data, asOf);
+    const { inventory, change } = await this.#rows.next(data, asOf);
     if (data.length > MANY_ROWS) await nextTurn();
     // Nobody here waits until the others have it.
     if (stamp !== undefined) void shared?.store(stamp, data, clock.now() - asOf);

@@ -24,17 +24,14 @@ export function openResponses(
   const open = new Set<FastifyRequest>();
   const responses = new WeakMap<FastifyRequest, { destroy(): unknown }>();
 
-  app.addHook('preHandler', async (request, reply) => {
-    if (!request.principal) return;
+  app.addHook('preHandler', (request, reply, done) => {
+    if (!request.principal) return done();
     open.add(request);
     responses.set(request, reply.raw);
     reply.raw.once('close', () => open.delete(request));
     // It may have been revoked while the body came in; from here on `onChange` finds it.
-    if (isRevoked(request.principal)) {
-      await reply
-        .code(401)
-        .send({ error: 'invalid_token', message: 'The token was refused: it was revoked.' });
-    }
+    if (!isRevoked(request.principal)) return done();
+    reply.code(401).send({ error: 'invalid_token', message: 'The token was refused: it was revoked.' });
   });
 
   function isRevoked(principal: Principal): boolean {

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Principal } from '../access/principal.ts';
 import type { ClusterDirectory } from '../clusters/cluster.ts';
@@ -13,13 +12,13 @@ interface CarriedAuth {
  * Sends the caller along with one request through an SDK, in the place where both SDKs carry a checked token. Each
  * request brings its own: a session outlives a token, and must not keep its scopes.
  *
- * @param sessionId of the door's session, where the request belongs to one
+ * @param session what the record calls the door's session, where the request belongs to one
  */
 export function carry(
   request: IncomingMessage,
   principal: Principal,
   directory: ClusterDirectory,
-  sessionId?: string,
+  session?: string,
 ) {
   const { subject, scopes } = principal;
   // A header only tightens, so whatever is not a plain no counts as yes.
@@ -33,7 +32,7 @@ export function carry(
     token: '',
     clientId: subject,
     scopes: [...scopes],
-    extra: { principal, directory, readOnly, toolsets, session: sessionId && sessionName(sessionId) },
+    extra: { principal, directory, readOnly, toolsets, session },
   };
   return Object.assign(request, { auth });
 }
@@ -43,9 +42,4 @@ export function carried(auth: CarriedAuth | undefined, door: Caller['door']): Ca
   if (!auth?.extra) throw new Error('a request came without its principal');
   const { principal, directory, readOnly, toolsets, session } = auth.extra as Omit<Caller, 'door'>;
   return { principal, directory, readOnly, toolsets, session, door };
-}
-
-/** How the record names a session: so that whoever reads it can tell sessions apart, and enter none. */
-function sessionName(id: string): string {
-  return hash('sha256', id, 'hex').slice(0, 12);
 }

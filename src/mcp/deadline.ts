@@ -8,12 +8,14 @@ export class Deadline implements Disposable {
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout;
   readonly #client: AbortSignal;
-  readonly #onClientAbort = (): void => this.#controller.abort(cancelled());
+  readonly #onClientAbort = (): void => this.#end(cancelled());
+  /** Of those that race: a listener of the signal costs as much as all the rest of it. */
+  readonly #rejects = new Set<(reason: unknown) => void>();
 
   /** @param seconds limit of the whole call */
   constructor(client: AbortSignal, seconds: number) {
     this.#client = client;
-    this.#timer = setTimeout(() => this.#controller.abort(timedOut(seconds)), seconds * 1000);
+    this.#timer = setTimeout(() => this.#end(timedOut(seconds)), seconds * 1000);
     this.#timer.unref();
     if (client.aborted) this.#onClientAbort();
     else client.addEventListener('abort', this.#onClientAbort, { once: true });
@@ -28,16 +30,13 @@ export class Deadline implements Disposable {
     const { signal } = this;
     // The end may come first; the work's own rejection must not then count as unhandled.
     work.catch(() => undefined);
-    let onAbort: (() => void) | undefined;
-    const end = new Promise<never>((_resolve, reject) => {
-      onAbort = () => reject(signal.reason);
-      signal.addEventListener('abort', onAbort, { once: true });
-    });
     if (signal.aborted) throw signal.reason;
+    const { promise: end, reject } = Promise.withResolvers<never>();
+    this.#rejects.add(reject);
     try {
       return await Promise.race([work, end]);
     } finally {
-      if (onAbort) signal.removeEventListener('abort', onAbort);
+      this.#rejects.delete(reject);
     }
   }
 
@@ -51,6 +50,11 @@ export class Deadline implements Disposable {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  #end(reason: CallError): void {
+    this.#controller.abort(reason);
+    for (const reject of this.#rejects) reject(this.signal.reason);
   }
 
   [Symbol.dispose](): void {

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Principal } from '../access/principal.ts';
 import type { ClusterDirectory } from '../clusters/cluster.ts';
@@ -17,6 +18,8 @@ export const DEFAULT_LIMITS: SessionLimits = { most: 10_000, perPrincipal: 1_000
 /** What a door keeps of a session: whose it is, what is under way, and how to end it. */
 export interface Session<Transport> {
   readonly id: string;
+  /** What the record calls it: so that whoever reads that can tell sessions apart, and enter none. */
+  readonly recordedAs: string;
   readonly principalId: string;
   /** Who opened it, with which credential: once that is revoked, the session ends. */
   readonly openedBy: Principal;
@@ -65,8 +68,11 @@ export class SessionStore<Transport> {
     return (this.#counts.get(principal.id) ?? 0) >= this.#limits.perPrincipal;
   }
 
-  add(session: Omit<Session<Transport>, 'inFlight' | 'open' | 'lastSeenAt'>): Session<Transport> {
-    const added = { ...session, inFlight: new InFlight(), open: 0, lastSeenAt: this.#clock() };
+  add(
+    session: Omit<Session<Transport>, 'recordedAs' | 'inFlight' | 'open' | 'lastSeenAt'>,
+  ): Session<Transport> {
+    const recordedAs = hash('sha256', session.id, 'hex').slice(0, 12);
+    const added = { ...session, recordedAs, inFlight: new InFlight(), open: 0, lastSeenAt: this.#clock() };
     this.#sessions.set(session.id, added);
     this.#counts.set(session.principalId, (this.#counts.get(session.principalId) ?? 0) + 1);
     return added;

@@ -111,7 +111,7 @@ export class SseDoor {
     session.inFlight.take(facts.requestIds, response);
     session.inFlight.cancelled(facts.cancelledIds);
     for (const id of facts.cancelledIds) session.transport.running.get(id)?.abort();
-    const authorized = carry(request, principal, directory, session.id);
+    const authorized = carry(request, principal, directory, session.recordedAs);
     withoutNullArguments(body);
     const plain = isPlainJson(request) ? plainRequestOf(body) : undefined;
     if (plain !== undefined) return await this.#serve(plain, session, response, authorized.auth);

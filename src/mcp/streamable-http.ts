@@ -227,7 +227,7 @@ export class StreamableHttpDoor {
     if (facts.cancelledIds.length > 0) direct?.cancel(facts.cancelledIds);
     // The SDK cancels while it handles the body, and may wait for the rest of a batch long after that.
     if (facts.cancelledIds.length > 0) setImmediate(() => session.inFlight.cancelled(facts.cancelledIds));
-    const authorized = carry(request, principal, directory, session.id);
+    const authorized = carry(request, principal, directory, session.recordedAs);
     withoutNullArguments(body);
     const plain = direct?.takes(exchange);
     if (direct !== undefined && plain !== undefined) return direct.serve(plain, exchange, authorized.auth);

@@ -1,10 +1,10 @@
 /**
  * Three characters of each of SUSPICIOUS' alternatives, in lower case, that other words seldom have: a line without any
- * of them has nothing of what that looks for.
+ * of them, and without the signs that the other alternatives begin with, has nothing of what that looks for.
  */
 const TRACES = [
   ...['ken', 'oki', 'csr', 'riz', 'rer', 'sic', 'der', 'ssw', 'sph', 'ecr', 'cke', 'otp', 'tfa', 'key'],
-  ...['iva', 'ypt', 'hma', 't-e', 'eyj', 'pmk', 'kdf', '://'],
+  ...['iva', 'ypt', 'hma', 't-e', 'eyj', 'pmk', 'kdf'],
 ];
 /** They stand in the names of nodes everywhere; what comes behind them decides. */
 const PRODUCTS = ['pve', 'pbs', 'pmg', 'pdm'];
@@ -16,15 +16,13 @@ const MARKS = new Uint8Array(MASK + 1);
 for (const text of PRODUCTS) MARKS[blockOf(text)] = PRODUCT;
 for (const text of TRACES) MARKS[blockOf(text)] = TRACE;
 
-const [A, Z, COLON, DOLLAR, PERCENT, AND, QUESTION] = Array.from('AZ:$%&?', (text) => text.charCodeAt(0)) as [
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-];
+const A = 'A'.charCodeAt(0);
+const Z = 'Z'.charCodeAt(0);
+const COLON = ':'.charCodeAt(0);
+const DOLLAR = '$'.charCodeAt(0);
+const PERCENT = '%'.charCodeAt(0);
+const AND = '&'.charCodeAt(0);
+const QUESTION = '?'.charCodeAt(0);
 const TO_LOWER = 32;
 const LONGEST_WORD = 10;
 const HEX_BEFORE = 8;
@@ -44,7 +42,7 @@ export function mayBeSuspicious(text: string): boolean {
     if (mark === TRACE || (mark === PRODUCT && endsWithColon(text, at + 1))) return true;
     if (code > COLON && code !== QUESTION) continue;
     if (code === QUESTION || code === DOLLAR || code === PERCENT || code === AND) return true;
-    if (code === COLON && isHex(text, at - HEX_BEFORE, at)) return true;
+    if (code === COLON && (text[at + 1] === '/' || isHex(text, at - HEX_BEFORE, at))) return true;
   }
   return false;
 }

@@ -6,6 +6,8 @@ import { CallError } from './errors.ts';
  */
 export class ApiPath {
   readonly segments: readonly string[];
+  #text: string | undefined;
+  #wire: string | undefined;
 
   private constructor(segments: readonly string[]) {
     this.segments = segments;
@@ -24,16 +26,20 @@ export class ApiPath {
 
   /** The path as a person writes it: `/nodes/pve1/storage/local/content/local:iso/x.iso`. */
   toString(): string {
-    return `/${this.segments.join('/')}`;
+    this.#text ??= `/${this.segments.join('/')}`;
+    return this.#text;
   }
 
   /** The path as it goes over the wire, each segment percent-encoded. */
   get wire(): string {
-    return `/${this.segments.map(encodeSegment).join('/')}`;
+    this.#wire ??= `/${this.segments.map(encodeSegment).join('/')}`;
+    return this.#wire;
   }
 }
 
 const MAX_LENGTH = 2048;
+/** Of RFC 3986: what stands for itself. */
+const UNRESERVED = /^[A-Za-z0-9._~-]*$/;
 const API_PREFIX = /^\/?api2\/(?:json|extjs)(?=\/|$)/;
 
 /**
@@ -105,6 +111,7 @@ function decodeOnce(raw: string): string {
 
 /** Percent-encodes what a URL path may not hold, and leaves `:`, `@`, `!`, `,`, `=`, `+` and `$` readable. */
 function encodeSegment(segment: string): string {
+  if (UNRESERVED.test(segment)) return segment;
   return encodeURIComponent(segment).replace(/%(?:3A|40|21|2C|3D|2B|24)/g, (match) =>
     decodeURIComponent(match),
   );

@@ -7,6 +7,8 @@ import { nameOf } from './shared-counts.ts';
 
 /** The inventory of 20,000 guests takes a twentieth of it. */
 const MOST_BYTES = 16 * 1024 * 1024;
+/** Unpacked: a few bytes of gzip may stand for more than there is memory. */
+const MOST_TEXT_BYTES = 64 * 1024 * 1024;
 /** For what carries an answer. */
 const CARRYING_MS = 500;
 const COPY_MS = 60_000;
@@ -136,7 +138,7 @@ export class SharedAnswers {
     const looked = { stamp: this.#shown(String(stamp)), changedAgoMs };
     if (String(found) !== 'copy') return { ...looked, found: String(found) as 'ask' | 'wait' | 'none' };
     try {
-      const text = (await decompress(data as Buffer)).toString();
+      const text = (await decompress(data as Buffer, { maxOutputLength: MOST_TEXT_BYTES })).toString();
       return { ...looked, found: 'copy', copy: { data: JSON.parse(text), ageMs: Number(ageMs) } };
     } catch {
       return { ...looked, found: 'none' };

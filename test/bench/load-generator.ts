@@ -3,9 +3,10 @@
  * messages, each of which it answers with one; see load.ts.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import type { Order, Target } from './load.ts';
-import { type RawAnswer, RawConnection, RawStream } from './raw-http.ts';
+import { type RawAnswer, RawConnection, RawStream, StreamEnded } from './raw-http.ts';
 
 interface Client {
   /** One request and its answer. @throws Error where that is none, or not the one that was wanted */
@@ -17,6 +18,8 @@ interface Client {
 }
 
 const AT_ONCE = 50;
+const MOST_TRIES = 20;
+const BUSY_MS = 1_000;
 const FIRST_ID = 10;
 const LARGE = 8192;
 const targets = new Map<string, Client[]>();
@@ -50,13 +53,25 @@ async function hold(target: Target, connections: number): Promise<void> {
   const clients: Client[] = [];
   while (clients.length < connections) {
     const batch = Array.from({ length: Math.min(AT_ONCE, connections - clients.length) }, () =>
-      sseClient(target),
+      patientClient(target),
     );
     clients.push(...(await Promise.all(batch)));
     // What is idle posts nothing.
     for (const client of clients.slice(-AT_ONCE)) client.rest();
   }
   targets.set(target.name, clients);
+}
+
+/** Comes again where the service has too much to do, as it does on a machine that works for others. */
+async function patientClient(target: Target): Promise<Client> {
+  for (let left = MOST_TRIES; ; left--) {
+    try {
+      return await sseClient(target);
+    } catch (error) {
+      if (!(error instanceof StreamEnded && error.isBusy) || left === 0) throw error;
+      await sleep(BUSY_MS);
+    }
+  }
 }
 
 /** @returns how many were answered, in how many milliseconds */

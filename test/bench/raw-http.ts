@@ -101,11 +101,25 @@ function endsChunked(chunk: Buffer): boolean {
   return chunk.length >= LAST_CHUNK.length && chunk.subarray(-LAST_CHUNK.length).equals(LAST_CHUNK);
 }
 
+/** A stream that gives no more events. */
+export class StreamEnded extends Error {
+  /** Whether a service that has too much to do asked to come again. */
+  readonly isBusy: boolean;
+
+  /** @param refusal the status line behind the version, where no stream was opened */
+  constructor(refusal: string) {
+    super(`the server ended the stream${refusal === '' ? '' : ` with ${refusal}`}`);
+    this.isBusy = refusal.startsWith('503');
+  }
+}
+
 /** A stream of server-sent events. */
 export class RawStream {
   readonly #socket: Socket;
   #text = '';
   #isOpen = false;
+  /** What it was refused with. */
+  #refusal = '';
   onEvent: (data: string) => void = () => undefined;
   onClose: () => void = () => undefined;
 
@@ -128,7 +142,7 @@ export class RawStream {
   next(): Promise<string> {
     return new Promise((resolve, reject) => {
       this.onEvent = resolve;
-      this.onClose = () => reject(new Error('the server ended the stream'));
+      this.onClose = () => reject(new StreamEnded(this.#refusal));
     });
   }
 
@@ -146,7 +160,10 @@ export class RawStream {
     if (!this.#isOpen) {
       const end = this.#text.indexOf(HEAD_END);
       if (end < 0) return;
-      if (!this.#text.startsWith('HTTP/1.1 200')) return void this.#socket.destroy();
+      if (!this.#text.startsWith('HTTP/1.1 200')) {
+        this.#refusal = this.#text.slice('HTTP/1.1 '.length, end).split('\r\n')[0] ?? '';
+        return void this.#socket.destroy();
+      }
       this.#text = this.#text.slice(end + HEAD_END.length);
       this.#isOpen = true;
     }

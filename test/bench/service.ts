@@ -125,6 +125,11 @@ export class Service implements AsyncDisposable {
   }
 }
 
+/** Of `npm start`, which has those of the image. */
+export async function startFlags(): Promise<string[]> {
+  return (await startCommand()).nodeFlags;
+}
+
 /** What `npm start` runs, its file made absolute: flags of Node are part of what is measured. */
 async function startCommand(entry?: string): Promise<{ nodeFlags: string[]; args: string[] }> {
   const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));

@@ -15,6 +15,7 @@ export const size: Bench = {
       figure('dist and dependencies', 'MB', [dist + dependencies], { goal: GOAL_MB }),
       figure('  dist', 'MB', [dist]),
       figure('  dependencies', 'MB', [dependencies]),
+      figure('compiled code beside them', 'MB', [await image.megabytes('.compile-cache')]),
     ];
   },
 };

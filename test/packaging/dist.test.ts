@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sizeOf } from '../../scripts/prune-dependencies.ts';
-import { healthcheckScript } from './dockerfile.ts';
+import { healthcheckScript, nodeFlags } from './dockerfile.ts';
 import { buildImageLayout, type ImageLayout } from './image-layout.ts';
 import { filesBelow, projectFile, ROOT } from './project.ts';
 
@@ -30,8 +30,9 @@ describe('what the Dockerfile puts into the image', () => {
     env: { PATH: '/usr/bin:/bin', TMPDIR: layout.tmp, NODE_ENV: 'production', ...env },
   });
 
-  it('has dist, package.json, the licence and production dependencies, and nothing else', () => {
-    expect(readdirSync(layout.app).sort()).toEqual(['LICENSE', 'dist', 'node_modules', 'package.json']);
+  it('has dist, package.json, the licence, production dependencies and compiled code, and nothing else', () => {
+    const there = ['.compile-cache', 'LICENSE', 'dist', 'node_modules', 'package.json'];
+    expect(readdirSync(layout.app).sort()).toEqual(there);
     const { dependencies, devDependencies } = JSON.parse(projectFile('package.json'));
     const isThere = (name: string) => existsSync(join(layout.app, 'node_modules', name, 'package.json'));
     expect(Object.keys(dependencies).filter((name) => !isThere(name))).toEqual([]);
@@ -51,8 +52,18 @@ describe('what the Dockerfile puts into the image', () => {
     expect(files.filter((file) => file.endsWith('.node'))).toEqual([]);
   });
 
+  it('has compiled code that Node takes with the flags of the image', () => {
+    const env = {
+      NODE_COMPILE_CACHE: join(layout.app, '.compile-cache'),
+      NODE_DEBUG_NATIVE: 'COMPILE_CACHE',
+    };
+    const options = { ...bare(env), encoding: 'utf8' } as const;
+    const { stderr } = spawnSync(NODE, [...nodeFlags(), main(), '--version'], options);
+    expect(stderr).toMatch(/cache for .*\/dist\/cli\/program\.js was accepted/);
+  });
+
   it('takes 60 MB at most, in bytes and in blocks of a disk', () => {
-    const parts = ['dist', 'node_modules'].map((name) => join(layout.app, name));
+    const parts = ['dist', 'node_modules', '.compile-cache'].map((name) => join(layout.app, name));
     const bytes = parts.reduce((sum, folder) => sum + sizeOf(folder), 0);
     const blocks = parts.reduce((sum, folder) => sum + sizeOf(folder, ({ blocks }) => blocks * 512), 0);
     expect(bytes / 1e6).toBeLessThan(60);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import ignore from '@balena/dockerignore';
 import { ValidationSeverity, validate } from 'dockerfile-utils';
 import { describe, expect, it } from 'vitest';
-import { contextSources, finalStage } from './dockerfile.ts';
+import { contextSources, finalStage, nodeFlags } from './dockerfile.ts';
 import { filesBelow, projectFile, ROOT } from './project.ts';
 
 const text = projectFile('Dockerfile');
@@ -35,6 +35,8 @@ describe('Dockerfile', () => {
   it('runs as a numeric user that is not root, with its code owned by root', () => {
     const users = [...finalStage().matchAll(/^USER (.+)$/gm)].map((match) => match[1]);
     expect(users).toEqual(['1000:1000']);
+    // What V8 compiled is taken by the same user alone.
+    expect(text.match(/^USER .+$/gm)).toEqual(['USER 1000:1000', 'USER 1000:1000']);
     expect([...finalStage().matchAll(/^COPY .*--chown.*$/gm)].map((match) => match[0])).toEqual([
       'COPY --from=build --chown=1000:1000 /empty /data',
     ]);
@@ -42,6 +44,13 @@ describe('Dockerfile', () => {
 
   it('runs nothing in its last stage, so that another platform can be built without emulation', () => {
     expect(finalStage()).not.toMatch(/^RUN /m);
+  });
+
+  it('compiles with the flags that it starts with, at the place that it starts from', () => {
+    expect(text).toContain(`RUN node ${nodeFlags().join(' ')} scripts/make-compile-cache.ts dist/main.js`);
+    expect(nodeFlags()).not.toEqual([]);
+    expect(finalStage()).toContain('NODE_COMPILE_CACHE=/app/.compile-cache');
+    expect(finalStage()).toContain('COPY --from=compiled /app/.compile-cache /app/.compile-cache');
   });
 
   it('copies only what exists and reaches the builder', () => {

@@ -20,6 +20,12 @@ export function stageSources(name: string): string[] {
   return contextSources(STAGES.find((stage) => stage.split('\n')[0]?.endsWith(` AS ${name}`)));
 }
 
+/** What the image gives to Node, before the file that it runs. */
+export function nodeFlags(): string[] {
+  const [, ...words] = JSON.parse(/^ENTRYPOINT (\[.*\])$/m.exec(finalStage())?.[1] ?? '[]') as string[];
+  return words.filter((word) => word.startsWith('--'));
+}
+
 /** The program that the image's health check runs in node. */
 export function healthcheckScript(): string {
   const words = /^HEALTHCHECK [\s\S]*?CMD (\[.*\])$/m.exec(finalStage())?.[1] ?? '[]';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import ignore from '@balena/dockerignore';
 import { entries, manifestOf, packagesOf } from '../../scripts/prune-dependencies.ts';
-import { contextSources, finalStage, stageSources } from './dockerfile.ts';
+import { contextSources, finalStage, nodeFlags, stageSources } from './dockerfile.ts';
 import { projectFile, ROOT } from './project.ts';
 
 export interface ImageLayout {
@@ -47,6 +47,8 @@ export function buildImageLayout(): ImageLayout {
   renameSync(at('dependencies/node_modules'), at('app/node_modules'));
   renameSync(at('build/dist'), at('app/dist'));
   copyFromContext(contextSources(finalStage()), at('app'));
+  const script = join(ROOT, 'scripts/make-compile-cache.ts');
+  node(at('app'), ...nodeFlags(), script, 'dist/main.js', '.compile-cache');
   return {
     app: at('app'),
     tmp: at('tmp'),

@@ -73,6 +73,6 @@ describe('the image', () => {
     const said = await started().exec(['node', '/app/dist/main.js', '--version']);
     expect(said.output.trim()).toBe(version);
     const there = await node(`console.log(require('node:fs').readdirSync('/app').sort().join())`);
-    expect(there.output.trim()).toBe('LICENSE,dist,node_modules,package.json');
+    expect(there.output.trim()).toBe('.compile-cache,LICENSE,dist,node_modules,package.json');
   });
 });

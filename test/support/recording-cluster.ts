@@ -68,7 +68,7 @@ export class RecordingCluster implements Cluster {
     const call: ProxmoxCall = { method: 'GET', path: apiPath`/cluster/resources`, parameters: {} };
     const { signal = new AbortController().signal } = options;
     const { data } = await abortable(this.send({ ...call, signal }), signal);
-    return new InventoryRows().next(Array.isArray(data) ? data : [], 0).inventory;
+    return (await new InventoryRows().next(Array.isArray(data) ? data : [], 0)).inventory;
   }
 
   async backups(): Promise<never> {

@@ -87,7 +87,9 @@ export class RunBook {
       begin: async (name, data = {}) => {
         const holder = this.#holders.get(id);
         const hold = holder === undefined ? undefined : { holder, until: this.#heldUntil() };
-        if (!(await store.beginStep(id, name, this.#clock(), data, hold))) throw busy(id);
+        const isHeld = await store.beginStep(id, name, this.#clock(), data, hold);
+        // A process that stood still meanwhile may have lost it since.
+        if (!isHeld || (hold !== undefined && this.#clock() >= hold.until)) throw busy(id);
       },
       note: async (name, news) =>
         store.setStep(id, name, requireStep(steps(), name).state, this.#clock(), news),

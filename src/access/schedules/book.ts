@@ -6,7 +6,7 @@ import { ScheduleStore } from './store.ts';
 
 /** The schedules of one principal; nobody else sees them. */
 export interface Schedules {
-  /** False where they end with the process, as there is no STATE_FILE. */
+  /** False where they end with the process, as there is neither STATE_FILE nor REDIS_URL. */
   readonly isKept: boolean;
   /** By name. */
   list(tool: string): readonly Schedule[];

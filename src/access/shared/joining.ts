@@ -44,7 +44,7 @@ export class Joining {
   /**
    * One step of it.
    *
-   * @param since when this replica began to join, epoch milliseconds
+   * @param since when this replica began to join, by `performance.now()`
    * @returns whether the copy is that of the log now; else try again a moment later
    * @throws ConfigError that names REDIS_URL where another version uses it
    */
@@ -120,7 +120,7 @@ export class Joining {
     if (head !== undefined && copy.place === undefined) return false;
     const position = copy.place?.position ?? 0;
     const leads = await this.#log.leads(position);
-    if (!leads || Date.now() - since < settleMs) return false;
+    if (!leads || performance.now() - since < settleMs) return false;
     if (isFirst) this.#takeFile();
     else if (head?.server !== server) voidPlans(copy.database);
     const place = { epoch: randomUUID(), position: position + 1, last: randomUUID() };

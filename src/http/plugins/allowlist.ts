@@ -8,21 +8,24 @@ import type { HttpConfig } from '../../config/config.ts';
  */
 export function allowlist(app: FastifyInstance, { allowedHosts, allowedOrigins }: HttpConfig): void {
   const origins = new Set(allowedOrigins.map((origin) => origin.toLowerCase()));
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     const { host, origin } = request.headers;
     const takesHost = request.routeOptions.config.takesHost ?? (() => false);
     if (!host || !(hostAllowed(host, allowedHosts) || takesHost(host))) {
-      return reply.code(421).send({
+      reply.code(421).send({
         error: 'misdirected_request',
         message: 'This Host is not served here. The operator can allow it with MCP_ALLOWED_HOSTS.',
       });
+      return;
     }
     if (origin !== undefined && !origins.has(origin.toLowerCase()) && !isOwnOrigin(origin, host)) {
-      return reply.code(403).send({
+      reply.code(403).send({
         error: 'forbidden_origin',
         message: 'This Origin is not allowed. The operator can allow it with MCP_ALLOWED_ORIGINS.',
       });
+      return;
     }
+    done();
   });
 }
 

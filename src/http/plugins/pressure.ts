@@ -23,8 +23,8 @@ export async function pressure(
     pressureHandler: () => undefined,
   });
   let saidAt = Number.NEGATIVE_INFINITY;
-  app.addHook('onRequest', async (request, reply) => {
-    if (!app.isUnderPressure() || request.routeOptions.config.unlimited) return undefined;
+  app.addHook('onRequest', (request, reply, done) => {
+    if (!app.isUnderPressure() || request.routeOptions.config.unlimited) return done();
     // Once for all that come in such a time: writing the log is work, too.
     if (performance.now() - saidAt > limits.sampleMs) {
       logger.warn(
@@ -34,7 +34,7 @@ export async function pressure(
       saidAt = performance.now();
     }
     const message = `The service is overloaded. Try again in ${RETRY_SECONDS} s.`;
-    return reply
+    reply
       .code(503)
       .header('retry-after', String(RETRY_SECONDS))
       .send(refusalBody(request, message, { error: 'overloaded', retryAfterSeconds: RETRY_SECONDS }));

@@ -1,5 +1,5 @@
 import helmet from '@fastify/helmet';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 
 /**
  * The headers that keep a browser from doing anything with an answer. They are the same for every answer, so helmet works
@@ -14,16 +14,22 @@ export async function securityHeaders(app: FastifyInstance): Promise<void> {
     },
   });
   let headers: readonly (readonly [name: string, value: string | number | string[]])[] | undefined;
-  app.addHook('onRequest', async (_request, reply) => {
+  app.addHook('onRequest', (_request, reply, done) => {
     const { raw } = reply;
     if (headers !== undefined) {
       for (const [name, value] of headers) raw.setHeader(name, value);
+      done();
       return;
     }
+    learn(reply).then(() => done(), done);
+  });
+
+  async function learn(reply: FastifyReply): Promise<void> {
+    const { raw } = reply;
     const before = new Set(raw.getHeaderNames());
     await reply.helmet();
     headers = Object.entries(raw.getHeaders()).flatMap(([name, value]) =>
       value === undefined || before.has(name) ? [] : [[name, value] as const],
     );
-  });
+  }
 }

@@ -53,9 +53,13 @@ export function shownCredential(request: IncomingMessage): Shown {
 
 /** Every value of a header: Node keeps the first Authorization and drops the others. */
 function valuesOf({ rawHeaders }: IncomingMessage, wanted: string): string[] {
-  return rawHeaders.flatMap((name, index) =>
-    index % 2 === 0 && name.toLowerCase() === wanted ? [rawHeaders[index + 1] ?? ''] : [],
-  );
+  const values: string[] = [];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length === wanted.length && name.toLowerCase() === wanted)
+      values.push(rawHeaders[index + 1] ?? '');
+  }
+  return values;
 }
 
 function inQuery(url: string): boolean {

@@ -12,6 +12,9 @@ import {
   tokenOf,
 } from '../../support/replica-site.ts';
 
+/** Of processes that share few cores with others. */
+vi.setConfig({ testTimeout: 60_000 });
+
 const POLICY = {
   roles: {
     all: { grants: [{ allow: '*' }, { allow: '*', guests: { vmids: ['101'] }, approval: 'second' }] },

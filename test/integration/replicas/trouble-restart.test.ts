@@ -1,14 +1,25 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import pino from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Revocations } from '../../../src/access/revocations.ts';
+import { SharedCallRate } from '../../../src/access/shared-call-rate.ts';
 import { openSharedState, type SharedStateOptions } from '../../../src/access/shared-state.ts';
 import type { State } from '../../../src/access/state.ts';
+import { ReplicaBus } from '../../../src/replicas/bus.ts';
 import { RedisChangeLog } from '../../../src/replicas/change-log.ts';
+import { QuickRedis } from '../../../src/replicas/quick-redis.ts';
 import { connectRedis } from '../../../src/replicas/redis.ts';
+import { ReplicaRegistry } from '../../../src/replicas/registry.ts';
+import { SharedAnswers } from '../../../src/replicas/shared-answers.ts';
+import { SharedCounts } from '../../../src/replicas/shared-counts.ts';
 import { NO_REDIS, type RedisServer, startRedis } from '../../support/redis.ts';
 import { up } from '../../support/replica-site.ts';
+
+/** Of processes that share few cores with others. */
+vi.setConfig({ testTimeout: 60_000 });
 
 let server: RedisServer | undefined;
 
@@ -120,8 +131,26 @@ describe('a replica', () => {
     expect([revoked(behind.state), revoked(late.state)]).toEqual([before + wanted, before + wanted]);
   });
 
+  it.each([
+    ['no gzip', Buffer.from('[1]')],
+    ['no JSON', gzipSync('{')],
+    ['gzip that unpacks to more than there is room for', gzipSync(`[${' '.repeat(65 * 1024 * 1024)}]`)],
+  ])('takes no answer over that is %s', async (_, data) => {
+    const connection = connectRedis(redis().url, pino({ level: 'silent' }));
+    onTestFinished(() => connection.close());
+    await up(connection);
+    const { client } = connection;
+    const answers = new SharedAnswers(new QuickRedis(connection));
+    const answer = answers.of('poisoned');
+    await answer.store((await answer.look(0))?.stamp ?? '', [1], 0);
+    expect((await answer.look(60_000))?.copy?.data).toEqual([1]);
+    const [copy = ''] = await client.keys('*answer:*:copy');
+    await client.hset(copy, 'data', data);
+    expect(await answer.look(60_000)).toMatchObject({ found: 'none' });
+    await client.del(copy);
+  });
+
   it('needs no more of Redis than docs/replicas.md grants', async () => {
-    const { readFileSync } = await import('node:fs');
     const docs = readFileSync(new URL('../../../docs/replicas.md', import.meta.url), 'utf8');
     const [, rule] = /ACL SETUSER (proxmox-mcp .*)/.exec(docs) ?? [];
     if (rule === undefined) throw new Error('the documentation has a rule');
@@ -131,12 +160,6 @@ describe('a replica', () => {
     await admin.client.call('ACL', 'SETUSER', ...rule.replace('>password', '>acl-canary').split(' '));
     const url = new URL(redis().url);
     [url.username, url.password] = ['proxmox-mcp', 'acl-canary'];
-    const { ReplicaRegistry } = await import('../../../src/replicas/registry.ts');
-    const { ReplicaBus } = await import('../../../src/replicas/bus.ts');
-    const { QuickRedis } = await import('../../../src/replicas/quick-redis.ts');
-    const { SharedAnswers } = await import('../../../src/replicas/shared-answers.ts');
-    const { SharedCounts } = await import('../../../src/replicas/shared-counts.ts');
-    const { SharedCallRate } = await import('../../../src/access/shared-call-rate.ts');
     const [one, other] = [await replica(url.href), await replica(url.href)];
     await one.revocations.revoke({ credential: 'by the rule' });
     await other.state.refresh();

@@ -20,11 +20,16 @@ function requestFrom(ip: string, credential?: string): FastifyRequest {
   return { ip, raw, routeOptions: { config: {}, url: '/mcp' }, socket: {} } as unknown as FastifyRequest;
 }
 
-function replyInto(sent: { code?: number; body?: unknown }): FastifyReply {
+function replyInto(sent: { code?: number; body?: unknown }, done: () => void): FastifyReply {
   const reply = {
+    raw: { setHeader: () => undefined },
     header: () => reply,
     code: (code: number) => Object.assign(sent, { code }) && reply,
-    send: (body: unknown) => Object.assign(sent, { body }) && reply,
+    send: (body: unknown) => {
+      Object.assign(sent, { body });
+      done();
+      return reply;
+    },
     // biome-ignore lint/suspicious/noThenProperty: a reply of Fastify can be awaited
     then: undefined,
   };
@@ -38,7 +43,9 @@ describe('the memory of the limits', () => {
     const limits = await limitsOf({ perAddress: 1, failedLogins: 1 });
     const status = async (number: number) => {
       const sent: { code?: number } = {};
-      await limits.address(requestFrom(address(number)), replyInto(sent));
+      await new Promise<void>((resolve) => {
+        limits.address(requestFrom(address(number)), replyInto(sent, resolve), () => resolve());
+      });
       return sent.code ?? 200;
     };
     for (let number = 0; number < ADDRESSES; number++) {

@@ -221,7 +221,7 @@ describe('which tenants a principal may know of', () => {
   });
 });
 
-describe('what a tenant is shown', () => {
+describe('what a tenant is shown', async () => {
   const tenant: Tenant = { pools: ['team-a'], tags: ['team-a'], infrastructure: false };
   const rows = [
     { id: 'qemu/100', type: 'qemu', vmid: 100, node: 'pve1', status: 'running', pool: 'team-a', name: 'a-1' },
@@ -243,7 +243,7 @@ describe('what a tenant is shown', () => {
     { id: 'sdn/x', type: 'sdn', sdn: 'x' },
     { id: 'odd/200', type: 'something-new', vmid: 200 },
   ];
-  const { inventory } = new InventoryRows().next(rows, 5);
+  const { inventory } = await new InventoryRows().next(rows, 5);
   const visible = visibleVmids(inventory.guests, tenant);
   const see = (path: string, data: unknown, total?: number, as: Tenant = tenant) =>
     tenantAnswer(

@@ -35,6 +35,30 @@ function lasting() {
 
 afterEach(() => void vi.useRealTimers());
 
+describe('a process that stands still', () => {
+  it('while it begins a step has lost the run, though nobody has taken it yet: nothing is sent', async () => {
+    const state = openState(undefined);
+    let now = Date.now();
+    const { write } = state;
+    let stillMs = 0;
+    state.write = async (work) => {
+      const result = await write.call(state, work);
+      now += stillMs;
+      return result as never;
+    };
+    const runs = new RunBook(state, { clock: () => now }).of('alice');
+    const run = await runs.begin(KEY, {});
+    const held = runs.hold(run, signal, async () => {
+      await run.begin('first');
+      stillMs = 6_000;
+      await run.begin('second');
+    });
+    await expect(held).rejects.toMatchObject({ code: 'CONFLICT', retryable: true });
+    // It is looked for before it is begun again.
+    expect(run.step('second')?.state).toBe('begun');
+  });
+});
+
 describe('a run', () => {
   it('is one for its key as long as it is open, with the input that it was begun with', async () => {
     const runs = inMemory({ clock: () => 5 })();
