@@ -219,11 +219,13 @@ export class AuditWriter implements AuditLog {
 
   /** Works until nothing is left, or until it fails. */
   async #run(): Promise<void> {
-    await this.#gather();
     try {
-      while (this.#hasWork()) {
+      while (true) {
+        await this.#gather();
+        if (!this.#hasWork()) break;
         this.#stepSince = performance.now();
         await this.#step();
+        this.#stepSince = undefined;
       }
       if (this.#unsynced.length > 0) this.#later(SYNC_AFTER_MS);
     } catch (error) {
