@@ -6,7 +6,8 @@ import { SkippedReporter } from './test/support/skipped-reporter.ts';
 const WAITING = [
   'test/**/*-restart.test.ts',
   'test/integration/{cli-demo,cli-serve,resource-updates,audit-service,tls-rotation,tracing,reload-process}.test.ts',
-  'test/fault/soak.test.ts',
+  'test/integration/{replicas-sessions,start-up,engine-catalogue,engine-clusters}.test.ts',
+  'test/fault/{soak,engine-limits}.test.ts',
   'test/conformance/conformance.test.ts',
   'test/security/slow-clients.test.ts',
 ];

@@ -34,8 +34,9 @@ export const idleSessions: Bench = {
     );
     const round = async (idleMs: number) => {
       const before = await probe(service, 'heap');
+      let refused = 0;
       for (const [index, token] of tokens.entries()) {
-        await load.hold(
+        refused += await load.hold(
           {
             name: `idle ${index}`,
             port: service.port,
@@ -52,7 +53,7 @@ export const idleSessions: Bench = {
       for (const index of tokens.keys()) dropped += await load.dropped(`idle ${index}`);
       for (const index of tokens.keys()) await load.close(`idle ${index}`);
       await sleep(SETTLE_MS);
-      return { before, held, after: await probe(service, 'heap'), dropped };
+      return { before, held, after: await probe(service, 'heap'), dropped, refused };
     };
     const first = await round(0);
     const rounds = await times(ROUNDS, (index) => round(index === ROUNDS - 1 ? IDLE_MS : 0));
@@ -73,6 +74,11 @@ export const idleSessions: Bench = {
         'calls',
         rounds.map(({ dropped }) => dropped),
         { goal: 0 },
+      ),
+      figure(
+        'openings put off as too busy',
+        'calls',
+        [first, ...rounds].map(({ refused }) => refused),
       ),
       figure(
         'heap more than before, all closed',

@@ -48,27 +48,37 @@ async function obey(order: Order): Promise<unknown> {
   return undefined;
 }
 
-/** A few at a time: a thousand at once would wait in the queue of the listening socket. */
-async function hold(target: Target, connections: number): Promise<void> {
+/**
+ * A few at a time: a thousand at once would wait in the queue of the listening socket.
+ *
+ * @returns how often the service was too busy to open one
+ */
+async function hold(target: Target, connections: number): Promise<number> {
   const clients: Client[] = [];
+  let refused = 0;
+  const onRefused = (): void => {
+    refused += 1;
+  };
   while (clients.length < connections) {
     const batch = Array.from({ length: Math.min(AT_ONCE, connections - clients.length) }, () =>
-      patientClient(target),
+      patientClient(target, onRefused),
     );
     clients.push(...(await Promise.all(batch)));
     // What is idle posts nothing.
     for (const client of clients.slice(-AT_ONCE)) client.rest();
   }
   targets.set(target.name, clients);
+  return refused;
 }
 
 /** Comes again where the service has too much to do, as it does on a machine that works for others. */
-async function patientClient(target: Target): Promise<Client> {
+async function patientClient(target: Target, onRefused: () => void): Promise<Client> {
   for (let left = MOST_TRIES; ; left--) {
     try {
       return await sseClient(target);
     } catch (error) {
       if (!(error instanceof StreamEnded && error.isBusy) || left === 0) throw error;
+      onRefused();
       await sleep(BUSY_MS);
     }
   }

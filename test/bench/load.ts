@@ -44,9 +44,9 @@ export class Load implements AsyncDisposable {
     return (answers / ms) * 1000;
   }
 
-  /** Opens more of the same, and leaves them idle. */
-  async hold(target: Target, connections: number): Promise<void> {
-    await this.#order({ do: 'hold', target, connections });
+  /** Opens more of the same, and leaves them idle. @returns how often the service was too busy to open one */
+  async hold(target: Target, connections: number): Promise<number> {
+    return Number(await this.#order({ do: 'hold', target, connections }));
   }
 
   /** How many of what is held the service has closed. */

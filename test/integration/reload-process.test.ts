@@ -80,7 +80,7 @@ describe('stdio', () => {
     expect(hasCluster((await client.listTools()).tools)).toBe(false);
     rewrite(cwd, clustersJson('staging', 'production'));
     await vi.waitFor(() => expect(toolsTold()).toHaveLength(1), SOON);
-    expect(told).toContain('notifications/resources/list_changed');
+    await vi.waitFor(() => expect(told).toContain('notifications/resources/list_changed'), SOON);
     expect(hasCluster((await client.listTools()).tools)).toBe(true);
     rewrite(cwd, clustersJson('staging'));
     process.kill(transport.pid ?? 0, 'SIGHUP');

@@ -71,6 +71,13 @@ describe('while the event loop is blocked', () => {
     expect(said.length).toBeGreaterThan(0);
   });
 
+  it('nobody is turned away while the service is starting', async () => {
+    const statuses = new Set<number>();
+    for (const until = performance.now() + 4 * SAMPLE_MS; performance.now() < until; await sleep(5))
+      statuses.add((await initialize()).statusCode);
+    expect([...statuses]).toEqual([200]);
+  });
+
   it('what load balancers ask is answered, and plain routes answer plainly', async () => {
     await expect.poll(async () => (await initialize()).statusCode, { timeout: 10_000 }).toBe(503);
     for (const url of ['/healthz', '/readyz'])

@@ -5,6 +5,8 @@ import { refusalBody } from '../refusal-body.ts';
 
 /** As long as it takes to see whether it is over. */
 const RETRY_SECONDS = 5;
+/** Samples from the start that do not count: what blocks then is the start itself, and is over with it. */
+const FIRST_SAMPLES = 5;
 
 /**
  * Turns requests away (503 with Retry-After) while the event loop is blocked: what is accepted then would be answered
@@ -22,9 +24,14 @@ export async function pressure(
     // Its own answer knows neither JSON-RPC nor who is let through; the hook below gives ours.
     pressureHandler: () => undefined,
   });
+  let countsFrom = Number.POSITIVE_INFINITY;
+  app.addHook('onReady', async () => {
+    countsFrom = performance.now() + FIRST_SAMPLES * limits.sampleMs;
+  });
   let saidAt = Number.NEGATIVE_INFINITY;
   app.addHook('onRequest', (request, reply, done) => {
     if (!app.isUnderPressure() || request.routeOptions.config.unlimited) return done();
+    if (performance.now() < countsFrom) return done();
     // Once for all that come in such a time: writing the log is work, too.
     if (performance.now() - saidAt > limits.sampleMs) {
       logger.warn(
