@@ -18,6 +18,8 @@ const MOST_BATCH_BYTES = 1024 * 1024;
 const MOST_WAITING_BYTES = 16 * 1024 * 1024;
 /** What reads and ends wait for at most before they are on disk. */
 const SYNC_AFTER_MS = 500;
+/** A timer that is later than this was kept waiting by the process and not by what it waited for. */
+const OWN_DELAY_MS = 100;
 /** How long the begin of a read waits for another line to be written with. */
 const GATHER_MS = 10;
 /** Turns of the event loop, of which each takes some calls further where there are many. */
@@ -164,8 +166,7 @@ export class AuditWriter implements AuditLog {
   /** Queues a line. @returns settles when it is where it has to be, or not in time */
   #line(fragment: string, needsDisk: boolean, id?: string): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(() => this.#late(item), this.#options.deadlineMs);
-    if (!needsDisk) timer.unref();
+    const cancel = whenOverdue(this.#options.deadlineMs, needsDisk, () => this.#late(item));
     const item: Item = {
       time: this.#options.clock(),
       fragment,
@@ -173,7 +174,7 @@ export class AuditWriter implements AuditLog {
       isRefused: false,
       ...(id === undefined ? {} : { id }),
       settle: (error) => {
-        clearTimeout(timer);
+        cancel();
         if (error === undefined || !needsDisk) resolve();
         else {
           item.isRefused = true;
@@ -355,6 +356,27 @@ function problemOf(error: unknown): string {
 }
 
 function ignore(): void {}
+
+/**
+ * Says when a time is over. What this process was late by itself is not held against the disk, once: its answer may lie
+ * there and was not read yet.
+ *
+ * @param keepsAlive whether the process waits for it
+ * @returns cancels it
+ */
+function whenOverdue(milliseconds: number, keepsAlive: boolean, overdue: () => void): () => void {
+  const due = performance.now() + milliseconds;
+  const onTime = (): void => {
+    if (performance.now() - due > OWN_DELAY_MS) timer = start(overdue);
+    else overdue();
+  };
+  const start = (then: () => void): NodeJS.Timeout => {
+    const started = setTimeout(then, milliseconds);
+    return keepsAlive ? started : started.unref();
+  };
+  let timer = start(onTime);
+  return () => clearTimeout(timer);
+}
 
 function isAwaited(item: Item): boolean {
   return item.needsDisk;

@@ -195,6 +195,20 @@ describe('a disk that does not answer', () => {
     expect(await verifyRecord({ path })).toMatchObject({ finding: undefined, unfinished: { total: 1 } });
   });
 
+  it('is told from a process that was busy itself', async () => {
+    const disk: Disk = { done: [] };
+    const { problems, log } = await onDisk(disk, { deadlineMs: 100 });
+    disk.sync = async (file) => {
+      const synced = file.sync();
+      // The disk answers meanwhile, and nobody can read that.
+      const until = performance.now() + 400;
+      while (performance.now() < until);
+      await synced;
+    };
+    await log.begin(call('begun'));
+    expect(problems).toEqual([]);
+  });
+
   it('leaves out a write that was refused before its turn came', async () => {
     const hang = Promise.withResolvers<void>();
     const disk: Disk = { done: [] };
