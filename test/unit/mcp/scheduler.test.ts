@@ -220,7 +220,8 @@ describe('nothing is called', () => {
 
   it('keeps no process alive', () => {
     const { scheduler } = site();
-    const spy = vi.spyOn(globalThis, 'setInterval');
+    // Put back before the timers are: later files of this process would else be given the fake one.
+    using spy = vi.spyOn(globalThis, 'setInterval');
     scheduler.start();
     expect(spy).toHaveBeenCalledTimes(1);
     const [timer] = spy.mock.results;
