@@ -49,7 +49,7 @@ export default defineConfig({
       },
     ],
     globalSetup: ['test/support/process-cache.ts'],
-    setupFiles: ['test/support/canary-setup.ts'],
+    setupFiles: ['test/support/canary-setup.ts', 'test/support/clean-globals.ts'],
     reporters: [
       'default',
       new SkippedReporter(),

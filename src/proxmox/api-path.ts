@@ -49,7 +49,8 @@ const API_PREFIX = /^\/?api2\/(?:json|extjs)(?=\/|$)/;
  * separator there and must be one here too: what the gate judges has to be what PVE routes.
  *
  * @throws CallError INVALID_PATH for `.`/`..` (plain or encoded), `?`, `#`, backslash, control characters,
- *   a second percent-encoding, a scheme or a second host, an empty segment, more than 2048 characters.
+ *   a second percent-encoding, a second `/api2/json`, a scheme or a second host, an empty segment, more than 2048
+ *   characters.
  */
 export function parseApiPath(raw: string): ApiPath {
   if (raw.length > MAX_LENGTH) throw refused(`it is longer than ${MAX_LENGTH} characters`);
@@ -57,7 +58,9 @@ export function parseApiPath(raw: string): ApiPath {
   if (/%2e/i.test(raw)) throw refused('it holds an encoded dot');
   if (raw.includes('?')) throw refused('it holds a query: put parameters into `data`');
   const decoded = decodeOnce(raw);
-  const bare = decoded.replace(API_PREFIX, '').replace(/^\//, '').replace(/\/$/, '');
+  const inside = decoded.replace(API_PREFIX, '');
+  if (API_PREFIX.test(inside)) throw refused('it has /api2/json twice');
+  const bare = inside.replace(/^\//, '').replace(/\/$/, '');
   return bare === '' ? ApiPath.ofSegments([]) : ApiPath.ofSegments(bare.split('/'));
 }
 

@@ -155,8 +155,8 @@ async function sseClient(target: Target): Promise<Client> {
   const endpoint = await stream.next();
   const connection = await RawConnection.open(port);
   const session = { ...target, path: endpoint };
-  const post = async (body: object): Promise<void> => {
-    const { status } = await connection.send(request(session, {}, JSON.stringify(body)));
+  const post = async (wire: string): Promise<void> => {
+    const { status } = await connection.send(wire);
     if (status !== 202) throw new Error(`${target.name} answered ${status} to a message`);
   };
   const params = {
@@ -165,15 +165,17 @@ async function sseClient(target: Target): Promise<Client> {
     clientInfo: { name: 'bench', version: '1' },
   };
   const opened = stream.next();
-  await post({ jsonrpc: '2.0', id: 1, method: 'initialize', params });
+  const initialize = { jsonrpc: '2.0', id: 1, method: 'initialize', params };
+  await post(request(session, {}, JSON.stringify(initialize)));
   await opened;
-  await post({ jsonrpc: '2.0', method: 'notifications/initialized' });
+  const initialized = { jsonrpc: '2.0', method: 'notifications/initialized' };
+  await post(request(session, {}, JSON.stringify(initialized)));
   const render = rendered(session, {});
   let id = FIRST_ID;
   return {
     async once() {
       const answered = stream.next();
-      const [text] = await Promise.all([answered, connection.send(render(id++))]);
+      const [text] = await Promise.all([answered, post(render(id++))]);
       check({ status: 200, head: '', body: Buffer.from(text) }, target, id === FIRST_ID + 1);
     },
     rest: () => connection.close(),

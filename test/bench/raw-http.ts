@@ -43,6 +43,8 @@ export class RawConnection {
 
   send(request: string): Promise<RawAnswer> {
     return new Promise((resolve, reject) => {
+      // What was closed while nobody waited tells nobody any more.
+      if (this.isClosed) return reject(new Error('the server closed the connection while it was idle'));
       this.#waiting = { resolve, reject };
       this.#socket.write(request);
     });
@@ -61,7 +63,7 @@ export class RawConnection {
     this.#chunks.push(chunk);
     this.#size += chunk.length;
     if (this.#wanted === 0 && !this.#readHead()) return;
-    const isWhole = Number.isFinite(this.#wanted) ? this.#size >= this.#wanted : endsChunked(chunk);
+    const isWhole = Number.isFinite(this.#wanted) ? this.#size >= this.#wanted : this.#endsChunked();
     if (!isWhole) return;
     const all = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks);
     const answer = {
@@ -75,6 +77,14 @@ export class RawConnection {
     const waiting = this.#waiting;
     this.#waiting = undefined;
     waiting?.resolve(answer);
+  }
+
+  /** The text of our answers holds no line break, so nothing else ends like that; a read may end within it. */
+  #endsChunked(): boolean {
+    const last = this.#chunks.at(-1);
+    const isEnough = last !== undefined && last.length >= LAST_CHUNK.length;
+    const end = isEnough ? last : Buffer.concat(this.#chunks.slice(-LAST_CHUNK.length));
+    return end.subarray(-LAST_CHUNK.length).equals(LAST_CHUNK);
   }
 
   /** @returns whether the head is there; an answer in chunks is as long as it takes */
@@ -94,11 +104,6 @@ export class RawConnection {
         : this.#headBytes + Number(length);
     return true;
   }
-}
-
-/** The text of our answers holds no line break, so nothing else ends like that. */
-function endsChunked(chunk: Buffer): boolean {
-  return chunk.length >= LAST_CHUNK.length && chunk.subarray(-LAST_CHUNK.length).equals(LAST_CHUNK);
 }
 
 /** A stream that gives no more events. */
@@ -141,6 +146,7 @@ export class RawStream {
   /** The data of its next event. */
   next(): Promise<string> {
     return new Promise((resolve, reject) => {
+      if (this.isClosed) return reject(new StreamEnded(this.#refusal));
       this.onEvent = resolve;
       this.onClose = () => reject(new StreamEnded(this.#refusal));
     });

@@ -109,10 +109,13 @@ describe('a watched file', () => {
 
   test('that is written without an end is told of all the same', async () => {
     const folder = folderWith({ a: '0' });
-    const { onChange } = await watching([join(folder, 'a')], { quietMs: 2_000, mostMs: 500 });
+    const { onChange, onProblem } = await watching([join(folder, 'a')], { quietMs: 2_000, mostMs: 500 });
     const writing = setInterval(() => writeFileSync(join(folder, 'a'), String(performance.now())), 20);
     onTestFinished(() => clearInterval(writing));
-    await vi.waitFor(() => expect(onChange).toHaveBeenCalled(), SOON);
+    await vi.waitFor(() => {
+      expect(onProblem.mock.calls).toEqual([]);
+      expect(onChange).toHaveBeenCalled();
+    }, SOON);
   });
 
   test('that holds what it held, and other files of its folder, are not told of', async () => {

@@ -110,6 +110,8 @@ describe('a refusal', () => {
     ['x-a+b.1://evil', 'it names a host'],
     ['/nodes/%2E%2e/status', 'it holds an encoded dot'],
     ['/nodes?x=1', 'it holds a query: put parameters into `data`'],
+    ['api2/json/api2/json', 'it has /api2/json twice'],
+    ['/api2/json/api2/extjs/nodes', 'it has /api2/json twice'],
     ['/nodes/%zz', 'its percent-encoding is broken'],
     ['/nodes//pve1', 'it has an empty segment'],
     ['/nodes/../access', 'it climbs with "." or ".."'],
