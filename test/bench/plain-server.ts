@@ -1,6 +1,7 @@
 /**
- * What the service is held against, each a process of its own: `node plain-server.ts echo|bytes|sdk-v1|sdk-v2`. Its first
- * message is its port; `bytes` answers with as many bytes as its second argument says.
+ * What the service is held against, each a process of its own: `node plain-server.ts echo|bytes|read|sdk-v1|sdk-v2`. Its
+ * first message is its port. `bytes` answers with as many bytes as its second argument says; `read` asks the cluster at
+ * its second argument, with the third as authorization, for the path that is the fourth.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -9,18 +10,27 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { createMcpHandler, McpServer as ModernServer } from '@modelcontextprotocol/server';
 import Fastify from 'fastify';
+import { Pool } from 'undici';
 import { z } from 'zod';
 
 const IDENTITY = { name: 'bare', version: '1.0.0' };
 const KEEP_ALIVE_MS = 120_000;
 const TRIVIAL = { description: 'Gives a text back.', inputSchema: z.object({ text: z.string() }) };
-const [kind = 'echo', bytes = '0'] = process.argv.slice(2);
+const [kind = 'echo', ...args] = process.argv.slice(2);
 
 const servers: Record<string, () => Promise<Server>> = {
   echo: () => fastify((body) => ({ result: body })),
   bytes: () => {
-    const text = JSON.stringify({ result: 'A'.repeat(Math.max(0, Number(bytes) - 13)) });
+    const text = JSON.stringify({ result: 'A'.repeat(Math.max(0, Number(args[0]) - 13)) });
     return fastify(() => text);
+  },
+  read: () => {
+    const [url, authorization = '', path = ''] = args;
+    const pool = new Pool(`https://${url}`, { connections: 8, connect: { rejectUnauthorized: false } });
+    return fastify(async () => {
+      const { body } = await pool.request({ method: 'GET', path, headers: { authorization } });
+      return { result: await body.json() };
+    });
   },
   'sdk-v1': async () => sessions(),
   'sdk-v2': async () => stateless(),

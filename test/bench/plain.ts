@@ -12,9 +12,13 @@ export class PlainServer implements AsyncDisposable {
     this.port = port;
   }
 
-  static async start(kind: 'echo' | 'bytes' | 'sdk-v1' | 'sdk-v2', bytes = 0): Promise<PlainServer> {
+  /** @param args what that kind takes */
+  static async start(
+    kind: 'echo' | 'bytes' | 'read' | 'sdk-v1' | 'sdk-v2',
+    ...args: readonly string[]
+  ): Promise<PlainServer> {
     const script = fileURLToPath(new URL('./plain-server.ts', import.meta.url));
-    const child = new Child({ args: [script, kind, String(bytes)], core: CORES.service });
+    const child = new Child({ args: [script, kind, ...args], core: CORES.service });
     try {
       return new PlainServer(child, Number(await child.message()));
     } catch (error) {

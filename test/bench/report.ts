@@ -59,7 +59,7 @@ function rowOf(each: Figure): string[] {
     goal === undefined
       ? ''
       : `${isRate(unit) ? '≥' : '≤'} ${goal} ${unit}: ${isMissed(each) ? 'MISSED' : 'met'}`,
-    baseline === undefined ? (note ?? '') : `${baseline.name}: ${baseline.median} ${unit}`,
+    [baseline && `${baseline.name}: ${baseline.median} ${unit}`, note].filter(Boolean).join('; '),
     ratio === undefined ? '' : `${ratio}`,
   ];
 }

@@ -1,10 +1,10 @@
 import type { Bench } from './bench.ts';
-import { type Figure, figure, times } from './figures.ts';
+import { type Figure, figure, median, times } from './figures.ts';
 import { Load, type Target } from './load.ts';
 import { PlainServer } from './plain.ts';
 import { modern, ONE_READ, productionService } from './production.ts';
 import type { Service } from './service.ts';
-import { Upstream } from './upstream.ts';
+import { STATUS_PATH, Upstream } from './upstream.ts';
 
 const CONNECTIONS = 32;
 const ROUND_MS = 1_500;
@@ -12,6 +12,7 @@ const ROUND_MS = 1_500;
 const WARM_MS = 4_000;
 /** What `fetch` sends by itself, and so every client that is made with it. */
 const PACKED = { 'accept-encoding': 'gzip, deflate' };
+const BARE_READ = 'Fastify and undici, the same read';
 const TRIVIAL = { name: 'trivial', arguments: { text: 'hello' } };
 
 /** What is loaded, with its goal and what it is held against beside the bare limit. */
@@ -19,6 +20,8 @@ interface Subject {
   target: Target;
   goal?: number;
   against: string;
+  /** A second one to hold it against, for the note. */
+  besides?: string;
 }
 
 /**
@@ -39,9 +42,23 @@ export const throughput: Bench = {
       {
         target: plainAt(
           'Fastify, as many bytes as tools/list',
-          context.use(await PlainServer.start('bytes', listBytes)),
+          context.use(await PlainServer.start('bytes', String(listBytes))),
         ),
         against: '',
+      },
+      {
+        target: plainAt(
+          BARE_READ,
+          context.use(
+            await PlainServer.start(
+              'read',
+              upstream.access.url,
+              upstream.authorization,
+              `/api2/json${STATUS_PATH}`,
+            ),
+          ),
+        ),
+        against: 'Fastify, JSON echo',
       },
       {
         target: sdkAt(
@@ -75,13 +92,16 @@ export const throughput: Bench = {
 };
 
 function figureOf(
-  { target: { name }, goal, against }: Subject,
+  { target: { name }, goal, against, besides }: Subject,
   rates: ReadonlyMap<string, number[]>,
 ): Figure {
   const baseline = against === '' ? undefined : { name: against, rounds: rates.get(against) ?? [] };
-  return figure(name, '/s', rates.get(name) ?? [], {
+  const own = rates.get(name) ?? [];
+  const share = besides === undefined ? 0 : median(own) / median(rates.get(besides) ?? []);
+  return figure(name, '/s', own, {
     ...(goal === undefined ? {} : { goal }),
     ...(baseline === undefined ? {} : { baseline }),
+    ...(besides === undefined ? {} : { note: `${share.toFixed(2)} of "${besides}"` }),
   });
 }
 
@@ -117,10 +137,16 @@ function oursAt(port: number, token: string): Subject[] {
   const sdk2 = 'SDK v2, trivial tool, stateless';
   const bytes = 'Fastify, as many bytes as tools/list';
   const echo = 'Fastify, JSON echo';
+  const besides = BARE_READ;
   return [
-    { target: at('tools/call, session', 'session', ONE_READ), goal: 4_000, against: sdk1 },
-    { target: at('tools/call, stateless', 'plain', call.message, call.headers), goal: 3_000, against: sdk2 },
-    { target: at('tools/call, SSE', 'sse', ONE_READ), against: sdk1 },
+    { target: at('tools/call, session', 'session', ONE_READ), goal: 4_000, against: sdk1, besides },
+    {
+      target: at('tools/call, stateless', 'plain', call.message, call.headers),
+      goal: 3_000,
+      against: sdk2,
+      besides,
+    },
+    { target: at('tools/call, SSE', 'sse', ONE_READ), against: sdk1, besides },
     {
       target: at('tools/list, session', 'session', { method: 'tools/list' }, PACKED),
       goal: 10_000,
