@@ -6,6 +6,14 @@ interface Slot {
   calls: number;
 }
 
+/** The calls of one principal in the minute that ends now. */
+interface Window {
+  /** In order of time. */
+  slots: Slot[];
+  /** Of all slots. */
+  made: number;
+}
+
 const WINDOW_SECONDS = 60;
 const MOST_PRINCIPALS = 10_000;
 
@@ -34,7 +42,7 @@ export class CallRate implements CallCounter {
   readonly #clock: () => number;
   readonly #most: number;
   /** The principals in the order of their last call. */
-  readonly #slots = new Map<string, Slot[]>();
+  readonly #windows = new Map<string, Window>();
 
   constructor({ clock = () => performance.now(), mostPrincipals = MOST_PRINCIPALS }: CallRateOptions = {}) {
     this.#clock = clock;
@@ -43,7 +51,7 @@ export class CallRate implements CallCounter {
 
   /** How many principals are remembered. */
   get size(): number {
-    return this.#slots.size;
+    return this.#windows.size;
   }
 
   /**
@@ -56,28 +64,34 @@ export class CallRate implements CallCounter {
     if (callsPerMinute === undefined) return;
     const now = this.#clock() / 1000;
     const second = Math.floor(now);
+    const window = this.#windows.get(principalId) ?? { slots: [], made: 0 };
     // The slot of the second in which the minute began still counts whole: rather a moment late than one call too many.
-    const slots = (this.#slots.get(principalId) ?? []).filter(
-      (slot) => slot.second >= second - WINDOW_SECONDS,
-    );
-    const made = slots.reduce((sum, { calls }) => sum + calls, 0);
+    endSlots(window, second - WINDOW_SECONDS);
+    const { slots, made } = window;
     if (made >= callsPerMinute)
       throw refusal(callsPerMinute, secondsUntilRoom(slots, made - callsPerMinute, now));
     const last = slots.at(-1);
     if (last?.second === second) last.calls += 1;
     else slots.push({ second, calls: 1 });
-    this.#slots.delete(principalId);
-    this.#slots.set(principalId, slots);
+    window.made += 1;
+    this.#windows.delete(principalId);
+    this.#windows.set(principalId, window);
     this.#forgetOne();
   }
 
   #forgetOne(): void {
-    if (this.#slots.size <= this.#most) return;
-    for (const oldest of this.#slots.keys()) {
-      this.#slots.delete(oldest);
+    if (this.#windows.size <= this.#most) return;
+    for (const oldest of this.#windows.keys()) {
+      this.#windows.delete(oldest);
       return;
     }
   }
+}
+
+/** @param from the first second that still counts */
+function endSlots(window: Window, from: number): void {
+  const { slots } = window;
+  while ((slots[0]?.second ?? from) < from) window.made -= slots.shift()?.calls ?? 0;
 }
 
 /** @param beyond how many calls more than allowed there are already, where the policy has become stricter */

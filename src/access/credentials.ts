@@ -10,6 +10,8 @@ export interface Credentials {
   issued: IssuedTokens;
   apiKeys: ApiKeys;
   revocations: Revocations;
+  /** `State.version`: asked for once for several questions about what a caller has just shown. */
+  version(): number;
 }
 
 /** @param clock milliseconds since the epoch */
@@ -19,5 +21,6 @@ export function openCredentials(state: State, clock: () => number = Date.now): C
     issued: new IssuedTokens(state, clock),
     apiKeys: new ApiKeys(state, clock),
     revocations: new Revocations(state, clock),
+    version: () => state.version(),
   };
 }

@@ -33,20 +33,23 @@ export function judge(
   { principal, tool, readOnly = false }: Asking,
   cluster: Cluster,
   serverReadOnly: boolean,
-  { guests, parameters, bulk, ...call }: AskedCall,
+  { method, path, risks, reasons, guests, parameters, bulk }: AskedCall,
 ): Decision {
   const asked: Asked = {
-    ...call,
+    method,
+    path,
+    risks,
+    reasons,
     principal,
     tool,
     cluster: cluster.name,
     clusterReadOnly: cluster.config.readOnly,
     serverReadOnly,
     requestReadOnly: readOnly,
-    ...(guests === undefined ? {} : { guests }),
-    ...(parameters === undefined ? {} : { parameters }),
-    ...(bulk === undefined ? {} : { bulk }),
   };
+  if (guests !== undefined) asked.guests = guests;
+  if (parameters !== undefined) asked.parameters = parameters;
+  if (bulk !== undefined) asked.bulk = bulk;
   return policy.decide(asked);
 }
 

@@ -49,7 +49,10 @@ export class Judging {
       await this.#record.refused(recorded, error.code);
       throw error;
     }
-    await this.orRefused(recorded, async () => checkName(cluster.name, request.expectName, guests));
+    const { expectName } = request;
+    if (expectName !== undefined) {
+      await this.orRefused(recorded, async () => checkName(cluster.name, expectName, guests));
+    }
     const template = isTraced() ? catalogue.match(method, request.path.wire)?.method.path : undefined;
     return { decision, guests, risks, reasons, recorded, template };
   }
@@ -75,15 +78,19 @@ export class Judging {
 /** What the record says of a call: who made it, through what, and why it was let through or not. */
 export function recordedOf(
   { cluster, selectedBy, matched, origin }: Omit<Passing, 'request'>,
-  asked: Pick<RecordedCall, 'method' | 'path' | 'parameters' | 'risks'>,
+  { method, path, parameters, risks }: Pick<RecordedCall, 'method' | 'path' | 'parameters' | 'risks'>,
   { allowed, rule }: Decision,
 ): RecordedCall {
   const { principal, requestId, door, tool, session } = origin;
-  return {
+  const { client } = principal;
+  const recorded: RecordedCall = {
     requestId,
-    ...asked,
+    method,
+    path,
+    parameters,
+    risks,
     // A GET that does more than read, such as one that fetches a file of a guest, is as hard to leave unrecorded.
-    write: asked.method !== 'GET' || asked.risks.some((risk) => risk !== 'read'),
+    write: method !== 'GET' || risks.some((risk) => risk !== 'read'),
     subject: principal.subject,
     credential: principal.credential,
     door,
@@ -92,8 +99,9 @@ export function recordedOf(
     selectedBy,
     decision: allowed ? 'allowed' : 'denied',
     rule,
-    ...(principal.client === undefined ? {} : { client: principal.client }),
-    ...(session === undefined ? {} : { session }),
-    ...(matched === undefined ? {} : { matched }),
   };
+  if (client !== undefined) recorded.client = client;
+  if (session !== undefined) recorded.session = session;
+  if (matched !== undefined) recorded.matched = matched;
+  return recorded;
 }

@@ -1,4 +1,6 @@
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
+import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose';
+import { JWKSNoMatchingKey } from 'jose/errors';
+import { createLocalJWKSet } from 'jose/jwks/local';
 import type { Logger } from 'pino';
 import { TokenUncheckedError } from './claims.ts';
 
@@ -56,7 +58,7 @@ export class RemoteKeys {
     try {
       return await keys(wanted, token);
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+      if (!(error instanceof JWKSNoMatchingKey)) throw error;
       if (!this.#loading && !this.#mayLoad()) throw error;
       await this.#load();
       return await (this.#keys ?? keys)(wanted, token);

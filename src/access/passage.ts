@@ -12,7 +12,7 @@ import { followUpGrant } from './follow-up.ts';
 import { Grant } from './grant.ts';
 import type { Jobs } from './jobs/jobs.ts';
 import { Judging, recordedOf } from './judging.ts';
-import type { Decision, Policy } from './policy/policy.ts';
+import type { Decision, Policy, Tenant } from './policy/policy.ts';
 import { tenantAnswer, visibleVmids } from './policy/tenant-view.ts';
 import { CallRecord } from './record.ts';
 import { refuseGivenEndpoint } from './remote-endpoint.ts';
@@ -20,7 +20,7 @@ import { Sending } from './sending.ts';
 import { withoutGiven } from './shown-parameters.ts';
 import { stepEnded } from './snapshot-first.ts';
 import { StepMaker } from './step-maker.ts';
-import { madeBy, type Passing, type Step, singleBinding } from './steps.ts';
+import { type Passing, type Step, singleBinding } from './steps.ts';
 
 export interface PassageOptions {
   /** MCP_READ_ONLY; read anew for each call, as a reload may change it. */
@@ -83,10 +83,13 @@ export class Passage {
         await this.#judging.judge(main, catalogue);
       }
       const reply = await this.#sending.send(main, approved);
-      for (const [vmid, guest] of madeBy([main])) passing.made?.set(vmid, guest);
+      const { creates } = main.guests;
+      if (creates !== undefined) passing.made?.set(creates.vmid, creates);
       const next = approved && followUpGrant(main, catalogue, approved, reply.data);
       if (next !== undefined) grants?.push(next);
-      return await this.#ofTenant(passing, reply);
+      const tenant = this.#options.policy.tenantOf(origin.principal);
+      if (tenant === undefined || request.method !== 'GET') return reply;
+      return await ofTenant(passing, tenant, reply);
     } catch (error) {
       throw withoutGiven(error, catalogue, request);
     }
@@ -165,14 +168,16 @@ export class Passage {
       problemOf: codeOf,
     });
   }
+}
 
-  async #ofTenant({ cluster, origin, request }: Passing, reply: ProxmoxReply): Promise<ProxmoxReply> {
-    const tenant = this.#options.policy.tenantOf(origin.principal);
-    if (tenant === undefined || request.method !== 'GET') return reply;
-    const { guests } = await cluster.inventory({ signal: origin.signal });
-    const visible = visibleVmids(guests, tenant);
-    return tenantAnswer({ method: request.method, path: request.path.toString(), tenant, visible }, reply);
-  }
+async function ofTenant(
+  { cluster, origin, request }: Passing,
+  tenant: Tenant,
+  reply: ProxmoxReply,
+): Promise<ProxmoxReply> {
+  const { guests } = await cluster.inventory({ signal: origin.signal });
+  const visible = visibleVmids(guests, tenant);
+  return tenantAnswer({ method: request.method, path: request.path.toString(), tenant, visible }, reply);
 }
 
 function spanOf(name: string, { cluster, request }: Passing): NamedSpan {

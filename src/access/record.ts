@@ -23,7 +23,7 @@ export interface Recorded {
 interface Begun {
   id: string;
   startedAt: number;
-  about: Pick<RecordedCall, 'cluster' | 'method' | 'path'>;
+  call: RecordedCall;
   log: Logger | undefined;
 }
 
@@ -49,10 +49,8 @@ export class CallRecord {
   async begin(call: RecordedCall, log?: Logger): Promise<Recorded> {
     const id = randomUUID();
     const startedAt = this.#clock();
-    const { cluster, method, path, risks, parameters } = call;
-    // No logger of its own for three members of two lines: to make one costs as much as a line.
-    const about = { cluster, method, path };
-    log?.info({ ...about, risks, parameters: Object.keys(parameters) }, 'proxmox call begins');
+    // Of a read its end says all of that, and comes within its deadline.
+    log?.[call.write ? 'info' : 'debug'](aboutOf(call), 'proxmox call begins');
     try {
       await this.#audit?.begin({ id, ...call });
     } catch (cause) {
@@ -62,7 +60,7 @@ export class CallRecord {
         cause,
       });
     }
-    return { id, startedAt, end: (outcome) => this.#end({ id, startedAt, about, log }, outcome) };
+    return { id, startedAt, end: (outcome) => this.#end({ id, startedAt, call, log }, outcome) };
   }
 
   /** Records a call that was refused, and never left. */
@@ -73,19 +71,19 @@ export class CallRecord {
     await this.#audit?.end({ id, outcome, durationMs: 0 });
   }
 
-  async #end({ id, startedAt, about, log }: Begun, outcome: Outcome): Promise<void> {
+  async #end({ id, startedAt, call, log }: Begun, outcome: Outcome): Promise<void> {
     const durationMs = this.#clock() - startedAt;
     if ('failure' in outcome) {
       const { code, status } = toCallError(outcome.failure);
       const how = outcome.isCancelled ? 'cancelled' : code;
-      log?.info({ ...about, outcome: how, duration_ms: durationMs }, 'proxmox call ended');
+      log?.info({ ...aboutOf(call), outcome: how, duration_ms: durationMs }, 'proxmox call ended');
       await this.#audit?.end({ id, outcome: how, durationMs, ...(status === undefined ? {} : { status }) });
       return;
     }
     const { endpoint, data } = outcome;
-    log?.info({ ...about, outcome: 'ok', endpoint, duration_ms: durationMs }, 'proxmox call ended');
+    log?.info({ ...aboutOf(call), outcome: 'ok', endpoint, duration_ms: durationMs }, 'proxmox call ended');
     // A list of tasks that was read is none of this call's.
-    const upids = about.method === 'GET' ? [] : upidsIn(data);
+    const upids = call.method === 'GET' ? [] : upidsIn(data);
     const upid = upids.length === 1 ? upids[0] : undefined;
     await this.#audit?.end({
       id,
@@ -95,4 +93,12 @@ export class CallRecord {
       ...(upid === undefined ? {} : { upid }),
     });
   }
+}
+
+/**
+ * What the log says of a call in each of its lines: names of parameters, and no values. No logger of its own for that:
+ * to make one costs as much as a line.
+ */
+function aboutOf({ cluster, method, path, risks, parameters }: RecordedCall): object {
+  return { cluster, method, path, risks, parameters: Object.keys(parameters) };
 }

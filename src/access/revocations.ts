@@ -28,6 +28,8 @@ export class Revocations {
   readonly #state: State;
   readonly #clock: () => number;
   readonly #isRevoked: StatementSync;
+  /** At which version of the state a credential was found good. */
+  readonly #goodAt = new WeakMap<Revocable, number>();
   readonly #listeners = new Set<() => void>();
   #stopListening: (() => void) | undefined;
 
@@ -38,10 +40,25 @@ export class Revocations {
     this.#isRevoked = state.database.prepare(IS_REVOKED);
   }
 
-  /** @throws what SQLite throws: the caller must then refuse the credential. */
-  isRevoked({ credential, subject, issuedAt = 0 }: Revocable): boolean {
+  /**
+   * @param version of the state, where the caller has asked for it since the credential was shown
+   * @throws what SQLite throws: the caller must then refuse the credential.
+   */
+  isRevoked(shown: Revocable, version = this.#state.version()): boolean {
+    if (this.#goodAt.get(shown) === version) return false;
+    const { credential, subject, issuedAt = 0 } = shown;
     const seconds = Math.floor(issuedAt);
-    return this.#isRevoked.get(credential, subject, seconds, seconds) !== undefined;
+    const isRevoked = this.#isRevoked.get(credential, subject, seconds, seconds) !== undefined;
+    if (!isRevoked) this.#goodAt.set(shown, version);
+    return isRevoked;
+  }
+
+  /**
+   * The same for what was found good a moment ago. What another process has revoked since counts once that was noticed,
+   * as it does for all that is open: within a second, or with the next `isRevoked`.
+   */
+  isRevokedSince(shown: Revocable): boolean {
+    return this.isRevoked(shown, this.#state.lastVersion);
   }
 
   /** Kept, and in force everywhere, when it returns. A subject's later credentials are accepted again. */

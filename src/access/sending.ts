@@ -28,15 +28,19 @@ export class Sending {
     const { cluster, origin, request, recorded } = step;
     const { method } = request;
     const log = this.#judging.logOf(origin);
-    const approval = approved === undefined ? {} : { approval: `plan ${approved.number} by ${approved.by}` };
-    const entry = await this.#record.begin({ ...recorded, ...approval }, log);
+    const told =
+      approved === undefined
+        ? recorded
+        : { ...recorded, approval: `plan ${approved.number} by ${approved.by}` };
+    const entry = await this.#record.begin(told, log);
     try {
       const reply = await leave(step);
       for (const job of startedJobs(recorded, origin.principal, entry, reply.data)) {
         await this.#jobs.started(job);
       }
       await entry.end({ endpoint: reply.endpoint, data: reply.data });
-      await this.#noteTask(recorded, reply);
+      const ended = endedTask(recorded, reply);
+      if (ended !== undefined) await this.#jobs.ended(ended.job, ended.exitStatus);
       return reply;
     } catch (error) {
       await entry.end({ failure: error, isCancelled: origin.signal.aborted });
@@ -46,14 +50,13 @@ export class Sending {
       if (method !== 'GET') await cluster.changed();
     }
   }
+}
 
-  /** Who asks how a task of this service is may see its end before the service does. */
-  async #noteTask({ cluster, method, path }: RecordedCall, { data }: ProxmoxReply): Promise<void> {
-    const [, upid] = method === 'GET' ? (TASK_STATUS.exec(path) ?? []) : [];
-    const exitStatus = upid === undefined ? undefined : exitStatusOf(data);
-    if (upid === undefined || exitStatus === undefined) return;
-    await this.#jobs.ended({ cluster, upid }, exitStatus);
-  }
+/** Who asks how a task of this service is may see its end before the service does. */
+function endedTask({ cluster, method, path }: RecordedCall, { data }: ProxmoxReply) {
+  const upid = method === 'GET' ? TASK_STATUS.exec(path)?.[1] : undefined;
+  const exitStatus = upid === undefined ? undefined : exitStatusOf(data);
+  return upid === undefined || exitStatus === undefined ? undefined : { job: { cluster, upid }, exitStatus };
 }
 
 /** Here alone the secret of an endpoint is added. */

@@ -1,5 +1,7 @@
 import { createHash, createSecretKey, type KeyObject } from 'node:crypto';
-import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
+import type { JWTPayload, JWTVerifyOptions } from 'jose';
+import { JWSSignatureVerificationFailed } from 'jose/errors';
+import { jwtVerify } from 'jose/jwt/verify';
 import type { Secret } from '../config/secret.ts';
 import type { Principal } from './principal.ts';
 
@@ -51,7 +53,7 @@ export class SharedKeys {
     try {
       return { ...(await jwtVerify(token, current.key, options)), kid: current.kid };
     } catch (error) {
-      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+      if (!(error instanceof JWSSignatureVerificationFailed)) throw error;
       for (const { kid, key } of others) return { ...(await jwtVerify(token, key, options)), kid };
       throw error;
     }

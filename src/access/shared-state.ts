@@ -45,6 +45,7 @@ class SharedState implements State {
   #tried = new Set<string>();
   #found: string | undefined;
   #writing: Promise<unknown> = Promise.resolve();
+  #versions = 0;
 
   constructor(options: SharedStateOptions) {
     this.#options = options;
@@ -60,6 +61,16 @@ class SharedState implements State {
     const written = this.#writing.then(() => this.#write(work));
     this.#writing = written.catch(() => undefined);
     return written;
+  }
+
+  /** Always another one: the tables are in memory, where reading them again costs no more than to know of all changes. */
+  version(): number {
+    this.#versions += 1;
+    return this.#versions;
+  }
+
+  get lastVersion(): number {
+    return this.version();
   }
 
   async refresh(): Promise<void> {

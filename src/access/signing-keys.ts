@@ -32,6 +32,8 @@ export const SIGNING_KEY_TABLES = `CREATE TABLE IF NOT EXISTS signing_keys (
   verifies_until INTEGER
 )`;
 const HMAC_BYTES = 32;
+/** Key ids that are remembered: callers choose them, as a token names its key before anything of it is verified. */
+const MOST_FOUND = 1000;
 
 /** The keys that sign this service's own tokens, in the state file: one in use, and those before it for an overlap. */
 export class SigningKeys {
@@ -41,6 +43,9 @@ export class SigningKeys {
   readonly #untilByKid;
   /** A key is immutable, so that what was read once needs no second import; whether it still counts is read anew. */
   readonly #imported = new Map<string, ImportedKey>();
+  /** What was found at one version of the state. */
+  readonly #found = new Map<string, SigningKey | undefined>();
+  #foundAt: number | undefined;
 
   constructor(state: State, clock: () => number = Date.now) {
     this.#state = state;
@@ -58,10 +63,23 @@ export class SigningKeys {
     return row && this.#keyOf(row);
   }
 
-  /** A key by its id, with that it may verify no longer: the caller has to look. */
-  find(kid: string): SigningKey | undefined {
+  /**
+   * A key by its id, with that it may verify no longer: the caller has to look.
+   *
+   * @param version of the state, where the caller has asked for it since it was shown the id
+   */
+  find(kid: string, version = this.#state.version()): SigningKey | undefined {
+    if (this.#foundAt !== version || this.#found.size >= MOST_FOUND) this.#found.clear();
+    this.#foundAt = version;
+    if (this.#found.has(kid)) return this.#found.get(kid);
+    const key = this.#read(kid);
+    this.#found.set(kid, key);
+    return key;
+  }
+
+  #read(kid: string): SigningKey | undefined {
     const known = this.#imported.get(kid);
-    // Every request asks: of a key that is known, no more is read than may have changed.
+    // Of a key that is known, no more is read than may have changed.
     const row = known === undefined ? this.#byKid.get(kid) : this.#untilByKid.get(kid);
     if (row === undefined) return undefined;
     return known === undefined ? this.#keyOf(row) : { ...known, ...untilOf(row) };

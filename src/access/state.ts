@@ -1,6 +1,6 @@
 import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { errorCode } from '../config/environment.ts';
 import { ConfigError } from '../config/problems.ts';
 
@@ -32,6 +32,15 @@ export interface State {
    * @throws what the work throws; CallError INTERNAL where replicas share the state and Redis does not answer
    */
   write<T>(work: () => T): Promise<T>;
+  /**
+   * Says whether what was read may have changed: another number than before, unless certainly nobody has written since,
+   * in this process or another. It is asked before the reading.
+   *
+   * @throws what SQLite throws
+   */
+  version(): number;
+  /** The same as it is known without asking: a write of another process counts once somebody has noticed it. */
+  readonly lastVersion: number;
   /** Waits until what others wrote before can be read here. @throws CallError as `write` does */
   refresh(): Promise<void>;
   /**
@@ -91,15 +100,22 @@ class FileState implements State {
   readonly #listeners = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
   #seen: unknown;
+  readonly #dataVersionOf: StatementSync;
+  #dataVersion: unknown;
+  #version = 0;
 
   constructor(database: DatabaseSync, isKept: boolean) {
     this.database = database;
     this.isKept = isKept;
+    this.#dataVersionOf = database.prepare('PRAGMA data_version');
+    this.#dataVersionOf.setReturnArrays(true);
   }
 
   /** On disk when it is called: nothing is waited for. */
   async write<T>(work: () => T): Promise<T> {
     const { database } = this;
+    // Twice: what the work itself reads may be taken back.
+    this.#version += 1;
     // IMMEDIATE takes the lock now: two commands that read before they write must not both see the old rows.
     database.exec('BEGIN IMMEDIATE');
     try {
@@ -109,7 +125,18 @@ class FileState implements State {
     } catch (error) {
       if (database.isTransaction) database.exec('ROLLBACK');
       throw error;
+    } finally {
+      this.#version += 1;
     }
+  }
+
+  version(): number {
+    this.#look();
+    return this.#version;
+  }
+
+  get lastVersion(): number {
+    return this.#version;
   }
 
   async refresh(): Promise<void> {
@@ -119,7 +146,7 @@ class FileState implements State {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     if (this.#timer === undefined) {
-      this.#seen = this.#dataVersion();
+      this.#seen = this.#polled();
       this.#timer = setInterval(() => this.#poll(), POLL_MS).unref();
     }
     return () => {
@@ -143,16 +170,24 @@ class FileState implements State {
   }
 
   #poll(): void {
-    const now = this.#dataVersion();
+    const now = this.#polled();
     if (now === this.#seen) return;
     this.#seen = now;
     for (const listener of this.#listeners) listener();
   }
 
-  /** Changes with each commit of another connection; undefined where the file can't be asked. */
-  #dataVersion(): unknown {
+  /** Changes with each commit of another connection, and with none of this one. */
+  #look(): unknown {
+    const now = this.#dataVersionOf.get()?.[0];
+    if (now !== this.#dataVersion) this.#version += 1;
+    this.#dataVersion = now;
+    return now;
+  }
+
+  /** Undefined where the file can't be asked. */
+  #polled(): unknown {
     try {
-      return numberOf(this.database, 'data_version');
+      return this.#look();
     } catch {
       // What is open is then judged again, and where that fails too it is ended.
       return undefined;

@@ -1,12 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import {
-  decodeProtectedHeader,
-  errors,
-  type JWTPayload,
-  type JWTVerifyOptions,
-  jwtVerify,
-  SignJWT,
-} from 'jose';
+import type { JWTPayload, JWTVerifyOptions } from 'jose';
+import { decodeProtectedHeader } from 'jose/decode/protected_header';
+import * as errors from 'jose/errors';
+import { SignJWT } from 'jose/jwt/sign';
+import { jwtVerify } from 'jose/jwt/verify';
 import type { Logger } from 'pino';
 import type { AuthConfig } from '../config/config.ts';
 import type { Secret } from '../config/secret.ts';
@@ -28,9 +25,10 @@ import { VerifiedTokens } from './verified-tokens.ts';
 /**
  * Checks a bearer token or an API key.
  *
+ * @param digest `credentialDigest` of it, where the caller has that already
  * @throws TokenRefusedError where it is not accepted; TokenUncheckedError where that could not be found out.
  */
-export type TokenVerifier = (token: string) => Promise<Principal>;
+export type TokenVerifier = (token: string, digest?: string) => Promise<Principal>;
 
 export interface VerifierParts {
   /** Own signing keys, API keys and revocations; without them only what is configured is accepted. */
@@ -78,17 +76,20 @@ export function createTokenVerifier(auth: AuthConfig, parts: VerifierParts = {})
   const verified = new VerifiedTokens(clock, auth.mode === 'jwks' ? REMOTE_TRUST_MS : undefined);
 
   /** @throws TokenRefusedError where it is ours, and verifies no longer */
-  function ownKey(kid: string | undefined): SigningKey | undefined {
-    const own = kid === undefined ? undefined : fromState(() => credentials?.keys.find(kid));
+  function ownKey(kid: string | undefined, version?: number): SigningKey | undefined {
+    const own = kid === undefined ? undefined : fromState(() => credentials?.keys.find(kid, version));
     if (own && !credentials?.keys.verifies(own))
       throw new TokenRefusedError('the key of the token is retired');
     return own;
   }
 
+  /** Who was verified before, and counts still. */
+  function knownBy(token: string, digest: string | undefined, version: number | undefined) {
+    const known = verified.find(token, (kid) => ownKey(kid, version), digest);
+    return known === undefined || parts.sharedKeys?.isRetired(known) ? undefined : known;
+  }
+
   async function verifyJwt(jwtAuth: JwtAuth, token: string): Promise<Principal> {
-    if (token.length > MAX_TOKEN_LENGTH) throw new TokenRefusedError('the token is too long');
-    const known = verified.find(token, ownKey);
-    if (known !== undefined && !parts.sharedKeys?.isRetired(known)) return known;
     const header = decodeProtectedHeader(token);
     checkHeader(header);
     const { kid } = header;
@@ -111,13 +112,21 @@ export function createTokenVerifier(auth: AuthConfig, parts: VerifierParts = {})
     return keyPrincipal(key, localIssuer(auth));
   }
 
-  return async (token) => {
+  /** @throws TokenRefusedError */
+  function requireGood(principal: Principal, version?: number): Principal {
+    if (fromState(() => credentials?.revocations.isRevoked(principal, version))) {
+      throw new TokenRefusedError('it was revoked');
+    }
+    return principal;
+  }
+
+  return async (token, digest) => {
     try {
-      const principal = token.startsWith(API_KEY_PREFIX) ? verifyKey(token) : await verifyJwt(auth, token);
-      if (fromState(() => credentials?.revocations.isRevoked(principal))) {
-        throw new TokenRefusedError('it was revoked');
-      }
-      return principal;
+      if (token.startsWith(API_KEY_PREFIX)) return requireGood(verifyKey(token));
+      if (token.length > MAX_TOKEN_LENGTH) throw new TokenRefusedError('the token is too long');
+      const version = fromState(() => credentials?.version());
+      const known = knownBy(token, digest, version);
+      return known === undefined ? requireGood(await verifyJwt(auth, token)) : requireGood(known, version);
     } catch (error) {
       if (error instanceof TokenRefusedError || error instanceof TokenUncheckedError) throw error;
       throw new TokenRefusedError(reasonOf(error), { cause: error });

@@ -40,13 +40,14 @@ export class VerifiedTokens {
    * The same principal each time, until the token expires to the second. From then on it is verified as a new one, which
    * tells the tolerance for clocks that differ, and the words of a refusal.
    *
+   * @param digest `credentialDigest` of the token
    * @param keyNamed finds the one of our own that a header names; what it throws ends the search
    */
   find(
     token: string,
     keyNamed: (kid: string | undefined) => { kid: string } | undefined,
+    digest = credentialDigest(token),
   ): Principal | undefined {
-    const digest = digestOf(token);
     const known = this.#known.get(digest);
     if (known === undefined) return undefined;
     const key = keyNamed(known.named);
@@ -72,11 +73,11 @@ export class VerifiedTokens {
       const [oldest] = this.#known.keys();
       if (oldest !== undefined) this.#known.delete(oldest);
     }
-    this.#known.set(digestOf(token), { principal, until, named, kid: key?.kid });
+    this.#known.set(credentialDigest(token), { principal, until, named, kid: key?.kid });
   }
 }
 
-/** So that no memory dump holds more tokens than the requests under way. */
-function digestOf(token: string): string {
-  return hash('sha256', token, 'base64');
+/** By which credentials are remembered, so that no memory dump holds more of them than the requests under way. */
+export function credentialDigest(credential: string): string {
+  return hash('sha256', credential, 'base64');
 }

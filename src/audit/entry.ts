@@ -47,31 +47,43 @@ export interface AuditTask {
   taskStatus: string;
 }
 
-/** A begin as it stands in its line. */
+/** A begin as it stands in its line. Written out, as each read has one: to walk over its members takes twice the time. */
 export function beginFragment(entry: AuditBegin): string {
-  const { parameters, requestId, selectedBy, risks, ...rest } = entry;
-  const fields = texts(rest);
-  fields.request_id = clipped(requestId);
-  fields.selected_by = clipped(selectedBy);
-  fields.risks = clipped(risks);
-  fields.parameters = clippedParameters(parameters);
-  return fragmentOf('begin', fields);
+  return fragmentOf('begin', {
+    id: clipped(entry.id),
+    method: clipped(entry.method),
+    path: clipped(entry.path),
+    write: entry.write,
+    subject: clipped(entry.subject),
+    client: clipped(entry.client),
+    credential: clipped(entry.credential),
+    session: clipped(entry.session),
+    door: clipped(entry.door),
+    tool: clipped(entry.tool),
+    cluster: clipped(entry.cluster),
+    selected_by: clipped(entry.selectedBy),
+    matched: clipped(entry.matched),
+    decision: clipped(entry.decision),
+    rule: clipped(entry.rule),
+    approval: clipped(entry.approval),
+    request_id: clipped(entry.requestId),
+    risks: clipped(entry.risks),
+    parameters: clippedParameters(entry.parameters),
+  });
 }
 
-export function endFragment({ taskStatus, durationMs, ...rest }: AuditEnd): string {
-  const fields = texts(rest);
-  if (taskStatus !== undefined) fields.task_status = clipped(taskStatus);
-  fields.duration_ms = clipped(durationMs);
-  return fragmentOf('end', fields);
+export function endFragment(entry: AuditEnd): string {
+  return fragmentOf('end', {
+    id: clipped(entry.id),
+    outcome: clipped(entry.outcome),
+    status: clipped(entry.status),
+    endpoint: clipped(entry.endpoint),
+    upid: clipped(entry.upid),
+    task_status: clipped(entry.taskStatus),
+    duration_ms: clipped(entry.durationMs),
+  });
 }
 
 export function taskFragment({ id, upid, taskStatus }: AuditTask): string {
-  return fragmentOf('task', texts({ id, upid, task_status: taskStatus }));
-}
-
-/** Of our own members, whose names are those of the types above. */
-function texts(fields: object): Record<string, unknown> {
-  const clippedFields: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(fields)) clippedFields[name] = clipped(value);
-  return clippedFields;
+  return fragmentOf('task', { id: clipped(id), upid: clipped(upid), task_status: clipped(taskStatus) });
 }

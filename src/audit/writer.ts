@@ -23,7 +23,9 @@ const OWN_DELAY_MS = 100;
 /** How long the begin of a read waits for another line to be written with. */
 const GATHER_MS = 10;
 /** Turns of the event loop, of which each takes some calls further where there are many. */
-const MOST_TURNS = 4;
+const MOST_TURNS = 8;
+/** Turns in a row without a line that end the wait: in one alone each call may just be between two of its steps. */
+const MOST_IDLE_TURNS = 2;
 const RETRY_AFTER_MS = 500;
 /** How soon a file that is gone shows in `healthy()`; a write looks for itself. */
 const INSPECT_EVERY_MS = 400;
@@ -211,10 +213,12 @@ export class AuditWriter implements AuditLog {
    * making ten lines. Where little is to do a turn takes no time, and what waits for the disk waits for one alone.
    */
   async #gather(): Promise<void> {
-    for (let turn = 0; turn < MOST_TURNS; turn++) {
+    let idle = 0;
+    for (let turn = 0; turn < MOST_TURNS && idle < MOST_IDLE_TURNS; turn++) {
       const before = this.#queue.length;
       await nextTurn();
-      if (this.#queue.length === before || this.#queue.some(isAwaited)) return;
+      if (this.#queue.some(isAwaited)) return;
+      idle = this.#queue.length === before ? idle + 1 : 0;
     }
   }
 

@@ -30,7 +30,7 @@ interface Node {
   rest?: Node;
 }
 
-/** Concrete paths that are remembered; a few hundred bytes each. */
+/** Concrete paths that are remembered of each verb; a few hundred bytes each. */
 const MOST_MATCHES = 500;
 const LONGEST_KEPT_PATH = 256;
 /** Below this, a suggestion would mislead more than help. */
@@ -49,7 +49,12 @@ export class Catalogue {
   readonly methods: readonly ApiMethod[];
   readonly #root: Node = newNode();
   /** What concrete paths led to, as a call asks several times on its way through the gate. */
-  readonly #matches = new Map<string, Match>();
+  readonly #matches: Readonly<Record<HttpMethod, Map<string, Match>>> = {
+    GET: new Map(),
+    POST: new Map(),
+    PUT: new Map(),
+    DELETE: new Map(),
+  };
 
   constructor(options: CatalogueOptions) {
     this.source = options.source;
@@ -71,16 +76,16 @@ export class Catalogue {
 
   /** The method a concrete, possibly percent-encoded path leads to. */
   match(method: HttpMethod, path: string): Match | undefined {
-    const key = `${method} ${path}`;
-    const known = this.#matches.get(key);
+    const matches = this.#matches[method];
+    const known = matches.get(path);
     if (known !== undefined) return known;
     const values = decodeSegments(path);
     const found = values && find(this.#root, values, 0)?.methods.get(method);
     if (values === undefined || found === undefined) return undefined;
     const pathParameters = Object.freeze(takeParameters(found.path, values));
     const match = Object.freeze({ method: found, pathParameters });
-    if (this.#matches.size >= MOST_MATCHES) this.#matches.clear();
-    if (path.length <= LONGEST_KEPT_PATH) this.#matches.set(key, match);
+    if (matches.size >= MOST_MATCHES) matches.clear();
+    if (path.length <= LONGEST_KEPT_PATH) matches.set(path, match);
     return match;
   }
 

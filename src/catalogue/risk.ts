@@ -89,11 +89,13 @@ export function riskOfCall(
 ): RiskAssessment {
   const known = KNOWN.of(method, template);
   const eased = speaking(known.easing, params);
-  const base = eased.length > 0 ? combine(eased) : known.risk;
-  const raised = combine(speaking(known.raising, params));
+  const raising = speaking(known.raising, params);
   const secret = Object.keys(params).find(
     (name) => isGiven(params[name]) && isSecretParameter(template, name),
   );
+  if (eased.length === 0 && raising.length === 0 && secret === undefined) return known.risk;
+  const base = eased.length > 0 ? combine(eased) : known.risk;
+  const raised = combine(raising);
   const risks = [...base.risks, ...raised.risks];
   const reasons = [...base.reasons, ...raised.reasons];
   if (secret !== undefined && !risks.includes('secret')) {

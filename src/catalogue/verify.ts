@@ -1,4 +1,4 @@
-import type { Catalogue } from './catalogue.ts';
+import type { Catalogue, Match } from './catalogue.ts';
 import { isObject } from './json.ts';
 import { findParameter, nearestParameters } from './parameter-lookup.ts';
 import { encodeScalar } from './scalar.ts';
@@ -47,7 +47,8 @@ export function verifyCall(
   const given = Object.fromEntries(
     Object.entries(params).filter(([, value]) => value !== null && value !== undefined),
   );
-  const problems: CallProblem[] = verifyPath(match.method, path, match.pathParameters);
+  const inPath = pathProblems(match);
+  const problems = inPath.map(([parameter, problem]): CallProblem => ({ parameter, path, problem }));
   const all = { ...given, ...match.pathParameters };
   const encoded: [string, EncodedParameter][] = [];
   for (const [name, value] of Object.entries(given)) {
@@ -79,17 +80,18 @@ function unknownPath(catalogue: Catalogue, method: HttpMethod, path: string): Ca
   };
 }
 
-function verifyPath(
-  method: ApiMethod,
-  path: string,
-  values: Readonly<Record<string, string>>,
-): CallProblem[] {
-  const problems: CallProblem[] = [];
-  for (const name of pathParameterNames(method.path)) {
-    const schema = method.parameters[name] ?? {};
-    const result = encodeScalar(schema, values[name] ?? '');
-    if (!result.ok) problems.push({ parameter: name, path, problem: `in the path, ${result.problem}` });
-  }
+/** A catalogue remembers where concrete paths lead, and what is wrong with their values is as lasting. */
+const PATH_PROBLEMS = new WeakMap<Match, PathProblems>();
+type PathProblems = readonly (readonly [parameter: string, problem: string])[];
+
+function pathProblems(match: Match): PathProblems {
+  const known = PATH_PROBLEMS.get(match);
+  if (known !== undefined) return known;
+  const problems = Object.entries(match.pathParameters).flatMap(([parameter, value]): PathProblems => {
+    const result = encodeScalar(match.method.parameters[parameter] ?? {}, value);
+    return result.ok ? [] : [[parameter, `in the path, ${result.problem}`]];
+  });
+  PATH_PROBLEMS.set(match, problems);
   return problems;
 }
 
@@ -141,9 +143,20 @@ function unknownParameter(method: ApiMethod, name: string): CallProblem {
   return { parameter: name, problem, hint: `it takes ${known.slice(0, 25).join(', ')}${more}` };
 }
 
+/** The parameters of methods that are not optional: a handful of up to two hundred, looked for at each call. */
+const NEEDED = new WeakMap<ApiMethod, readonly (readonly [name: string, schema: ParameterSchema])[]>();
+
+function neededParameters(method: ApiMethod): readonly (readonly [name: string, schema: ParameterSchema])[] {
+  const known = NEEDED.get(method);
+  if (known !== undefined) return known;
+  const needed = Object.entries(method.parameters).filter(([, { optional }]) => !optional);
+  NEEDED.set(method, needed);
+  return needed;
+}
+
 function missingParameters(method: ApiMethod, all: Readonly<Record<string, unknown>>): CallProblem[] {
-  return Object.entries(method.parameters)
-    .filter(([name, schema]) => isRequired(schema, all) && !Object.hasOwn(all, name))
+  return neededParameters(method)
+    .filter(([name, schema]) => isForKind(schema, all) && !Object.hasOwn(all, name))
     .map(([name, schema]) => ({
       parameter: name,
       problem: 'is missing',
@@ -152,8 +165,7 @@ function missingParameters(method: ApiMethod, all: Readonly<Record<string, unkno
 }
 
 // A parameter that is not for the kind at hand may be left out, whatever it says of itself.
-function isRequired(schema: ParameterSchema, all: Readonly<Record<string, unknown>>): boolean {
+function isForKind(schema: ParameterSchema, all: Readonly<Record<string, unknown>>): boolean {
   const kind = schema.typeProperty === undefined ? undefined : all[schema.typeProperty];
-  const isForIt = kind === undefined || (schema.instanceTypes?.includes(String(kind)) ?? true);
-  return !schema.optional && isForIt;
+  return kind === undefined || (schema.instanceTypes?.includes(String(kind)) ?? true);
 }

@@ -40,6 +40,8 @@ export class ClusterCatalogue {
   #refreshing: Promise<void> | undefined;
   #refreshedAt = Number.NEGATIVE_INFINITY;
   #first: Promise<void> | undefined;
+  /** Nobody waits any more: to wait for what is over, with an ear for the signal, costs more than all else here. */
+  #isFirstOver = false;
   #prepared: Catalogue | undefined;
 
   constructor(deps: ClusterCatalogueDeps) {
@@ -50,8 +52,10 @@ export class ClusterCatalogue {
   async get(signal?: AbortSignal): Promise<Catalogue> {
     signal?.throwIfAborted();
     this.#refresh();
-    this.#first ??= this.#waitForFirst();
-    await (signal === undefined ? this.#first : abortable(this.#first, signal));
+    if (!this.#isFirstOver) {
+      this.#first ??= this.#waitForFirst();
+      await (signal === undefined ? this.#first : abortable(this.#first, signal));
+    }
     const catalogue = this.#loader?.current() ?? this.#deps.builtIn();
     this.#prepare(catalogue);
     return catalogue;
@@ -109,6 +113,7 @@ export class ClusterCatalogue {
     this.#closing.signal.addEventListener('abort', () => resolve(), { once: true });
     await Promise.race([this.#refreshing, promise]);
     clearTimeout(timer);
+    this.#isFirstOver = true;
   }
 
   /** Builds the search index (some 50 ms of work) once those who wait for the catalogue have it. */

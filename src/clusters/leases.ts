@@ -6,15 +6,10 @@ export class Leases {
   /** @returns the lease; disposing of it twice counts once */
   take(): Disposable {
     this.#held++;
-    let isOver = false;
-    return {
-      [Symbol.dispose]: () => {
-        if (isOver) return;
-        isOver = true;
-        this.#held--;
-        if (this.#held === 0) for (const resolve of this.#waiting.splice(0)) resolve();
-      },
-    };
+    return new Lease(() => {
+      this.#held--;
+      if (this.#held === 0) for (const resolve of this.#waiting.splice(0)) resolve();
+    });
   }
 
   /** Resolves once nobody holds a lease. */
@@ -23,5 +18,19 @@ export class Leases {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting.push(resolve);
     await promise;
+  }
+}
+
+/** A class, as one is taken for each call: an object with a symbol for a key is slow to make. */
+class Lease implements Disposable {
+  #end: (() => void) | undefined;
+
+  constructor(end: () => void) {
+    this.#end = end;
+  }
+
+  [Symbol.dispose](): void {
+    this.#end?.();
+    this.#end = undefined;
   }
 }

@@ -55,6 +55,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     routerOptions: { ignoreTrailingSlash: true },
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     // A stream would hold the drain for ever; the doors close theirs in `preClose`.
     forceCloseConnections: 'idle',
     return503OnClosing: true,
@@ -119,6 +120,11 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   sseRoutes(app, parts);
   drain(app, parts, forwards);
   return app;
+}
+
+/** No route has a schema of Fastify: what would compile one (Ajv among it) is not loaded. */
+function noSchemas(): never {
+  throw new Error('Routes check what they get themselves: this app compiles no schema of Fastify.');
 }
 
 /** Where somebody counts: to hear of the end of each answer costs a little. */

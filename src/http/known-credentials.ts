@@ -1,6 +1,5 @@
-import { hash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
-import { shownCredential } from './plugins/shown-credential.ts';
+import { credentialOf, digestOf } from './plugins/shown-credential.ts';
 
 const MOST = 10_000;
 
@@ -10,8 +9,6 @@ const MOST = 10_000;
  */
 export class KnownCredentials {
   readonly #digests = new Set<string>();
-  /** Of requests under way, each of which is asked about twice. */
-  readonly #ofRequests = new WeakMap<FastifyRequest, string>();
   readonly #most: number;
 
   constructor(most = MOST) {
@@ -23,13 +20,13 @@ export class KnownCredentials {
   }
 
   has(request: FastifyRequest): boolean {
-    const digest = this.#digestOf(request);
+    const digest = digestIn(request);
     return digest !== undefined && this.#digests.has(digest);
   }
 
   /** Beyond the bound the one that was used longest ago is forgotten. */
   add(request: FastifyRequest): void {
-    const digest = this.#digestOf(request);
+    const digest = digestIn(request);
     if (digest === undefined) return;
     this.#digests.delete(digest);
     this.#digests.add(digest);
@@ -41,17 +38,12 @@ export class KnownCredentials {
   }
 
   forget(request: FastifyRequest): void {
-    const digest = this.#digestOf(request);
+    const digest = digestIn(request);
     if (digest !== undefined) this.#digests.delete(digest);
   }
+}
 
-  #digestOf(request: FastifyRequest): string | undefined {
-    const known = this.#ofRequests.get(request);
-    if (known !== undefined) return known;
-    const shown = shownCredential(request.raw);
-    if (shown.kind !== 'credential') return undefined;
-    const digest = hash('sha256', shown.text, 'base64');
-    this.#ofRequests.set(request, digest);
-    return digest;
-  }
+function digestIn(request: FastifyRequest): string | undefined {
+  const shown = credentialOf(request);
+  return shown.kind === 'credential' ? digestOf(shown) : undefined;
 }

@@ -21,22 +21,29 @@ export function openResponses(
   app: FastifyInstance,
   { revocations, sharedKeys, dispatcher, streamable, sse, logger }: AppParts,
 ): OpenResponses {
-  const open = new Set<FastifyRequest>();
-  const responses = new WeakMap<FastifyRequest, { destroy(): unknown }>();
+  const open = new Map<FastifyRequest, { destroy(): unknown }>();
 
   app.addHook('preHandler', (request, reply, done) => {
     if (!request.principal) return done();
-    open.add(request);
-    responses.set(request, reply.raw);
-    reply.raw.once('close', () => open.delete(request));
+    open.set(request, reply.raw);
+    reply.raw.on('close', () => open.delete(request));
     // It may have been revoked while the body came in; from here on `onChange` finds it.
-    if (!isRevoked(request.principal)) return done();
+    if (!isRevokedSince(request.principal)) return done();
     reply.code(401).send({ error: 'invalid_token', message: 'The token was refused: it was revoked.' });
   });
 
   function isRevoked(principal: Principal): boolean {
+    return isOver(principal, () => revocations.isRevoked(principal));
+  }
+
+  /** For one that was verified when its request began. */
+  function isRevokedSince(principal: Principal): boolean {
+    return isOver(principal, () => revocations.isRevokedSince(principal));
+  }
+
+  function isOver(principal: Principal, isRevokedNow: () => boolean): boolean {
     try {
-      return sharedKeys?.isRetired(principal) || revocations.isRevoked(principal);
+      return sharedKeys?.isRetired(principal) || isRevokedNow();
     } catch (error) {
       logger.error({ err: error }, 'revocations can not be read: what is open is ended');
       return true;
@@ -44,8 +51,8 @@ export function openResponses(
   }
 
   function end(which: (request: FastifyRequest, principal: Principal) => boolean): void {
-    for (const request of open) {
-      if (request.principal && which(request, request.principal)) responses.get(request)?.destroy();
+    for (const [request, response] of open) {
+      if (request.principal && which(request, request.principal)) response.destroy();
     }
   }
 
@@ -67,7 +74,7 @@ export function openResponses(
   return {
     streams() {
       const counts = { 'streamable-http': 0, stateless: 0, sse: 0 };
-      for (const request of open) {
+      for (const request of open.keys()) {
         if (!isStream(request)) continue;
         if (request.method === 'POST') counts.stateless++;
         else counts[request.routeOptions.url === '/sse' ? 'sse' : 'streamable-http']++;

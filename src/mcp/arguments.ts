@@ -22,7 +22,10 @@ export function prepare(tool: Tool, args: unknown): PreparedCall {
       hint: 'Parameters of an API method belong into `data`. Nothing was sent.',
     });
   }
-  const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
+  const hasNull = Object.values(given).includes(null);
+  const present = hasNull
+    ? Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null))
+    : given;
   try {
     return tool.prepare(present);
   } catch (error) {

@@ -6,19 +6,29 @@ import { CallError } from '../proxmox/errors.ts';
  */
 export class Deadline implements Disposable {
   readonly #controller = new AbortController();
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
   readonly #client: AbortSignal;
-  readonly #onClientAbort = (): void => this.#end(cancelled());
+  readonly #onClientAbort = (): void => this.cancel();
   /** Of those that race: a listener of the signal costs as much as all the rest of it. */
   readonly #rejects = new Set<(reason: unknown) => void>();
 
-  /** @param seconds limit of the whole call */
-  constructor(client: AbortSignal, seconds: number) {
+  /** @param seconds limit of the whole call; none before `limit` where absent */
+  constructor(client: AbortSignal, seconds?: number) {
     this.#client = client;
+    if (seconds !== undefined) this.limit(seconds);
+    if (client.aborted) this.cancel();
+    else client.addEventListener('abort', this.#onClientAbort, { once: true });
+  }
+
+  /** Gives the call this many seconds from now on. Called once. */
+  limit(seconds: number): void {
     this.#timer = setTimeout(() => this.#end(timedOut(seconds)), seconds * 1000);
     this.#timer.unref();
-    if (client.aborted) this.#onClientAbort();
-    else client.addEventListener('abort', this.#onClientAbort, { once: true });
+  }
+
+  /** Ends the call as its client can. */
+  cancel(): void {
+    this.#end(cancelled());
   }
 
   get signal(): AbortSignal {
@@ -28,13 +38,13 @@ export class Deadline implements Disposable {
   /** Gives the work's outcome, or throws the reason of the end as soon as it comes. */
   async race<T>(work: Promise<T>): Promise<T> {
     const { signal } = this;
-    // The end may come first; the work's own rejection must not then count as unhandled.
-    work.catch(() => undefined);
-    if (signal.aborted) throw signal.reason;
-    const { promise: end, reject } = Promise.withResolvers<never>();
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    // Also where the end has come: the work's own rejection must not then count as unhandled.
+    work.then(resolve, reject);
+    if (signal.aborted) reject(signal.reason);
     this.#rejects.add(reject);
     try {
-      return await Promise.race([work, end]);
+      return await promise;
     } finally {
       this.#rejects.delete(reject);
     }

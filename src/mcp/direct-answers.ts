@@ -52,27 +52,29 @@ export class DirectAnswers {
     waiting.response.write(`event: message\ndata: ${JSON.stringify(message)}\n\n`);
   }
 
-  /** Sends the answer, unless the request was cancelled. @returns whether it was still waited for */
-  answer(id: RequestId, message: unknown): boolean {
+  /** Sends the answer, unless the request was cancelled. @param message as JSON */
+  answer(id: RequestId, message: string): void {
     const waiting = this.#end(id);
-    if (waiting === undefined) return false;
-    this.send(waiting.response, [Buffer.from(`event: message\ndata: ${JSON.stringify(message)}\n\n`)]);
-    return true;
+    if (waiting === undefined || isGone(waiting.response)) return;
+    const { response } = waiting;
+    const text = `event: message\ndata: ${message}\n\n`;
+    if (!response.headersSent) response.writeHead(200, this.#head(Buffer.byteLength(text)));
+    // As a text: Node writes it in one piece with the head, where bytes would be a second one.
+    response.end(text);
   }
 
   /** Ends a POST with these bytes. */
   send(response: ServerResponse, parts: readonly Buffer[], encoding?: 'gzip'): void {
     if (isGone(response)) return;
     if (!response.headersSent) {
-      const length = parts.reduce((sum, part) => sum + part.length, 0);
-      response.writeHead(200, {
-        ...EVENT_STREAM,
-        'mcp-session-id': this.#sessionId,
-        ...(encoding === undefined ? {} : { 'Content-Encoding': encoding }),
-        'Content-Length': length,
-      });
+      const head = this.#head(parts.reduce((sum, part) => sum + part.length, 0));
+      response.writeHead(200, encoding === undefined ? head : { ...head, 'Content-Encoding': encoding });
     }
     endWith(response, parts);
+  }
+
+  #head(length: number) {
+    return { ...EVENT_STREAM, 'mcp-session-id': this.#sessionId, 'Content-Length': length };
   }
 
   /** As the SDK does: the work is told to stop, and the stream ends without an answer. */

@@ -3,10 +3,12 @@ import type { AuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js';
 import type { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { ErrorCode, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js';
 import { DirectAnswers } from './direct-answers.ts';
+import type { ToolResult } from './dispatcher.ts';
 import type { DoorRequest } from './door.ts';
 import type { LegacySession } from './legacy.ts';
 import { type ListBytes, takesGzip } from './list-bytes.ts';
 import { hasPlainHeaders, type PlainRequest, plainRequestOf } from './plain-requests.ts';
+import { answerJson, resultJson } from './result.ts';
 
 const VERSIONS: ReadonlySet<string> = new Set(SUPPORTED_PROTOCOL_VERSIONS);
 
@@ -73,16 +75,27 @@ export class DirectSession {
     const message = await callOf(plain, session, { authInfo, signal });
     if (signal.aborted) return;
     answered(id);
-    this.#answers.answer(id, message);
+    this.#answers.answer(
+      id,
+      'result' in message ? answerJson(resultJson(message.result), id) : JSON.stringify(message),
+    );
   }
 }
+
+interface Envelope {
+  jsonrpc: '2.0';
+  id: string | number;
+}
+
+/** What answers a call, its members in the order of the SDK's. */
+type CallAnswer = Envelope & ({ result: ToolResult } | { error: object });
 
 /** Makes a call and its answer, or its error, as the SDK would write them. */
 export async function callOf(
   { id, name, args, meta }: PlainRequest,
   { server, callTool }: LegacySession,
   about: { authInfo: AuthInfo; signal: AbortSignal },
-): Promise<object> {
+): Promise<CallAnswer> {
   const related = { relatedRequestId: id };
   try {
     const result = await callTool(

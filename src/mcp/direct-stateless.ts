@@ -6,17 +6,20 @@ import {
   ProtocolErrorCode,
   type ServerContext,
 } from '@modelcontextprotocol/server';
+import type { Plan } from '../access/approvals/plan.ts';
 import { carried, carry } from './carried.ts';
 import { endWith } from './direct-answers.ts';
-import type { Caller, Dispatcher, ToolResult } from './dispatcher.ts';
+import type { Caller, Dispatcher } from './dispatcher.ts';
 import type { DoorRequest } from './door.ts';
 import { approvalForm, canAskPerson, PlanQuestion } from './elicitation.ts';
 import { type ListBytes, takesGzip } from './list-bytes.ts';
 import { type AskedState, QUESTION } from './modern.ts';
 import { UnknownToolError } from './offered-tools.ts';
 import { hasPlainHeaders, isPlainObject, type PlainRequest, plainRequestOf } from './plain-requests.ts';
+import { answerJson, resultJson } from './result.ts';
 
 const REVISION = '2026-07-28';
+const JSON_ANSWER = { 'content-type': 'application/json' } as const;
 /** A name that stands in a header as it is. */
 const PLAIN_NAME = /^[A-Za-z0-9_.-]+$/;
 const CLIENT_INFO = 'io.modelcontextprotocol/clientInfo';
@@ -38,13 +41,17 @@ export class DirectStateless {
   readonly #dispatcher: Dispatcher;
   readonly #lists: ListBytes;
   /** What the SDK adds to each result. */
-  readonly #members: object;
+  readonly #members: { resultType: string; _meta: object };
+  /** The same as JSON, behind other members. */
+  readonly #membersJson: string;
   readonly #running = new Set<AbortController>();
 
   constructor(dispatcher: Dispatcher, lists: ListBytes, members: { resultType: string; _meta: object }) {
     this.#dispatcher = dispatcher;
     this.#lists = lists;
-    this.#members = { resultType: members.resultType, _meta: members._meta };
+    const { resultType, _meta } = members;
+    this.#members = { resultType, _meta };
+    this.#membersJson = `,${JSON.stringify(this.#members).slice(1, -1)}`;
   }
 
   /** Which request this is, where it can be answered here. */
@@ -73,7 +80,9 @@ export class DirectStateless {
     try {
       const message = await this.#call(plain, caller, ending.signal);
       if (ending.signal.aborted || response.headersSent) return;
-      send(response, [Buffer.from(JSON.stringify(message))]);
+      response.writeHead(200, { ...JSON_ANSWER, 'content-length': Buffer.byteLength(message) });
+      // As a text: Node writes it in one piece with the head, where bytes would be a second one.
+      response.end(message);
     } finally {
       response.removeListener('close', onClose);
       this.#running.delete(ending);
@@ -84,26 +93,27 @@ export class DirectStateless {
     for (const ending of this.#running) ending.abort();
   }
 
-  async #call({ id, name, args, meta }: PlainRequest, caller: Caller, signal: AbortSignal): Promise<object> {
+  /** @returns the answer as JSON */
+  async #call({ id, name, args, meta }: PlainRequest, caller: Caller, signal: AbortSignal): Promise<string> {
     const question = canAskPerson(meta?.[CLIENT_CAPABILITIES_META_KEY])
       ? new PlanQuestion(undefined)
       : undefined;
     const options = { signal, ask: question?.ask, traceparent: meta?.traceparent };
     try {
       const result = await this.#dispatcher.callTool(name, args, caller, options);
-      return { result: await this.#whole(result, question, caller), jsonrpc: '2.0', id };
+      const plan = question?.openAfter(result);
+      if (plan === undefined) return answerJson(resultJson(result, this.#membersJson), id);
+      return answerJson(JSON.stringify(await this.#asked(plan, caller)), id);
     } catch (error) {
       const isUnknown = error instanceof UnknownToolError;
       const code = isUnknown ? ProtocolErrorCode.InvalidParams : ProtocolErrorCode.InternalError;
       const message = error instanceof Error ? error.message : 'Internal error';
-      return { jsonrpc: '2.0', id, error: { code, message } };
+      return JSON.stringify({ jsonrpc: '2.0', id, error: { code, message } });
     }
   }
 
-  /** The result as the revision has it, or the question that a person has to answer first. */
-  async #whole(result: ToolResult, question: PlanQuestion | undefined, caller: Caller): Promise<object> {
-    const plan = question?.openAfter(result);
-    if (plan === undefined) return { ...result, ...this.#members };
+  /** In place of a result, the question that a person has to answer first. */
+  async #asked(plan: Plan, caller: Caller): Promise<object> {
     const codec = createRequestStateCodec<AskedState>({
       key: this.#dispatcher.stateKey,
       bind: () => caller.principal.id,
@@ -147,7 +157,7 @@ function isPlainClient(value: unknown): boolean {
 
 function send(response: DoorRequest['response'], parts: readonly Buffer[], isPacked = false): void {
   response.writeHead(200, {
-    'content-type': 'application/json',
+    ...JSON_ANSWER,
     ...(isPacked ? { 'content-encoding': 'gzip' } : {}),
     'content-length': parts.reduce((sum, part) => sum + part.length, 0),
   });

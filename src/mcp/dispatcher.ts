@@ -103,7 +103,8 @@ export interface Look {
   signal: AbortSignal;
 }
 
-interface RunOptions extends CallOptions {
+interface RunOptions extends Pick<CallOptions, 'progress' | 'ask'> {
+  deadline: Deadline;
   enter: EnterCluster;
 }
 
@@ -137,7 +138,7 @@ export class Dispatcher {
   readonly stateKey: Uint8Array;
   readonly #running: RunningCalls;
   /** Ends a call whose caller is no longer let in. */
-  readonly #endings = new Map<AbortController, Principal>();
+  readonly #endings = new Map<Deadline, Principal>();
   readonly #redaction: Redaction;
   readonly #rate: CallCounter;
   readonly #observer: Observer;
@@ -177,13 +178,8 @@ export class Dispatcher {
     const ended = measured(this.#observer, about);
     const state = this.#begin(tool, caller, options.isRoutine ? { level: 'error' } : {});
     const { log } = state;
-    const ending = new AbortController();
-    this.#endings.set(ending, principal);
-    // Of its own, because AbortSignal.any costs as much as the rest of a call's book-keeping.
-    const { signal } = ending;
-    const follow = (): void => ending.abort(options.signal.reason);
-    if (options.signal.aborted) follow();
-    else options.signal.addEventListener('abort', follow, { once: true });
+    const deadline = new Deadline(options.signal);
+    this.#endings.set(deadline, principal);
     try {
       if (!options.isRoutine) {
         // Nothing is waited for where this process alone counts.
@@ -191,7 +187,7 @@ export class Dispatcher {
         if (counted !== undefined) await counted;
       }
       const result = await this.#running.run(principal.id, (enter) =>
-        this.#run(tool, args, caller, { ...options, signal, enter }, state),
+        this.#run(tool, args, caller, { ...options, deadline, enter }, state),
       );
       log.info({ outcome: 'ok', duration_ms: this.#now() - startedAt }, 'tool call');
       ended('ok', state.cluster, result);
@@ -204,8 +200,8 @@ export class Dispatcher {
       ended(error.code, state.cluster, failure);
       return failure;
     } finally {
-      options.signal.removeEventListener('abort', follow);
-      this.#endings.delete(ending);
+      deadline[Symbol.dispose]();
+      this.#endings.delete(deadline);
     }
   }
 
@@ -256,8 +252,8 @@ export class Dispatcher {
     return this.#running.run(principal.id, async (enter) => {
       using deadline = new Deadline(signal, seconds);
       using leases = new DisposableStack();
-      const options = { signal, enter, planHandle: undefined };
-      const context = this.#context(caller, options, state, { deadline, leases });
+      const options = { deadline, enter, planHandle: undefined };
+      const context = this.#context(caller, options, state, leases);
       return asData(await deadline.race(work(context)), this.#redaction).structured as T;
     });
   }
@@ -270,7 +266,7 @@ export class Dispatcher {
 
   /** Cancels the calls under way of such callers: a door may go on with a call whose request was cut. */
   cancelWhere(ends: (principal: Principal) => boolean): void {
-    for (const [ending, principal] of this.#endings) if (ends(principal)) ending.abort();
+    for (const [deadline, principal] of this.#endings) if (ends(principal)) deadline.cancel();
   }
 
   /** Waits for the calls under way, `milliseconds` at most; for the drain at the end of the process. */
@@ -287,21 +283,24 @@ export class Dispatcher {
   ): Promise<ToolResult> {
     this.#offered.requireUse(tool, caller.principal);
     const call = prepare(tool, args);
-    const seconds = call.deadlineSeconds ?? this.#options.deadlineSeconds ?? 60;
-    using deadline = new Deadline(options.signal, seconds);
+    const { deadline } = options;
+    deadline.limit(call.deadlineSeconds ?? this.#options.deadlineSeconds ?? 60);
     // Until the call is over, its clusters stay open: a reload may put others in their place meanwhile.
-    using leases = new DisposableStack();
-    const { planHandle } = call;
-    const context = this.#context(caller, { ...options, planHandle }, state, { deadline, leases });
-    const answer = await deadline.race(call.run(context));
-    return resultOf(answer, this.#redaction);
+    const leases = new DisposableStack();
+    try {
+      const { planHandle } = call;
+      const context = this.#context(caller, { ...options, planHandle }, state, leases);
+      return resultOf(await deadline.race(call.run(context)), this.#redaction);
+    } finally {
+      leases.dispose();
+    }
   }
 
   #context(
     { principal, door, session, directory: all, readOnly, standing }: Caller,
-    { progress, enter, ask, planHandle }: RunOptions & { planHandle: string | undefined },
+    { progress, deadline, enter, ask, planHandle }: RunOptions & { planHandle: string | undefined },
     state: CallState,
-    { deadline, leases }: { deadline: Deadline; leases: DisposableStack },
+    leases: DisposableStack,
   ): ToolContext {
     const { gate } = this.#options;
     const { signal } = deadline;

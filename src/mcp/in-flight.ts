@@ -30,7 +30,7 @@ export class InFlight {
   /** Takes the ids of one POST. A POST that the SDK refuses gives them back. */
   take(ids: readonly RequestId[], response: ServerResponse): void {
     for (const id of ids) this.#waiting.set(id, response);
-    response.once('close', () => {
+    response.on('close', () => {
       const refused = response.statusCode >= 400;
       for (const id of ids) {
         if (this.#waiting.get(id) !== response) continue;

@@ -47,12 +47,7 @@ export function factsOf(body: unknown): BodyFacts {
 
 /** The first id that is already under way, or that stands twice in this body. */
 function duplicateId(ids: readonly (string | number)[], taken: Taken) {
-  const seen = new Set<string | number>();
-  for (const id of ids) {
-    if (taken.has(id) || seen.has(id)) return id;
-    seen.add(id);
-  }
-  return undefined;
+  return ids.find((id, index) => taken.has(id) || ids.indexOf(id) < index);
 }
 
 /** Some clients send `arguments: null` for a tool without any; the SDKs' schemas refuse that, so it is taken out. */

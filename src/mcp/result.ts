@@ -40,6 +40,22 @@ export function failureOf(error: CallError, cluster: string | undefined, redacti
   };
 }
 
+/**
+ * A result as `JSON.stringify` writes it. Its last text is the JSON of `structuredContent`, which is not made again.
+ *
+ * @param members more of them, as JSON that begins with a comma
+ */
+export function resultJson({ content, structuredContent, isError }: ToolResult, members = ''): string {
+  const structured = content.at(-1)?.text ?? JSON.stringify(structuredContent);
+  const failed = isError === undefined ? '' : `,"isError":${isError}`;
+  return `{"content":${JSON.stringify(content)},"structuredContent":${structured}${failed}${members}}`;
+}
+
+/** The answer of a request with such a result in it. @param result as JSON */
+export function answerJson(result: string, id: string | number): string {
+  return `{"result":${result},"jsonrpc":"2.0","id":${JSON.stringify(id)}}`;
+}
+
 /** What a reader of the text alone must not miss: the answer is about another cluster than the one asked for. */
 function fallbackNotice({ cluster, served_by }: Record<string, unknown>): string {
   return served_by === undefined ? '' : `${cluster} is unreachable; its fallback ${served_by} answered: `;

@@ -92,7 +92,7 @@ export class SessionStore<Transport> {
   hold(session: Session<Transport>, response: ServerResponse): void {
     if (hasGone(response)) return;
     session.open += 1;
-    response.once('close', () => {
+    response.on('close', () => {
       session.open -= 1;
       session.lastSeenAt = this.#clock();
     });

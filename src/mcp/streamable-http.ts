@@ -267,7 +267,7 @@ export class StreamableHttpDoor {
       else answer(response, 504, rpcError(-32000, 'The request was not answered in time.'));
     }, this.#options.postDeadlineMs ?? POST_DEADLINE_MS);
     timer.unref();
-    response.once('close', () => clearTimeout(timer));
+    response.on('close', () => clearTimeout(timer));
   }
 }
 

@@ -37,10 +37,10 @@ export function createLogger(
 const MOST_WAITING = 65_536;
 
 /** No longer does a line wait, in milliseconds. */
-const LONGEST_WAIT_MS = 10;
+const LONGEST_WAIT_MS = 40;
 
 /**
- * Writes the lines of some milliseconds together: a call has four of them, and each write to a pipe costs as much as
+ * Writes the lines of some milliseconds together: a call has three of them, and each write to a pipe costs as much as
  * making the line. The end of the process, whatever brings it about, writes what is left; only SIGKILL does not.
  */
 export function inBatches(destination: DestinationStream): DestinationStream {

@@ -9,8 +9,15 @@ export class ApiPath {
   #text: string | undefined;
   #wire: string | undefined;
 
-  private constructor(segments: readonly string[]) {
+  private constructor(segments: readonly string[], plain?: string) {
     this.segments = segments;
+    this.#text = plain;
+    this.#wire = plain;
+  }
+
+  /** @param path of plain segments, which is its own wire form */
+  static ofPlain(path: string): ApiPath {
+    return new ApiPath(path.slice(1).split('/'), path);
   }
 
   static ofSegments(segments: readonly string[]): ApiPath {
@@ -40,6 +47,10 @@ export class ApiPath {
 const MAX_LENGTH = 2048;
 /** Of RFC 3986: what stands for itself. */
 const UNRESERVED = /^[A-Za-z0-9._~-]*$/;
+/** As nearly all segments are: nothing that any check is about, and nothing that is encoded. */
+const PLAIN = /^[A-Za-z0-9][A-Za-z0-9._~-]*$/;
+/** Plain segments alone, and no prefix. */
+const PLAIN_PATH = /^(?!\/api2\/)(?:\/[A-Za-z0-9][A-Za-z0-9._~-]*)+$/;
 const API_PREFIX = /^\/?api2\/(?:json|extjs)(?=\/|$)/;
 
 /**
@@ -54,6 +65,7 @@ const API_PREFIX = /^\/?api2\/(?:json|extjs)(?=\/|$)/;
  */
 export function parseApiPath(raw: string): ApiPath {
   if (raw.length > MAX_LENGTH) throw refused(`it is longer than ${MAX_LENGTH} characters`);
+  if (PLAIN_PATH.test(raw)) return ApiPath.ofPlain(raw);
   if (raw.startsWith('//') || /^[a-z][a-z0-9+.-]*:\/\//i.test(raw)) throw refused('it names a host');
   if (/%2e/i.test(raw)) throw refused('it holds an encoded dot');
   if (raw.includes('?')) throw refused('it holds a query: put parameters into `data`');
@@ -93,6 +105,7 @@ export function apiPath(strings: TemplateStringsArray, ...values: readonly (stri
 }
 
 function segmentProblem(segment: string): string | undefined {
+  if (PLAIN.test(segment)) return undefined;
   if (segment === '') return 'it has an empty segment';
   if (segment === '.' || segment === '..') return 'it climbs with "." or ".."';
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here

@@ -6,8 +6,10 @@ export class DeadlineExpired extends Error {
 /** Node fires a timer that is longer than this at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-interface Deadline {
+export interface Deadline {
   readonly signal: AbortSignal;
+  /** Aborts the signal with this reason, where it has not aborted before. */
+  end(reason: unknown): void;
   /** Stops the timer and lets go of the other signals. */
   clear(): void;
 }
@@ -18,19 +20,20 @@ interface Deadline {
  */
 export function openDeadline(limitMs: number, others: readonly (AbortSignal | undefined)[]): Deadline {
   const controller = new AbortController();
-  const listened = others.filter((signal) => signal !== undefined);
-  const follow = (event: Event) => controller.abort((event.target as AbortSignal).reason);
-  for (const signal of listened) {
-    if (signal.aborted) controller.abort(signal.reason);
-    signal.addEventListener('abort', follow, { once: true });
+  const end = (reason: unknown) => controller.abort(reason);
+  const follow = (event: Event) => end((event.target as AbortSignal).reason);
+  for (const signal of others) {
+    if (signal?.aborted) end(signal.reason);
+    signal?.addEventListener('abort', follow, { once: true });
   }
-  const expire = () => controller.abort(new DeadlineExpired(`${limitMs} ms are over`));
+  const expire = () => end(new DeadlineExpired(`${limitMs} ms are over`));
   const timer = setTimeout(expire, Math.min(limitMs, LONGEST_TIMER_MS));
   return {
     signal: controller.signal,
+    end,
     clear: () => {
       clearTimeout(timer);
-      for (const signal of listened) signal.removeEventListener('abort', follow);
+      for (const signal of others) signal?.removeEventListener('abort', follow);
     },
   };
 }

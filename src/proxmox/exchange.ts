@@ -157,13 +157,10 @@ class Collector implements Dispatcher.DispatchHandler {
   ): void {
     if (status < 200) return;
     const lastModified = headers['last-modified'];
-    this.#isGzip = /^(?:x-)?gzip$/i.test(String(headers['content-encoding'] ?? ''));
-    this.#head = {
-      status,
-      reason: reason ?? '',
-      contentType: String(headers['content-type'] ?? ''),
-      ...(lastModified === undefined ? {} : { lastModified: String(lastModified) }),
-    };
+    const encoding = headers['content-encoding'];
+    this.#isGzip = encoding !== undefined && /^(?:x-)?gzip$/i.test(String(encoding));
+    this.#head = { status, reason: reason ?? '', contentType: String(headers['content-type'] ?? '') };
+    if (lastModified !== undefined) this.#head.lastModified = String(lastModified);
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -176,8 +173,9 @@ class Collector implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    if (this.#head !== undefined)
-      this.#resolve({ head: this.#head, isGzip: this.#isGzip, bytes: Buffer.concat(this.#chunks) });
+    const [first, ...more] = this.#chunks;
+    const bytes = first !== undefined && more.length === 0 ? first : Buffer.concat(this.#chunks);
+    if (this.#head !== undefined) this.#resolve({ head: this.#head, isGzip: this.#isGzip, bytes });
     else this.#reject(new WireFailure('broken', true, 'the answer has no head'));
   }
 

@@ -217,9 +217,10 @@ export class NodeLink {
 
   /** @param problem why it failed; undefined where it went well */
   #record(problem: string | undefined): void {
-    const { problem: _before, ...kept } = this.#seen;
-    const now = { ...kept, answers: problem === undefined, checkedAt: this.#clock.now() };
-    this.#seen = problem === undefined ? now : { ...now, problem };
+    this.#seen.answers = problem === undefined;
+    this.#seen.checkedAt = this.#clock.now();
+    if (problem === undefined) delete this.#seen.problem;
+    else this.#seen.problem = problem;
     if (problem === undefined && this.breaker.succeeded()) this.#owner.onEvent('closed', this);
     if (problem !== undefined && this.breaker.failed()) this.#owner.onEvent('opened', this);
   }
@@ -250,9 +251,9 @@ function problemOf(failure: Error): string {
  * waited longest. An open breaker puts an endpoint last and never out.
  */
 export function nextLink(links: readonly NodeLink[], tried: ReadonlySet<NodeLink>): NodeLink | undefined {
-  const left = links.filter((link) => !tried.has(link));
+  const isLeft = (link: NodeLink) => !tried.has(link);
   return (
-    left.find((link) => link.breaker.admits()) ??
-    left.toSorted((one, other) => one.breaker.openUntil - other.breaker.openUntil)[0]
+    links.find((link) => isLeft(link) && link.breaker.admits()) ??
+    links.filter(isLeft).sort((one, other) => one.breaker.openUntil - other.breaker.openUntil)[0]
   );
 }

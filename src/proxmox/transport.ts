@@ -3,7 +3,7 @@ import type { ClusterConfig, Endpoint } from '../config/config.ts';
 import { formatEndpoint } from '../config/endpoint.ts';
 import type { Observer } from '../observability/observer.ts';
 import type { Clock } from './breaker.ts';
-import { openDeadline } from './deadline.ts';
+import { type Deadline, openDeadline } from './deadline.ts';
 import { type Delivery, deliver } from './delivery.ts';
 import { CallError, toCallError } from './errors.ts';
 import type { WireAnswer, WireRequest } from './exchange.ts';
@@ -39,7 +39,10 @@ export class Transport {
   readonly #config: ClusterConfig;
   readonly #deps: TransportDeps;
   readonly #learned = new Map<string, NodeLink>();
-  readonly #closing = new AbortController();
+  /** Of the work under way. Not one signal that all listen to: it would look through them for each that comes. */
+  readonly #deadlines = new Set<Deadline>();
+  /** Why nothing goes out any more, once it has been closed. */
+  #closed: CallError | undefined;
 
   constructor(config: ClusterConfig, deps: TransportDeps) {
     this.#config = config;
@@ -62,7 +65,9 @@ export class Transport {
    */
   async bounded<T>(options: BoundedOptions, work: (delivery: Delivery) => Promise<T>): Promise<T> {
     const { signal, also, deadlineMs, isRead, once = false } = options;
-    const deadline = openDeadline(deadlineMs, [signal, also, this.#closing.signal]);
+    const deadline = openDeadline(deadlineMs, [signal, also]);
+    this.#deadlines.add(deadline);
+    if (this.#closed !== undefined) deadline.end(this.#closed);
     const delivery: Delivery = {
       signal: deadline.signal,
       repeatable: isRead && !once,
@@ -78,6 +83,7 @@ export class Transport {
       throw this.#named(transportError(thrown, { ...delivery, isRead, deadlineMs }) ?? toCallError(thrown));
     } finally {
       deadline.clear();
+      this.#deadlines.delete(deadline);
     }
   }
 
@@ -105,11 +111,10 @@ export class Transport {
 
   /** Ends all work and closes every socket. */
   async close(): Promise<void> {
-    this.#closing.abort(
-      new CallError('CLUSTER_UNREACHABLE', 'The connection to this cluster is being closed.', {
-        hint: 'Repeat the call once the service has restarted or reloaded.',
-      }),
-    );
+    this.#closed ??= new CallError('CLUSTER_UNREACHABLE', 'The connection to this cluster is being closed.', {
+      hint: 'Repeat the call once the service has restarted or reloaded.',
+    });
+    for (const deadline of this.#deadlines) deadline.end(this.#closed);
     await Promise.all([...this.links, ...this.#learned.values()].map((link) => link.close()));
   }
 

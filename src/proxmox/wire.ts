@@ -6,6 +6,8 @@ import { redact } from './text.ts';
 
 /** pveproxy reads no longer body than this; it answers 501 to more. */
 const MAX_BODY_BYTES = 512 * 1024;
+const TAKES_JSON = { accept: 'application/json' } as const;
+const SENDS_FORM = { ...TAKES_JSON, 'content-type': 'application/x-www-form-urlencoded' } as const;
 
 /**
  * Encodes a call as PVE takes it: GET and DELETE in the query, POST and PUT as a form with a Content-Length (PVE
@@ -14,15 +16,15 @@ const MAX_BODY_BYTES = 512 * 1024;
  * @throws CallError INVALID_ARGUMENTS for what has no wire form.
  */
 export function encodeCall({
+  method,
+  path: { wire },
+  parameters,
   template,
-  ...call
 }: Pick<ProxmoxCall, 'method' | 'path' | 'parameters' | 'template'>): WireRequest {
-  const target = `/api2/json${call.path.wire === '/' ? '' : call.path.wire}`;
-  const form = encodeParameters(call.parameters);
-  const headers = { accept: 'application/json' };
-  const known = template === undefined ? {} : { template };
-  if (call.method === 'GET' || call.method === 'DELETE') {
-    return { method: call.method, target: form === '' ? target : `${target}?${form}`, headers, ...known };
+  const target = wire === '/' ? '/api2/json' : `/api2/json${wire}`;
+  const form = encodeParameters(parameters);
+  if (method === 'GET' || method === 'DELETE') {
+    return { method, target: form === '' ? target : `${target}?${form}`, headers: TAKES_JSON, template };
   }
   if (form.length > MAX_BODY_BYTES) {
     throw new CallError(
@@ -34,11 +36,11 @@ export function encodeCall({
     );
   }
   return {
-    method: call.method,
+    method,
     target,
-    headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded' },
+    headers: SENDS_FORM,
     body: form,
-    ...known,
+    template,
   };
 }
 
@@ -103,15 +105,14 @@ function envelopeIn(parsed: unknown): Envelope | undefined {
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed) || !('data' in parsed))
     return undefined;
   const { data, total, changes, message, errors } = parsed as Record<string, unknown>;
-  return {
-    data,
-    ...(total === undefined || !/^\d+$/.test(String(total)) ? {} : { total: Number(total) }),
-    ...(typeof changes === 'string' && changes !== '' ? { changes } : {}),
-    ...(typeof message === 'string' ? { message } : {}),
-    ...(typeof errors === 'object' && errors !== null && Object.keys(errors).length > 0
-      ? { errors: Object.fromEntries(Object.entries(errors).map(([key, text]) => [key, String(text)])) }
-      : {}),
-  };
+  const envelope: Envelope = { data };
+  if (total !== undefined && /^\d+$/.test(String(total))) envelope.total = Number(total);
+  if (typeof changes === 'string' && changes !== '') envelope.changes = changes;
+  if (typeof message === 'string') envelope.message = message;
+  if (typeof errors === 'object' && errors !== null && Object.keys(errors).length > 0) {
+    envelope.errors = Object.fromEntries(Object.entries(errors).map(([key, text]) => [key, String(text)]));
+  }
+  return envelope;
 }
 
 /** What a body that is no envelope is, in words: it completes "answered …". */

@@ -2,6 +2,10 @@ import { z } from 'zod';
 import type { GatedCluster } from '../access/gate.ts';
 import type { SelectedBy } from '../clusters/cluster.ts';
 
+const TEXT_MOST = 256;
+/** Most texts are this one, and to make each of them anew is a hundredth of the start. */
+const ANY_TEXT = boundedText(TEXT_MOST);
+
 /**
  * A text argument. It is bounded because it is held against every row of an answer, and what is refused must cost
  * less than what is served.
@@ -9,7 +13,11 @@ import type { SelectedBy } from '../clusters/cluster.ts';
  * @param most characters
  * @param otherwise what is said of a value that is no text
  */
-export function textParam(most = 256, otherwise?: string) {
+export function textParam(most = TEXT_MOST, otherwise?: string) {
+  return most === TEXT_MOST && otherwise === undefined ? ANY_TEXT : boundedText(most, otherwise);
+}
+
+function boundedText(most: number, otherwise?: string) {
   return z
     .string(otherwise)
     .min(1)

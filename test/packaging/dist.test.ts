@@ -27,7 +27,13 @@ describe('what the Dockerfile puts into the image', () => {
   /** Neither HOME nor a PATH that leads to the project. */
   const bare = (env: Record<string, string> = {}) => ({
     cwd: '/',
-    env: { PATH: '/usr/bin:/bin', TMPDIR: layout.tmp, NODE_ENV: 'production', ...env },
+    env: {
+      PATH: '/usr/bin:/bin',
+      TMPDIR: layout.tmp,
+      NODE_ENV: 'production',
+      NODE_PRESERVE_SYMLINKS: '1',
+      ...env,
+    },
   });
 
   it('has dist, package.json, the licence, production dependencies and compiled code, and nothing else', () => {

@@ -50,6 +50,7 @@ describe('Dockerfile', () => {
     expect(text).toContain(`RUN node ${nodeFlags().join(' ')} scripts/make-compile-cache.ts dist/main.js`);
     expect(nodeFlags()).not.toEqual([]);
     expect(finalStage()).toContain('NODE_COMPILE_CACHE=/app/.compile-cache');
+    expect(finalStage()).toContain('NODE_PRESERVE_SYMLINKS=1');
     expect(finalStage()).toContain('COPY --from=compiled /app/.compile-cache /app/.compile-cache');
   });
 

@@ -31,6 +31,8 @@ export interface Bound {
   limits: PolicyLimits;
   /** Which says that it only reads. */
   readOnly: string | undefined;
+  /** Whether tools are of use to it, by their names; filled as it is asked. */
+  usable: Map<string, boolean>;
 }
 
 export function entriesOf(file: PolicyFile, roles: ReadonlyMap<string, Role>): Entry[] {
@@ -61,6 +63,7 @@ export function bind(file: PolicyFile, entries: readonly Entry[], principal: Pri
       ...roles.map(({ limits }) => limits),
     ]),
     readOnly: readOnlyOf(file, matching),
+    usable: new Map(),
   };
 }
 

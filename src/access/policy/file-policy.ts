@@ -84,7 +84,15 @@ export class FilePolicy implements Policy {
   }
 
   mayUse(principal: Principal, tool: UsableTool): boolean {
-    const { rules, readOnly } = this.#of(principal);
+    const bound = this.#of(principal);
+    const known = bound.usable.get(tool.name);
+    if (known !== undefined) return known;
+    const isUsable = this.#hasUse(principal, bound, tool);
+    bound.usable.set(tool.name, isUsable);
+    return isUsable;
+  }
+
+  #hasUse(principal: Principal, { rules, readOnly }: Bound, tool: UsableTool): boolean {
     return this.#needs.of(tool).some((need) => {
       if (readOnly !== undefined && !isRead(need)) return false;
       return need.risks.every((risk) => {

@@ -8,10 +8,11 @@ import type { HttpConfig } from '../../config/config.ts';
  */
 export function allowlist(app: FastifyInstance, { allowedHosts, allowedOrigins }: HttpConfig): void {
   const origins = new Set(allowedOrigins.map((origin) => origin.toLowerCase()));
+  const isAllowed = hostList(allowedHosts);
   app.addHook('onRequest', (request, reply, done) => {
     const { host, origin } = request.headers;
-    const takesHost = request.routeOptions.config.takesHost ?? (() => false);
-    if (!host || !(hostAllowed(host, allowedHosts) || takesHost(host))) {
+    const { takesHost } = request.routeOptions.config;
+    if (!host || !(isAllowed(host) || takesHost?.(host))) {
       reply.code(421).send({
         error: 'misdirected_request',
         message: 'This Host is not served here. The operator can allow it with MCP_ALLOWED_HOSTS.',
@@ -40,13 +41,16 @@ function isOwnOrigin(origin: string, host: string): boolean {
 const LOOPBACK = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/i;
 
 /**
- * Whether a Host header fits the list.
+ * Makes the test of Host headers by a list.
  *
  * @param allowed entries of the forms `host` (any port), `host:port`, `host:*`, `*.domain` (any name below it)
  */
-export function hostAllowed(header: string, allowed: readonly string[]): boolean {
-  const given = HEADER.test(header) ? splitHost(header) : undefined;
-  return given !== undefined && allowed.some((entry) => fits(given, entry.toLowerCase()));
+export function hostList(allowed: readonly string[]): (header: string) => boolean {
+  const entries = allowed.flatMap((entry) => splitHost(entry) ?? []);
+  return (header) => {
+    const given = HEADER.test(header) ? splitHost(header) : undefined;
+    return given !== undefined && entries.some((entry) => fits(given, entry));
+  };
 }
 
 /** What a client may send: no wildcard, and a port that exists. */
@@ -57,9 +61,7 @@ interface HostPort {
   port: string;
 }
 
-function fits({ host, port }: HostPort, entry: string): boolean {
-  const wanted = splitHost(entry);
-  if (!wanted) return false;
+function fits({ host, port }: HostPort, wanted: HostPort): boolean {
   if (wanted.port !== '' && wanted.port !== '*' && wanted.port !== port) return false;
   return wanted.host.startsWith('*.')
     ? host.endsWith(wanted.host.slice(1)) && host !== wanted.host.slice(1)

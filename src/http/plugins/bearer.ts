@@ -5,7 +5,7 @@ import { UNOBSERVED } from '../../observability/observer.ts';
 import type { AppParts } from '../parts.ts';
 import { resourceMetadataUrl } from '../public-url.ts';
 import type { FailedLogin } from './limits.ts';
-import { shownCredential } from './shown-credential.ts';
+import { credentialOf, digestOf } from './shown-credential.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -31,6 +31,7 @@ export function bearer(
   failedLogin: FailedLogin,
 ): void {
   app.decorateRequest('principal', null);
+  app.decorateRequest('shown', undefined);
   app.addHook('onRequest', async (request, reply) => {
     // A path that does not exist is not open either: nobody learns without a token what there is.
     if (request.routeOptions.config.open || request.method === 'OPTIONS') return;
@@ -38,8 +39,8 @@ export function bearer(
       request.principal = await verifyToken('');
       return;
     }
-    const metadata = resourceMetadataUrl(http, request);
-    const shown = shownCredential(request.raw);
+    const metadata = () => resourceMetadataUrl(http, request);
+    const shown = credentialOf(request);
     if (shown.kind === 'none')
       return challenge(reply, 401, metadata, undefined, 'Send Authorization: Bearer <token>.');
     if (shown.kind === 'wrong') {
@@ -48,7 +49,7 @@ export function bearer(
       return tooMany ? tooMany(reply) : challenge(reply, 400, metadata, 'invalid_request', shown.problem);
     }
     try {
-      request.principal = await verifyToken(shown.text);
+      request.principal = await verifyToken(shown.text, digestOf(shown));
     } catch (error) {
       if (error instanceof TokenUncheckedError) return unchecked(request, reply, error);
       observer.loginFailed();
@@ -81,7 +82,7 @@ export function bearer(
 function challenge(
   reply: FastifyReply,
   status: number,
-  metadata: string,
+  metadata: () => string,
   error: string | undefined,
   message: string,
 ) {
@@ -89,7 +90,7 @@ function challenge(
     ...(error === undefined
       ? []
       : [`error="${error}"`, `error_description="${message.replaceAll('"', "'")}"`]),
-    `resource_metadata="${metadata}"`,
+    `resource_metadata="${metadata()}"`,
     ...(status === 400 ? [] : [`scope="${FIRST_SCOPE}"`]),
   ];
   return reply

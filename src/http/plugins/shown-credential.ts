@@ -1,11 +1,36 @@
 import type { IncomingMessage } from 'node:http';
+import type { FastifyRequest } from 'fastify';
 import { API_KEY_PREFIX } from '../../access/api-keys.ts';
+import { credentialDigest } from '../../access/verified-tokens.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What it shows of a credential, once `credentialOf` has looked: limits and checks ask several times. */
+    shown?: Shown;
+  }
+}
+
+interface ShownCredential {
+  kind: 'credential';
+  text: string;
+  /** Once it was asked for. */
+  digest?: string;
+}
 
 /** What a request shows of a credential: one, none, or something that can't be taken for one. */
-export type Shown =
-  | { kind: 'none' }
-  | { kind: 'credential'; text: string }
-  | { kind: 'wrong'; problem: string };
+export type Shown = { kind: 'none' } | ShownCredential | { kind: 'wrong'; problem: string };
+
+/** `shownCredential` of a request, found out once. */
+export function credentialOf(request: FastifyRequest): Shown {
+  request.shown ??= shownCredential(request.raw);
+  return request.shown;
+}
+
+/** `credentialDigest`, made once. */
+export function digestOf(shown: ShownCredential): string {
+  shown.digest ??= credentialDigest(shown.text);
+  return shown.digest;
+}
 
 /** Parameters in which clients have sent tokens; a URL is written into logs and histories everywhere on its way. */
 const QUERY_NAMES = new Set([

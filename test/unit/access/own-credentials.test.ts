@@ -143,6 +143,25 @@ describe('tokens of own keys', () => {
     await expect(verify(stolen)).rejects.toThrow(/algorithm/);
   });
 
+  it('are refused with the very next request once another process rotates their key out, or revokes them', async () => {
+    const path = join(folderWith(), 'state.db');
+    const [service, command] = [opened({ path }), opened({ path })];
+    const [first, second] = [await service.issue(3600, 'j1'), await service.issue(3600, 'j2')];
+    for (const token of [first, second, first, second]) await service.verify(token);
+    await command.revocations.revoke({ credential: 'jwt:j1' });
+    await expect(service.verify(first)).rejects.toThrow(/revoked/);
+    await expect(service.verify(second)).resolves.toMatchObject({ credential: 'jwt:j2' });
+    await command.keys.rotate('EdDSA', 0);
+    await expect(service.verify(second)).rejects.toThrow(/retired/);
+    await expect(service.verify(await command.issue(3600, 'j3'))).resolves.toMatchObject({
+      credential: 'jwt:j3',
+    });
+    expect(service.keys.find('pmx-later')).toBeUndefined();
+    const rename = "UPDATE signing_keys SET kid = 'pmx-later' WHERE verifies_until IS NULL";
+    await command.state.write(() => command.state.database.exec(rename));
+    expect(service.keys.find('pmx-later')).toMatchObject({ kid: 'pmx-later' });
+  });
+
   it('are found again after a restart, by another process', async () => {
     const path = join(folderWith(), 'state.db');
     const token = await opened({ path }).issue();

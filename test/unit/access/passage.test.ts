@@ -121,6 +121,25 @@ describe('the record of a call', () => {
     expect(audit[1]?.[1]).not.toHaveProperty('upid');
   });
 
+  it('logs a read in one line, which says all that the two of a write do', async () => {
+    const { cluster, lines, send } = opened();
+    cluster.reply = () => 'fine';
+    await send('GET /version');
+    expect(lines.filter(({ level }) => Number(level) >= 30)).toMatchObject([
+      {
+        msg: 'proxmox call ended',
+        cluster: 'a',
+        method: 'GET',
+        path: '/version',
+        risks: ['read'],
+        parameters: [],
+        outcome: 'ok',
+        endpoint: 'pve.example:8006',
+        duration_ms: 5,
+      },
+    ]);
+  });
+
   it('says how a task ended that was started here, once', async () => {
     const { cluster, audit, send } = opened();
     cluster.reply = () => UPID;

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { StatementSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Revocations } from '../../../src/access/revocations.ts';
 import { openState } from '../../../src/access/state.ts';
@@ -94,6 +95,28 @@ describe('Revocations', () => {
     await command.revoke({ credential: 'jwt:2' });
     poll();
     expect(heard).toHaveBeenCalledTimes(2);
+  });
+
+  it('remember what was good for as long as nobody has written, and no write of this process longer', async () => {
+    const path = join(folderWith(), 'state.db');
+    const [service, command] = [opened(path), opened(path)];
+    const reads = vi.spyOn(StatementSync.prototype, 'get');
+    onTestFinished(() => reads.mockRestore());
+    expect([service.isRevoked(alice), service.isRevoked(alice), service.isRevokedSince(alice)]).toEqual(
+      Array(3).fill(false),
+    );
+    // The rows once, and twice whether they have changed.
+    expect(reads).toHaveBeenCalledTimes(3);
+    await service.revoke({ credential: 'jwt:other' });
+    await service.revoke({ credential: 'jwt:a' });
+    expect(service.isRevokedSince(alice)).toBe(true);
+    const bob = { credential: 'jwt:b', subject: 'bob', issuedAt: NOW - 10 };
+    expect(service.isRevoked(bob)).toBe(false);
+    await command.revoke({ subject: 'bob' });
+    // Nobody has looked since: as for all that is open, it counts once somebody has.
+    expect(service.isRevokedSince(bob)).toBe(false);
+    expect(service.isRevoked({ ...bob, subject: 'carol' })).toBe(false);
+    expect(service.isRevokedSince(bob)).toBe(true);
   });
 
   it('look by themselves each second, once for all who listen, and for nobody not at all', async () => {

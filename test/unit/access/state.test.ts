@@ -42,6 +42,32 @@ describe('openState', () => {
     expect(opened(undefined).isKept).toBe(false);
   });
 
+  it('tells whether anybody has written: a connection of its own at once, this one too, and a write that failed', async () => {
+    const path = join(folderWith(), 'state.db');
+    const [one, other] = [opened(path), opened(path)];
+    one.database.exec('CREATE TABLE t (x)');
+    const insert = (database: DatabaseSync) => () => database.exec('INSERT INTO t VALUES (1)');
+    const seen = [one.version()];
+    expect([one.version(), one.lastVersion]).toEqual([seen[0], seen[0]]);
+    await other.write(insert(other.database));
+    expect(one.lastVersion).toBe(seen[0]);
+    seen.push(one.version());
+    expect(one.lastVersion).toBe(seen[1]);
+    await one.write(insert(one.database));
+    expect(one.lastVersion).not.toBe(seen[1]);
+    seen.push(one.version());
+    const failing = one.write(() => {
+      insert(one.database)();
+      seen.push(one.version());
+      throw new Error('taken back');
+    });
+    await expect(failing).rejects.toThrow('taken back');
+    seen.push(one.version());
+    expect(new Set(seen).size).toBe(5);
+    one.close();
+    expect(() => one.version()).toThrow();
+  });
+
   it.each<[string, (path: string) => void, RegExp]>([
     [
       'another program’s database',

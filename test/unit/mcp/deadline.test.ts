@@ -22,6 +22,33 @@ describe('Deadline', () => {
     });
   });
 
+  it('has no limit before it is given one', async () => {
+    vi.useFakeTimers();
+    try {
+      using deadline = new Deadline(new AbortController().signal);
+      expect(vi.getTimerCount()).toBe(0);
+      deadline.limit(1);
+      const raced = deadline.race(new Promise(() => undefined));
+      const ended = expect(raced).rejects.toMatchObject({ code: 'TIMEOUT' });
+      vi.advanceTimersByTime(1000);
+      await ended;
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('can be cancelled, and hears no more of work that fails afterwards', async () => {
+    using deadline = new Deadline(new AbortController().signal, 60);
+    const { promise, reject } = Promise.withResolvers<never>();
+    const raced = deadline.race(promise);
+    deadline.cancel();
+    await expect(raced).rejects.toMatchObject({ message: expect.stringContaining('cancelled') });
+    reject(new Error('too late'));
+    await expect(deadline.race(Promise.reject(new Error('later still')))).rejects.toMatchObject({
+      code: 'TIMEOUT',
+    });
+  });
+
   it('refuses at once where the client has gone already', async () => {
     using deadline = new Deadline(AbortSignal.abort(), 60);
     await expect(deadline.race(Promise.resolve(1))).rejects.toMatchObject({ code: 'TIMEOUT' });

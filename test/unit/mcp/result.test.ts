@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { failureOf, resultOf } from '../../../src/mcp/result.ts';
+import { answerJson, failureOf, resultJson, resultOf } from '../../../src/mcp/result.ts';
 import { Redaction } from '../../../src/observability/redaction.ts';
 import { CallError } from '../../../src/proxmox/errors.ts';
 
@@ -57,4 +57,22 @@ it('cleans what a failure carries beside its words', () => {
   expect(failureOf(error, undefined, redaction).structuredContent.error).toMatchObject({
     plan: { guest: 'web', lost: ['[redacted]'] },
   });
+});
+
+it('writes a result and its answer as JSON.stringify does', () => {
+  const structured = {
+    cluster: 'production',
+    data: ['a "b" \\ ähnlich\n', `hidden\u200b ${SECRET}`, null, 1.5],
+  };
+  const result = resultOf({ structured, summary: 'Done.' }, redaction);
+  const failure = failureOf(new CallError('CONFLICT', 'locked', { hint: 'wait' }), 'production', redaction);
+  for (const each of [result, failure]) {
+    expect(resultJson(each)).toBe(JSON.stringify(each));
+    const more = { resultType: 'complete', _meta: {} };
+    const whole = resultJson(each, `,${JSON.stringify(more).slice(1, -1)}`);
+    expect(whole).toBe(JSON.stringify({ ...each, ...more }));
+    expect(answerJson(whole, 'a "1"')).toBe(
+      JSON.stringify({ result: { ...each, ...more }, jsonrpc: '2.0', id: 'a "1"' }),
+    );
+  }
 });

@@ -10,11 +10,11 @@ it('lines are written together after some milliseconds, in their order', () => {
   lines.write('one\n');
   lines.write('two\n');
   expect(written).toEqual([]);
-  vi.advanceTimersByTime(10);
+  vi.advanceTimersByTime(40);
   expect(written).toEqual(['one\ntwo\n']);
   vi.advanceTimersByTime(100);
   lines.write('three\n');
-  vi.advanceTimersByTime(10);
+  vi.advanceTimersByTime(40);
   expect(written).toEqual(['one\ntwo\n', 'three\n']);
 });
 

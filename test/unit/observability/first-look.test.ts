@@ -46,15 +46,20 @@ describe('mayBeSuspicious', () => {
     expect(found).toBeGreaterThan(1000);
   });
 
+  it('sees what stands behind more than it can look at', () => {
+    expect(mayBeSuspicious(`${'x'.repeat(20_000)}pmk_`)).toBe(true);
+  });
+
   it('passes the lines of a usual call, which is what it is for', () => {
     const about =
       '{"level":"info","time":"2026-11-22T05:57:33.123Z","request_id":"0b7e8b1e-4c9f-4e0a-9a54-1d2b3c4d5e6f","subject":"alice","tool":"proxmox_api_call","door":"streamable-http"';
     const lines = [
       `${about},"cluster":"tiny","selected_by":"only","msg":"cluster selected"}`,
-      `${about},"cluster":"tiny","method":"GET","path":"/nodes/pve1/status","risks":["read"],"parameters":[],"msg":"proxmox call begins"}`,
-      `${about},"outcome":"ok","endpoint":"127.0.0.1:8006","duration_ms":3,"msg":"proxmox call ended"}`,
+      `${about},"cluster":"tiny","method":"GET","path":"/nodes/pve1/status","risks":["read"],"parameters":[],"outcome":"ok","endpoint":"127.0.0.1:8006","duration_ms":3,"msg":"proxmox call ended"}`,
       `${about},"outcome":"ok","duration_ms":3,"msg":"tool call"}`,
     ];
+    // Letters and digits of any id, also where one of them has the block of a trace, as `t-e` and `4-e` do.
+    lines.push(`${about.replace('-4c9f-4e0a-', '-4fa4-ea2f-117-')}"}`);
     expect(lines.filter(mayBeSuspicious)).toEqual([]);
   });
 });
