@@ -32,8 +32,8 @@ export async function productionService(
     env: {
       MCP_TOOLSETS: 'all',
       POLICY_FILE: 'policy.json',
-      AUDIT_FILE: 'audit.jsonl',
-      STATE_FILE: 'state.db',
+      AUDIT_FILE: 'data/audit.jsonl',
+      STATE_FILE: 'data/state.db',
       MCP_RATE_LIMIT_PER_ADDRESS: OUT_OF_REACH,
       MCP_RATE_LIMIT_PER_PRINCIPAL: OUT_OF_REACH,
       ...env,
