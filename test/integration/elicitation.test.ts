@@ -278,7 +278,7 @@ describe.each(Object.entries(CLIENTS))('%s', (_name, connect) => {
     };
     await client.destroy().catch(() => undefined);
     expect(deletions()).toEqual([]);
-    expect(tested.approvals.waiting(APPROVER)).toMatchObject([{ number: 1, state: 'pending' }]);
+    expect(await tested.approvals.waiting(APPROVER)).toMatchObject([{ number: 1, state: 'pending' }]);
   });
 
   it('without elicitation names the number, and goes through once a person has approved it', async () => {
@@ -338,7 +338,7 @@ describe.each(Object.entries(CLIENTS))('%s', (_name, connect) => {
     const { answer } = await client.destroy();
     expect(answer).toMatchObject({ error: { code: 'APPROVAL_REQUIRED', plan: { number: 1 } } });
     expect(deletions()).toEqual([]);
-    expect(tested.approvals.waiting(APPROVER)).toMatchObject([{ number: 1, state: 'pending' }]);
+    expect(await tested.approvals.waiting(APPROVER)).toMatchObject([{ number: 1, state: 'pending' }]);
   });
 
   it('does not take the word of the own client for a second', async () => {
@@ -370,7 +370,7 @@ describe('a client that goes away while the person thinks', () => {
     await client?.close();
     expect(await call).toBe('ended');
     expect(deletions()).toEqual([]);
-    expect(tested.approvals.waiting(APPROVER)).toHaveLength(1);
+    expect(await tested.approvals.waiting(APPROVER)).toHaveLength(1);
   });
 });
 
@@ -450,7 +450,7 @@ describe('answers of revision 2026-07-28 that nobody gave', () => {
       });
     }
     expect(deletions()).toEqual([]);
-    expect(tested.approvals.waiting(APPROVER)).toMatchObject([{ number: 1, state: 'pending' }]);
+    expect(await tested.approvals.waiting(APPROVER)).toMatchObject([{ number: 1, state: 'pending' }]);
   });
 
   it('count for nothing after the plan was declined', async () => {

@@ -126,14 +126,16 @@ export class Approvals {
   }
 
   /** Plans that wait for an approver. @throws CallError POLICY_DENIED without the scope */
-  waiting(approver: Principal): Plan[] {
+  async waiting(approver: Principal): Promise<Plan[]> {
     requireApprover(approver);
+    await this.#latest();
     return this.#store.waiting();
   }
 
   /** One plan that is, or was, to be approved. @throws CallError POLICY_DENIED, NOT_FOUND */
-  show(number: number, approver: Principal): Plan {
+  async show(number: number, approver: Principal): Promise<Plan> {
     requireApprover(approver);
+    await this.#latest();
     const plan = this.#store.ofNumber(number);
     if (!plan || plan.kind === 'self' || plan.state === 'expired') throw unknownPlan(number);
     return plan;
@@ -160,6 +162,14 @@ export class Approvals {
     if (!plan) throw this.#undecidable(number, approver);
     this.#log(plan, decision, { approver: approver.subject, credential: approver.credential });
     return plan;
+  }
+
+  /**
+   * Waits for what other replicas have just told their callers to have approved. Where Redis does not answer, what is known
+   * is shown: to decide on it is refused.
+   */
+  async #latest(): Promise<void> {
+    await this.#state.refresh().catch(() => undefined);
   }
 
   async #self(request: ApprovalRequest, bound: Bound): Promise<Approved> {

@@ -38,15 +38,15 @@ export function approvalRoutes(
   { approvals, http, onDecision, clock = Date.now }: ApprovalRouteParts,
 ): void {
   app.get('/approvals', async (request, reply) => {
-    return answered(request, reply, (approver) => {
-      const plans = approvals.waiting(approver);
+    return answered(request, reply, async (approver) => {
+      const plans = await approvals.waiting(approver);
       return { plans: plans.map((plan) => shown(plan, clock())), total: plans.length };
     });
   });
 
   app.get<PlanRoute>('/approvals/:number', async (request, reply) => {
-    return answered(request, reply, (approver) => {
-      const plan = approvals.show(numberOf(request.params.number), approver);
+    return answered(request, reply, async (approver) => {
+      const plan = await approvals.show(numberOf(request.params.number), approver);
       return { plan: shown(plan, clock()) };
     });
   });

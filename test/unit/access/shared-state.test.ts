@@ -7,7 +7,7 @@ import { RunBook } from '../../../src/access/runs/runs.ts';
 import { openSharedState } from '../../../src/access/shared-state.ts';
 import { openState, type State } from '../../../src/access/state.ts';
 import { Redaction } from '../../../src/observability/redaction.ts';
-import { asking, handleOf } from '../../support/approvals.ts';
+import { asking, handleOf, planOf, principal } from '../../support/approvals.ts';
 import { folderWith } from '../../support/config-folder.ts';
 import { SILENT } from '../../support/engine-fixtures.ts';
 import { MemoryLog, MemoryRedis } from '../../support/memory-log.ts';
@@ -47,6 +47,19 @@ describe('replicas that share a state', () => {
     expect(revoked(a.state)).toEqual(['faster', 'slower']);
     await b.state.refresh();
     expect(revoked(b.state)).toEqual(['faster', 'slower']);
+  });
+
+  it('show an approver at once what was planned through another', async () => {
+    const redis = new MemoryRedis();
+    const [a, b] = [await replica(redis, 'a'), await replica(redis, 'b')];
+    const approver = principal('bob', ['proxmox:approve']);
+    b.log.isDeaf = true;
+    await planOf(a.approvals.require(asking({ kind: 'person' }), undefined));
+    expect(await b.approvals.waiting(approver)).toMatchObject([{ number: 1 }]);
+    await planOf(a.approvals.require(asking({ kind: 'person', cluster: 'staging' }), undefined));
+    expect(await b.approvals.show(2, approver)).toMatchObject({ number: 2, cluster: 'staging' });
+    redis.set(false);
+    expect(await b.approvals.waiting(approver)).toHaveLength(2);
   });
 
   it('run the work of a write again on what another one wrote meanwhile', async () => {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import type { PlanFacts, PlannedGuest } from '../../../../src/access/approvals/plan.ts';
-import type { CallError } from '../../../../src/proxmox/errors.ts';
 import { asking, FACTS, handleOf, planOf, principal, testApprovals } from '../../../support/approvals.ts';
 import { failureOf } from '../../../support/engine-fixtures.ts';
 
@@ -11,15 +10,6 @@ const GUEST: PlannedGuest = { type: 'qemu', vmid: 100, node: 'pve1', name: 'web-
 /** The first line of a refusal; the plan follows on the next ones. */
 async function firstLine(work: Promise<unknown>): Promise<string> {
   return (await planOf(work)).message.split('\n')[0] ?? '';
-}
-
-function thrownBy(work: () => unknown): CallError {
-  try {
-    work();
-  } catch (error) {
-    return error as CallError;
-  }
-  throw new Error('nothing was thrown');
 }
 
 const NO_PLAN = {
@@ -188,19 +178,19 @@ describe('an approver reads', () => {
       hint: 'Use an approver’s own token: proxmox:admin does not include the scope, and an agent must not have it.',
     };
     const admin = principal('root');
-    expect(thrownBy(() => approvals.waiting(admin))).toMatchObject(refused);
-    expect(thrownBy(() => approvals.show(1, admin))).toMatchObject(refused);
+    await expect(approvals.waiting(admin)).rejects.toMatchObject(refused);
+    await expect(approvals.show(1, admin)).rejects.toMatchObject(refused);
     await expect(approvals.decide(1, admin, 'denied')).rejects.toMatchObject(refused);
   });
 
   it('which plan there is not', async () => {
     const { approvals, pass } = testApprovals();
-    expect(thrownBy(() => approvals.show(1, BOB))).toMatchObject(NO_PLAN);
+    await expect(approvals.show(1, BOB)).rejects.toMatchObject(NO_PLAN);
     await planOf(approvals.require(person(), undefined));
-    expect(approvals.show(1, BOB)).toMatchObject({ number: 1, state: 'pending', kind: 'person' });
+    expect(await approvals.show(1, BOB)).toMatchObject({ number: 1, state: 'pending', kind: 'person' });
     pass(600);
-    expect(approvals.waiting(BOB)).toEqual([]);
-    expect(thrownBy(() => approvals.show(1, BOB))).toMatchObject(NO_PLAN);
+    expect(await approvals.waiting(BOB)).toEqual([]);
+    await expect(approvals.show(1, BOB)).rejects.toMatchObject(NO_PLAN);
     await expect(approvals.decide(1, BOB, 'denied')).rejects.toMatchObject(NO_PLAN);
   });
 
@@ -212,7 +202,7 @@ describe('an approver reads', () => {
       approver: 'bob',
       reason: 'not today',
     });
-    expect(approvals.show(1, BOB)).toMatchObject({ state: 'denied', reason: 'not today' });
+    expect(await approvals.show(1, BOB)).toMatchObject({ state: 'denied', reason: 'not today' });
     await expect(approvals.decide(1, BOB, 'approved')).rejects.toMatchObject({
       code: 'CONFLICT',
       message: 'Plan 1 is denied already.',
@@ -255,7 +245,7 @@ describe('an approver reads', () => {
     await planOf(approvals.require(person(), undefined));
     await planOf(approvals.require(asking({ kind: 'second' }), undefined));
     await planOf(approvals.require(asking(), undefined));
-    const waiting = approvals.waiting(BOB);
+    const waiting = await approvals.waiting(BOB);
     expect(waiting.map(({ number }) => number)).toEqual([1, 2, 3]);
     expect(waiting[0]).toMatchObject({ subject: 'carol', client: 'agent', cluster: 'production' });
     expect(waiting[1]).not.toHaveProperty('client');
