@@ -20,10 +20,12 @@ export interface Recorded {
   end(outcome: Outcome): Promise<void>;
 }
 
+type About = Pick<RecordedCall, 'cluster' | 'method' | 'path' | 'risks'> & { parameters: string[] };
+
 interface Begun {
   id: string;
   startedAt: number;
-  call: RecordedCall;
+  about: About;
   log: Logger | undefined;
 }
 
@@ -49,8 +51,9 @@ export class CallRecord {
   async begin(call: RecordedCall, log?: Logger): Promise<Recorded> {
     const id = randomUUID();
     const startedAt = this.#clock();
+    const about = aboutOf(call);
     // Of a read its end says all of that, and comes within its deadline.
-    log?.[call.write ? 'info' : 'debug'](aboutOf(call), 'proxmox call begins');
+    log?.[call.write ? 'info' : 'debug'](about, 'proxmox call begins');
     try {
       await this.#audit?.begin({ id, ...call });
     } catch (cause) {
@@ -60,7 +63,7 @@ export class CallRecord {
         cause,
       });
     }
-    return { id, startedAt, end: (outcome) => this.#end({ id, startedAt, call, log }, outcome) };
+    return { id, startedAt, end: (outcome) => this.#end({ id, startedAt, about, log }, outcome) };
   }
 
   /** Records a call that was refused, and never left. */
@@ -71,19 +74,19 @@ export class CallRecord {
     await this.#audit?.end({ id, outcome, durationMs: 0 });
   }
 
-  async #end({ id, startedAt, call, log }: Begun, outcome: Outcome): Promise<void> {
+  async #end({ id, startedAt, about, log }: Begun, outcome: Outcome): Promise<void> {
     const durationMs = this.#clock() - startedAt;
     if ('failure' in outcome) {
       const { code, status } = toCallError(outcome.failure);
       const how = outcome.isCancelled ? 'cancelled' : code;
-      log?.info({ ...aboutOf(call), outcome: how, duration_ms: durationMs }, 'proxmox call ended');
+      log?.info({ ...about, outcome: how, duration_ms: durationMs }, 'proxmox call ended');
       await this.#audit?.end({ id, outcome: how, durationMs, ...(status === undefined ? {} : { status }) });
       return;
     }
     const { endpoint, data } = outcome;
-    log?.info({ ...aboutOf(call), outcome: 'ok', endpoint, duration_ms: durationMs }, 'proxmox call ended');
+    log?.info({ ...about, outcome: 'ok', endpoint, duration_ms: durationMs }, 'proxmox call ended');
     // A list of tasks that was read is none of this call's.
-    const upids = call.method === 'GET' ? [] : upidsIn(data);
+    const upids = about.method === 'GET' ? [] : upidsIn(data);
     const upid = upids.length === 1 ? upids[0] : undefined;
     await this.#audit?.end({
       id,
@@ -99,6 +102,6 @@ export class CallRecord {
  * What the log says of a call in each of its lines: names of parameters, and no values. No logger of its own for that:
  * to make one costs as much as a line.
  */
-function aboutOf({ cluster, method, path, risks, parameters }: RecordedCall): object {
+function aboutOf({ cluster, method, path, risks, parameters }: RecordedCall): About {
   return { cluster, method, path, risks, parameters: Object.keys(parameters) };
 }

@@ -40,9 +40,8 @@ export class SigningKeys {
   readonly #state: State;
   readonly #clock: () => number;
   readonly #byKid;
-  readonly #untilByKid;
   /** A key is immutable, so that what was read once needs no second import; whether it still counts is read anew. */
-  readonly #imported = new Map<string, ImportedKey>();
+  readonly #imported = new Map<string, KeyPair>();
   /** What was found at one version of the state. */
   readonly #found = new Map<string, SigningKey | undefined>();
   #foundAt: number | undefined;
@@ -52,7 +51,6 @@ export class SigningKeys {
     this.#clock = clock;
     state.database.exec(SIGNING_KEY_TABLES);
     this.#byKid = state.database.prepare('SELECT * FROM signing_keys WHERE kid = ?');
-    this.#untilByKid = state.database.prepare('SELECT verifies_until FROM signing_keys WHERE kid = ?');
   }
 
   /** The key that signs now; undefined where none was made yet. */
@@ -72,17 +70,10 @@ export class SigningKeys {
     if (this.#foundAt !== version || this.#found.size >= MOST_FOUND) this.#found.clear();
     this.#foundAt = version;
     if (this.#found.has(kid)) return this.#found.get(kid);
-    const key = this.#read(kid);
+    const row = this.#byKid.get(kid);
+    const key = row && this.#keyOf(row);
     this.#found.set(kid, key);
     return key;
-  }
-
-  #read(kid: string): SigningKey | undefined {
-    const known = this.#imported.get(kid);
-    // Of a key that is known, no more is read than may have changed.
-    const row = known === undefined ? this.#byKid.get(kid) : this.#untilByKid.get(kid);
-    if (row === undefined) return undefined;
-    return known === undefined ? this.#keyOf(row) : { ...known, ...untilOf(row) };
   }
 
   /** Whether a key verifies at this moment. */
@@ -120,14 +111,15 @@ export class SigningKeys {
   #keyOf(row: Record<string, unknown>): SigningKey {
     const kid = String(row.kid);
     const algorithm: OwnAlgorithm = row.algorithm === 'HS256' ? 'HS256' : 'EdDSA';
-    const known = this.#imported.get(kid) ?? {
+    const pair = this.#imported.get(kid) ?? imported(algorithm, row.key);
+    this.#imported.set(kid, pair);
+    return {
       kid,
       algorithm,
-      ...imported(algorithm, row.key),
+      ...pair,
       createdAt: Number(row.created_at),
+      ...(row.verifies_until === null ? {} : { verifiesUntil: Number(row.verifies_until) }),
     };
-    this.#imported.set(kid, known);
-    return { ...known, ...untilOf(row) };
   }
 
   #now(): number {
@@ -141,12 +133,6 @@ function newKey(algorithm: OwnAlgorithm): Uint8Array {
 }
 
 type KeyPair = Pick<SigningKey, 'key' | 'verifier'>;
-/** All of a key that never changes. */
-type ImportedKey = Omit<SigningKey, 'verifiesUntil'>;
-
-function untilOf({ verifies_until: until }: Record<string, unknown>): Pick<SigningKey, 'verifiesUntil'> {
-  return until === null ? {} : { verifiesUntil: Number(until) };
-}
 
 function imported(algorithm: OwnAlgorithm, stored: unknown): KeyPair {
   if (!(stored instanceof Uint8Array)) throw new Error('a signing key of the state file can not be read');

@@ -286,14 +286,10 @@ export class Dispatcher {
     const { deadline } = options;
     deadline.limit(call.deadlineSeconds ?? this.#options.deadlineSeconds ?? 60);
     // Until the call is over, its clusters stay open: a reload may put others in their place meanwhile.
-    const leases = new DisposableStack();
-    try {
-      const { planHandle } = call;
-      const context = this.#context(caller, { ...options, planHandle }, state, leases);
-      return resultOf(await deadline.race(call.run(context)), this.#redaction);
-    } finally {
-      leases.dispose();
-    }
+    using leases = new DisposableStack();
+    const { planHandle } = call;
+    const context = this.#context(caller, { ...options, planHandle }, state, leases);
+    return resultOf(await deadline.race(call.run(context)), this.#redaction);
   }
 
   #context(
