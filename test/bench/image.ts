@@ -20,7 +20,7 @@ export class ImageFolder implements AsyncDisposable {
     const folder = await mkdtemp(join(tmpdir(), 'proxmox-mcp-image-'));
     const made = new ImageFolder(folder);
     try {
-      await build(join(folder, 'dist'));
+      await run(process.execPath, [join(ROOT, 'scripts/build.ts'), join(folder, 'dist')]);
       await cp(join(ROOT, 'package.json'), join(folder, 'package.json'));
       await copyDependencies(folder);
       await run(process.execPath, [
@@ -57,12 +57,6 @@ export class ImageFolder implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.#folder, { recursive: true, force: true });
   }
-}
-
-async function build(target: string): Promise<void> {
-  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
-  await run(process.execPath, [tsc, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', target]);
-  await cp(join(ROOT, 'src'), target, { recursive: true, filter: (file) => !file.endsWith('.ts') });
 }
 
 /** Those that `npm ci --omit=dev` installs: of the lockfile all that are not marked as wanted for development alone. */

@@ -1,12 +1,11 @@
 import { Pool } from 'undici';
 import type { Bench } from './bench.ts';
-import { figure, quantile, timed, times } from './figures.ts';
+import { figure, quantile, timed, times, WARM_CALLS } from './figures.ts';
 import { modern, ONE_READ, productionService } from './production.ts';
 import { RawConnection } from './raw-http.ts';
 import { STATUS_PATH, Upstream } from './upstream.ts';
 
 const CALLS = 1_000;
-const WARM_CALLS = 3_000;
 const GOAL_P50_MS = 0.6;
 const GOAL_P99_MS = 5;
 

@@ -1,5 +1,5 @@
 import type { Bench } from './bench.ts';
-import { type Figure, figure, median, times } from './figures.ts';
+import { type Figure, figure, median, times, WARM_CALLS } from './figures.ts';
 import { Load, type Target } from './load.ts';
 import { PlainServer } from './plain.ts';
 import { modern, ONE_READ, productionService } from './production.ts';
@@ -8,9 +8,7 @@ import { STATUS_PATH, Upstream } from './upstream.ts';
 
 const CONNECTIONS = 32;
 const ROUND_MS = 1_500;
-/** The first calls run unoptimised, and are no part of a service's life; ours has the most to compile. */
-const WARM_MS = 4_000;
-const WARM_PASSES = 2;
+const WARM_ROUND_MS = 1_000;
 /** What `fetch` sends by itself, and so every client that is made with it. */
 const PACKED = { 'accept-encoding': 'gzip, deflate' };
 const BARE_READ = 'Fastify and undici, the same read';
@@ -80,9 +78,7 @@ export const throughput: Bench = {
       ...ours,
     ];
     for (const { target } of subjects) await load.open(target, CONNECTIONS);
-    await times(WARM_PASSES, async () => {
-      for (const { target } of subjects) await load.run(target.name, WARM_MS);
-    });
+    for (const { target } of subjects) await warm(load, target.name);
     const rates = new Map<string, number[]>();
     await times(context.scale.rounds, async () => {
       for (const { target } of subjects) {
@@ -93,6 +89,12 @@ export const throughput: Bench = {
     return subjects.map((subject) => figureOf(subject, rates));
   },
 };
+
+async function warm(load: Load, name: string): Promise<void> {
+  for (let calls = 0; calls < WARM_CALLS; ) {
+    calls += ((await load.run(name, WARM_ROUND_MS)) * WARM_ROUND_MS) / 1000;
+  }
+}
 
 function figureOf(
   { target: { name }, goal, against, besides }: Subject,

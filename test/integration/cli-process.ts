@@ -10,6 +10,8 @@ const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
 export const COMPILED = join(tmpdir(), 'proxmox-mcp-compiled');
 
 export interface CliSetting {
+  /** Run in place of `src/main.ts`. */
+  entry?: string;
   env?: Record<string, string>;
   /** A folder without configuration unless it is given. */
   cwd?: string;
@@ -32,8 +34,11 @@ export class CliProcess {
   stdout = '';
   stderr = '';
 
-  constructor(args: readonly string[], { env = {}, cwd = tmpdir(), input, descriptors }: CliSetting = {}) {
-    const command = [process.execPath, MAIN, ...args];
+  constructor(
+    args: readonly string[],
+    { entry = MAIN, env = {}, cwd = tmpdir(), input, descriptors }: CliSetting = {},
+  ) {
+    const command = [process.execPath, entry, ...args];
     const limited = ['sh', '-c', `ulimit -n ${descriptors} && exec "$@"`, 'sh', ...command];
     const [file = '', ...rest] = descriptors === undefined ? command : limited;
     const child = spawn(file, rest, {
