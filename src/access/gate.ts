@@ -9,6 +9,7 @@ import type { ClusterConfig } from '../config/config.ts';
 import type { Approval } from '../config/policy-schema.ts';
 import type { ApiPath } from '../proxmox/api-path.ts';
 import type { HttpMethod, ProxmoxReply } from '../proxmox/call.ts';
+import type { Ending } from '../proxmox/ending.ts';
 import type { EndpointState } from '../proxmox/endpoint-state.ts';
 import { CallError } from '../proxmox/errors.ts';
 import type { NodeAddress } from '../proxmox/node-link.ts';
@@ -35,7 +36,7 @@ export interface CallOrigin {
   session?: string | undefined;
   /** The request came with X-MCP-Readonly: nothing but GET leaves. */
   readOnly?: boolean | undefined;
-  signal: AbortSignal;
+  signal: Ending;
   /** Says of each line whose call it belongs to. */
   log?: Logger | undefined;
   /** Takes the call's place on a cluster before it is asked anything. @throws CallError RATE_LIMITED */
@@ -56,7 +57,7 @@ export interface GateRequest {
   /** Milliseconds for the whole call; the engine's default where absent. */
   deadlineMs?: number | undefined;
   /** Ends the call, in place of the signal of the tool call; has to be made from that one. */
-  signal?: AbortSignal | undefined;
+  signal?: Ending | undefined;
   /** The name that the guest of the call must have: a VMID may belong to another guest by now. */
   expectName?: string | undefined;
   /** Where the guest goes that leaves its cluster with this call: the gate adds the endpoint, which holds a secret. */
@@ -105,9 +106,9 @@ export interface GatedCluster {
   /** Its endpoints as the last conversations found them; asks nothing. @throws CallError POLICY_DENIED */
   endpoints(): readonly EndpointState[];
   /** Guests, nodes and storages, at most ten seconds old. @throws CallError */
-  inventory(options?: { fresh?: boolean | undefined; signal?: AbortSignal }): Promise<Inventory>;
+  inventory(options?: { fresh?: boolean | undefined; signal?: Ending }): Promise<Inventory>;
   /** The newest backup of each guest. @throws CallError */
-  backups(options?: { fresh?: boolean | undefined; signal?: AbortSignal }): Promise<Backups>;
+  backups(options?: { fresh?: boolean | undefined; signal?: Ending }): Promise<Backups>;
   /**
    * Takes one approval for several calls that are about to be made through this object, for a tool that makes more
    * than one: call it before the first. Each may then be made once, exactly so, and is judged again when it is. Calls

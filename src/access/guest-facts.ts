@@ -1,5 +1,6 @@
 import type { Cluster } from '../clusters/cluster.ts';
 import type { GuestRow } from '../clusters/inventory.ts';
+import type { Ending } from '../proxmox/ending.ts';
 import { type GuestCall, guestsOf, type TouchedGuests, touchedGuests } from './policy/guests.ts';
 import type { GuestFacts } from './policy/policy.ts';
 
@@ -25,7 +26,7 @@ export async function guestFacts(
   cluster: Cluster,
   call: GuestCall,
   isNeeded: boolean,
-  signal: AbortSignal,
+  signal: Ending,
   { made, known: ask }: Companions = {},
 ): Promise<TouchedGuests> {
   const guests = guestsOf(call);
@@ -45,11 +46,7 @@ function placed(known: GuestFacts | undefined, made: GuestFacts | undefined): Gu
 }
 
 /** @param fresh whether an answer of some seconds ago will not do */
-export async function knownGuests(
-  cluster: Cluster,
-  fresh: boolean,
-  signal: AbortSignal,
-): Promise<KnownGuests> {
+export async function knownGuests(cluster: Cluster, fresh: boolean, signal: Ending): Promise<KnownGuests> {
   try {
     const { guests } = await cluster.inventory({ fresh, signal });
     return new Map(guests.map((row) => [row.vmid, factsOf(row)]));

@@ -3,6 +3,7 @@ import type { Cluster } from '../clusters/cluster.ts';
 import type { GuestRow } from '../clusters/inventory.ts';
 import { type ApiPath, apiPath } from '../proxmox/api-path.ts';
 import type { Parameters } from '../proxmox/call.ts';
+import type { Ending } from '../proxmox/ending.ts';
 import { toCallError } from '../proxmox/errors.ts';
 import {
   type DescribedCall,
@@ -52,7 +53,7 @@ export async function guestDigestOf(
   named: TouchedGuests['named'],
   guests: readonly GuestRow[],
   cluster: Cluster,
-  signal: AbortSignal,
+  signal: Ending,
 ): Promise<string | undefined> {
   if (named.length === 0) return undefined;
   const read = readerOf(cluster);
@@ -70,7 +71,7 @@ export async function guestDigestOf(
 
 /** The service's own reads for a plan: they go past the approval that they are made for. */
 function readerOf(cluster: Cluster): PlanReader {
-  return async (path: ApiPath, parameters: Parameters, signal: AbortSignal) =>
+  return async (path: ApiPath, parameters: Parameters, signal: Ending) =>
     (await cluster.send({ method: 'GET', path, parameters, signal, deadlineMs: READ_MS })).data;
 }
 

@@ -3,6 +3,7 @@ import type { Cluster } from '../clusters/cluster.ts';
 import { formatEndpoint } from '../config/endpoint.ts';
 import { Secret } from '../config/secret.ts';
 import { apiPath } from '../proxmox/api-path.ts';
+import type { Ending } from '../proxmox/ending.ts';
 import { CallError } from '../proxmox/errors.ts';
 import type { NodeAddress } from '../proxmox/node-link.ts';
 import type { GateRequest } from './gate.ts';
@@ -79,7 +80,7 @@ function batchesOf({ commands }: Readonly<Record<string, unknown>>): unknown[] {
 export async function remoteEndpoint(
   cluster: Cluster,
   node: string,
-  signal: AbortSignal,
+  signal: Ending,
 ): Promise<RemoteEndpoint> {
   const { credentials } = cluster.config;
   const refuse = (why: string, hint: string) =>

@@ -1,8 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from '../clusters/cluster.ts';
 import { askTask } from '../clusters/task-status.ts';
 import { apiPath } from '../proxmox/api-path.ts';
 import type { ProxmoxReply } from '../proxmox/call.ts';
+import { pause } from '../proxmox/deadline.ts';
+import type { Ending } from '../proxmox/ending.ts';
 import { CallError } from '../proxmox/errors.ts';
 import { taskOutcome } from '../proxmox/task.ts';
 import { isUpid } from '../proxmox/upid.ts';
@@ -36,11 +37,7 @@ export function snapshotBefore({ method, path, snapshotFirst }: GateRequest): Ga
  *
  * @throws CallError TASK_FAILED where it failed, and the signal's reason
  */
-export async function stepEnded(
-  cluster: Cluster,
-  { data }: ProxmoxReply,
-  signal: AbortSignal,
-): Promise<void> {
+export async function stepEnded(cluster: Cluster, { data }: ProxmoxReply, signal: Ending): Promise<void> {
   if (typeof data !== 'string' || !isUpid(data)) return;
   for (;;) {
     const exitStatus = await askTask(cluster, data, signal);
@@ -56,7 +53,7 @@ export async function stepEnded(
       );
     }
     if (outcome !== undefined) return;
-    await sleep(POLL_MS, undefined, { signal });
+    await pause(POLL_MS, signal);
   }
 }
 

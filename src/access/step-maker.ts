@@ -66,8 +66,14 @@ export class StepMaker {
   async #step(passing: Passing, catalogue: Catalogue, among?: Among): Promise<Step> {
     const { cluster, request, remote } = passing;
     if (remote !== undefined) return this.#remoteStep(passing, remote, catalogue, among);
-    const judged = await this.#judging.judge(passing, catalogue, among);
-    return { ...passing, ...judged, parameters: encodedFor(cluster, catalogue, request), isBefore: false };
+    const { decision, guests, risks, reasons, recorded, template } = await this.#judging.judge(
+      passing,
+      catalogue,
+      among,
+    );
+    const parameters = encodedFor(cluster, catalogue, request);
+    // By name: to copy a second object into one takes ten times as long, and every call comes by here.
+    return { ...passing, decision, guests, risks, reasons, recorded, template, parameters, isBefore: false };
   }
 
   /** A guest that leaves its cluster is judged twice: here, and as one that is made where it goes. */

@@ -28,15 +28,20 @@ interface OfMethod {
 }
 
 /** More than the API has methods; paths that no catalogue knows are callers' texts and must not fill the memory. */
-const MOST_KNOWN = 2_000;
+const MOST_KNOWN = 1_000;
 
 /** Which rules are about a method: two hundred expressions, which are tried once for each. */
 class RulesOfMethods {
-  readonly #known = new Map<string, OfMethod>();
+  readonly #known: Readonly<Record<HttpMethod, Map<string, OfMethod>>> = {
+    GET: new Map(),
+    POST: new Map(),
+    PUT: new Map(),
+    DELETE: new Map(),
+  };
 
   of(method: HttpMethod, template: string): OfMethod {
-    const key = `${method} ${template}`;
-    const known = this.#known.get(key);
+    const templates = this.#known[method];
+    const known = templates.get(template);
     if (known !== undefined) return known;
     const isAbout = (compiled: CompiledRule): boolean => applies(compiled, method, template);
     const found = {
@@ -44,8 +49,8 @@ class RulesOfMethods {
       easing: EASING_COMPILED.filter(isAbout),
       raising: RAISING_COMPILED.filter(isAbout),
     };
-    if (this.#known.size >= MOST_KNOWN) this.#known.clear();
-    this.#known.set(key, found);
+    if (templates.size >= MOST_KNOWN) templates.clear();
+    templates.set(template, found);
     return found;
   }
 }

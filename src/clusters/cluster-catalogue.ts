@@ -6,6 +6,7 @@ import { prepareSearch } from '../catalogue/search.ts';
 import type { SharedCatalogues } from '../catalogue/shared.ts';
 import type { Clock } from '../proxmox/breaker.ts';
 import { abortable } from '../proxmox/deadline.ts';
+import type { Ending } from '../proxmox/ending.ts';
 import { CallError } from '../proxmox/errors.ts';
 import type { ClusterHealth } from './cluster.ts';
 
@@ -49,7 +50,7 @@ export class ClusterCatalogue {
   }
 
   /** @throws the signal's reason. */
-  async get(signal?: AbortSignal): Promise<Catalogue> {
+  async get(signal?: Ending): Promise<Catalogue> {
     signal?.throwIfAborted();
     this.#refresh();
     if (!this.#isFirstOver) {

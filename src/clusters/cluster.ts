@@ -2,6 +2,7 @@ import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { EffectivePermissions } from '../catalogue/permissions.ts';
 import type { ClusterConfig } from '../config/config.ts';
 import type { ProxmoxCall, ProxmoxReply } from '../proxmox/call.ts';
+import type { Ending } from '../proxmox/ending.ts';
 import type { EndpointState } from '../proxmox/endpoint-state.ts';
 import type { NodeAddress } from '../proxmox/node-link.ts';
 import type { Upload } from '../proxmox/upload.ts';
@@ -45,13 +46,13 @@ export interface Cluster {
    */
   send(call: ProxmoxCall): Promise<ProxmoxReply>;
   /** Asks `GET /version`; an answer younger than ten seconds is reused, and callers share one probe. Never throws. */
-  health(signal?: AbortSignal): Promise<ClusterHealth>;
+  health(signal?: Ending): Promise<ClusterHealth>;
   /**
    * Where one node itself is reached, with the certificate it has just shown there, which was compared with the pinned
    * one or verified as the configuration says.
    * @throws CallError with this cluster's name in it.
    */
-  addressOf(node: string, signal?: AbortSignal): Promise<NodeAddress>;
+  addressOf(node: string, signal?: Ending): Promise<NodeAddress>;
   /** Every configured endpoint as the last calls and probes found it; asks nothing. */
   endpoints(): readonly EndpointState[];
   /**
@@ -59,13 +60,13 @@ export interface Cluster {
    * first callers wait for the cluster's schema, five seconds at most; later ones never wait.
    * @throws the signal's reason, and nothing else.
    */
-  catalogue(signal?: AbortSignal): Promise<Catalogue>;
+  catalogue(signal?: Ending): Promise<Catalogue>;
   /**
    * What the service's own credentials may do here, from `GET /access/permissions`; at most a minute old. Without a
    * single path in it, lists are empty because nothing may be seen, not because nothing is there.
    * @throws CallError with this cluster's name in it.
    */
-  permissions(signal?: AbortSignal): Promise<EffectivePermissions>;
+  permissions(signal?: Ending): Promise<EffectivePermissions>;
   /**
    * Guests, nodes and storages from `GET /cluster/resources`; callers share one question, and its answer for ten
    * seconds unless `fresh`.

@@ -6,6 +6,7 @@ import { apiPath } from '../proxmox/api-path.ts';
 import type { Clock } from '../proxmox/breaker.ts';
 import type { ProxmoxCall, ProxmoxReply } from '../proxmox/call.ts';
 import { abortable } from '../proxmox/deadline.ts';
+import type { Ending } from '../proxmox/ending.ts';
 import { CallError } from '../proxmox/errors.ts';
 import type { Looked, SharedCopy } from '../replicas/shared-answers.ts';
 import { readBackups } from './backups.ts';
@@ -117,7 +118,7 @@ export class InventoryCache {
   }
 
   /** As `SharedAnswer.get`, for all replicas: what was asked before a change by any of them holds no longer. */
-  async #getShared(shared: SharedCopy, signal?: AbortSignal, fresh = false): Promise<Inventory> {
+  async #getShared(shared: SharedCopy, signal?: Ending, fresh = false): Promise<Inventory> {
     signal?.throwIfAborted();
     const isKnown = this.#adopt(shared, fresh);
     // Where Redis can't say whether something was changed, the cluster is asked.

@@ -1,7 +1,8 @@
+import type { Ending } from '../proxmox/ending.ts';
 export interface InventoryOptions {
   /** Ask the cluster now, whatever is kept. */
   fresh?: boolean | undefined;
-  signal?: AbortSignal | undefined;
+  signal?: Ending | undefined;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { elapsed } from '../catalogue/elapsed.ts';
 import type { Clock } from '../proxmox/breaker.ts';
 import { abortable } from '../proxmox/deadline.ts';
+import type { Ending } from '../proxmox/ending.ts';
 
 /** A question under way. They are numbered in the order in which they were begun. */
 interface Question<T> {
@@ -35,7 +36,7 @@ export class SharedAnswer<T> {
    * @param fresh takes no answer to a question that was begun before this call
    * @throws what the question fails with, or the signal's reason: that ends this caller's waiting alone.
    */
-  async get(signal?: AbortSignal, fresh = false): Promise<T> {
+  async get(signal?: Ending, fresh = false): Promise<T> {
     signal?.throwIfAborted();
     if (!fresh && this.#last !== undefined && this.isFresh()) return this.#last.answer;
     const answer = this.#question(fresh ? this.#begun + 1 : this.#least);

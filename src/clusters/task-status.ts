@@ -1,4 +1,5 @@
 import { apiPath } from '../proxmox/api-path.ts';
+import type { Ending } from '../proxmox/ending.ts';
 import { CallError } from '../proxmox/errors.ts';
 import { exitStatusOf } from '../proxmox/task.ts';
 import { parseUpid } from '../proxmox/upid.ts';
@@ -13,11 +14,7 @@ const QUESTION_MS = 10_000;
  * @returns the exit status; undefined while it runs
  * @throws CallError NOT_FOUND where the cluster knows no such task or node any more; the signal's reason
  */
-export async function askTask(
-  cluster: Cluster,
-  upid: string,
-  signal: AbortSignal,
-): Promise<string | undefined> {
+export async function askTask(cluster: Cluster, upid: string, signal: Ending): Promise<string | undefined> {
   const path = apiPath`/nodes/${parseUpid(upid).node}/tasks/${upid}/status`;
   const { data } = await cluster.send({
     method: 'GET',

@@ -67,7 +67,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   requestIds(app);
   countAnswers(app, parts.observer);
   allowlist(app, http);
-  await securityHeaders(app);
+  securityHeaders(app);
   await app.register(cors, {
     origin: http.allowedOrigins.length === 0 ? false : http.allowedOrigins,
     methods: ['GET', 'POST', 'DELETE'],

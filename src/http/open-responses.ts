@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Principal } from '../access/principal.ts';
 import { isListen } from '../mcp/subscriptions.ts';
+import { Slab } from '../proxmox/slab.ts';
 import type { AppParts } from './parts.ts';
 
 const EXPIRY_POLL_MS = 1000;
@@ -21,12 +22,12 @@ export function openResponses(
   app: FastifyInstance,
   { revocations, sharedKeys, dispatcher, streamable, sse, logger }: AppParts,
 ): OpenResponses {
-  const open = new Map<FastifyRequest, { destroy(): unknown }>();
+  const open = new Slab<{ request: FastifyRequest; response: { destroy(): unknown } }>();
 
   app.addHook('preHandler', (request, reply, done) => {
     if (!request.principal) return done();
-    open.set(request, reply.raw);
-    reply.raw.on('close', () => open.delete(request));
+    const place = open.add({ request, response: reply.raw });
+    reply.raw.once('close', () => open.remove(place));
     // It may have been revoked while the body came in; from here on `onChange` finds it.
     if (!isRevokedSince(request.principal)) return done();
     reply.code(401).send({ error: 'invalid_token', message: 'The token was refused: it was revoked.' });
@@ -51,7 +52,7 @@ export function openResponses(
   }
 
   function end(which: (request: FastifyRequest, principal: Principal) => boolean): void {
-    for (const [request, response] of open) {
+    for (const { request, response } of open) {
       if (request.principal && which(request, request.principal)) response.destroy();
     }
   }
@@ -74,7 +75,7 @@ export function openResponses(
   return {
     streams() {
       const counts = { 'streamable-http': 0, stateless: 0, sse: 0 };
-      for (const request of open.keys()) {
+      for (const { request } of open) {
         if (!isStream(request)) continue;
         if (request.method === 'POST') counts.stateless++;
         else counts[request.routeOptions.url === '/sse' ? 'sse' : 'streamable-http']++;

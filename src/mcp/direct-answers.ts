@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { type Answering, type HeaderList, writeHead } from './door.ts';
 
 type RequestId = string | number;
 
@@ -7,14 +8,17 @@ const OPEN_AFTER_MS = 50;
 /** Proxies cut what is silent for a minute. */
 const KEEP_ALIVE_MS = 15_000;
 /** Without `Connection`, which Node sets as the client asked for it. */
-const EVENT_STREAM = {
-  'Content-Type': 'text/event-stream',
-  'Cache-Control': 'no-cache, no-transform',
-  'X-Accel-Buffering': 'no',
-} as const;
+const EVENT_STREAM: HeaderList = [
+  'Content-Type',
+  'text/event-stream',
+  'Cache-Control',
+  'no-cache, no-transform',
+  'X-Accel-Buffering',
+  'no',
+];
 
 interface Waiting {
-  response: ServerResponse;
+  exchange: Answering;
   abort: AbortController;
   timer: NodeJS.Timeout;
 }
@@ -24,11 +28,11 @@ interface Waiting {
  * arrives is what the SDK would send; an answer that comes at once is one write, where the SDK makes a web stream of it.
  */
 export class DirectAnswers {
-  readonly #sessionId: string;
+  readonly #headers: HeaderList;
   readonly #waiting = new Map<RequestId, Waiting>();
 
   constructor(sessionId: string) {
-    this.#sessionId = sessionId;
+    this.#headers = [...EVENT_STREAM, 'mcp-session-id', sessionId];
   }
 
   has(id: RequestId): boolean {
@@ -36,45 +40,46 @@ export class DirectAnswers {
   }
 
   /** Begins a request; its answer, or its cancellation, ends it. A client that goes away leaves the work going on. */
-  begin(id: RequestId, response: ServerResponse): AbortSignal {
+  begin(id: RequestId, exchange: Answering): AbortSignal {
     const abort = new AbortController();
     const timer = setTimeout(() => this.#keepOpen(id), OPEN_AFTER_MS);
     timer.unref();
-    this.#waiting.set(id, { response, abort, timer });
+    this.#waiting.set(id, { exchange, abort, timer });
     return abort.signal;
   }
 
   /** Sends what belongs to a request and is not its answer: progress, a question. @throws Error where nobody reads */
   event(id: RequestId, message: unknown): void {
     const waiting = this.#waiting.get(id);
-    if (waiting === undefined || isGone(waiting.response)) throw new Error('the client has gone away');
-    this.#open(waiting.response);
-    waiting.response.write(`event: message\ndata: ${JSON.stringify(message)}\n\n`);
+    if (waiting === undefined || isGone(waiting.exchange.response)) {
+      throw new Error('the client has gone away');
+    }
+    this.#open(waiting.exchange);
+    waiting.exchange.response.write(`event: message\ndata: ${JSON.stringify(message)}\n\n`);
   }
 
   /** Sends the answer, unless the request was cancelled. @param message as JSON */
   answer(id: RequestId, message: string): void {
     const waiting = this.#end(id);
-    if (waiting === undefined || isGone(waiting.response)) return;
-    const { response } = waiting;
+    if (waiting === undefined || isGone(waiting.exchange.response)) return;
+    const { exchange } = waiting;
+    const { response } = exchange;
     const text = `event: message\ndata: ${message}\n\n`;
-    if (!response.headersSent) response.writeHead(200, this.#head(Buffer.byteLength(text)));
+    if (!response.headersSent) this.#writeHead(exchange, ['Content-Length', Buffer.byteLength(text)]);
     // As a text: Node writes it in one piece with the head, where bytes would be a second one.
     response.end(text);
   }
 
   /** Ends a POST with these bytes. */
-  send(response: ServerResponse, parts: readonly Buffer[], encoding?: 'gzip'): void {
+  send(exchange: Answering, parts: readonly Buffer[], encoding?: 'gzip'): void {
+    const { response } = exchange;
     if (isGone(response)) return;
-    if (!response.headersSent) {
-      const head = this.#head(parts.reduce((sum, part) => sum + part.length, 0));
-      response.writeHead(200, encoding === undefined ? head : { ...head, 'Content-Encoding': encoding });
-    }
+    this.#writeHead(exchange, bodyHeaders(parts, encoding));
     endWith(response, parts);
   }
 
-  #head(length: number) {
-    return { ...EVENT_STREAM, 'mcp-session-id': this.#sessionId, 'Content-Length': length };
+  #writeHead(exchange: Answering, own: HeaderList): void {
+    writeHead(exchange, 200, [...this.#headers, ...own]);
   }
 
   /** As the SDK does: the work is told to stop, and the stream ends without an answer. */
@@ -83,9 +88,10 @@ export class DirectAnswers {
       const waiting = this.#end(id);
       if (waiting === undefined) continue;
       waiting.abort.abort(reason);
-      if (isGone(waiting.response)) continue;
-      this.#open(waiting.response);
-      waiting.response.end();
+      const { response } = waiting.exchange;
+      if (isGone(response)) continue;
+      this.#open(waiting.exchange);
+      response.end();
     }
   }
 
@@ -104,18 +110,26 @@ export class DirectAnswers {
 
   #keepOpen(id: RequestId): void {
     const waiting = this.#waiting.get(id);
-    if (waiting === undefined || isGone(waiting.response)) return;
-    const { response } = waiting;
-    this.#open(response);
+    if (waiting === undefined || isGone(waiting.exchange.response)) return;
+    const { response } = waiting.exchange;
+    this.#open(waiting.exchange);
     waiting.timer = setInterval(() => isGone(response) || response.write(': keepalive\n\n'), KEEP_ALIVE_MS);
     waiting.timer.unref();
   }
 
-  #open(response: ServerResponse): void {
-    if (response.headersSent) return;
-    response.writeHead(200, { ...EVENT_STREAM, 'mcp-session-id': this.#sessionId });
-    response.flushHeaders();
+  #open(exchange: Answering): void {
+    if (exchange.response.headersSent) return;
+    this.#writeHead(exchange, []);
+    exchange.response.flushHeaders();
   }
+}
+
+/** Says how long a body is, and how it is packed. */
+export function bodyHeaders(parts: readonly Buffer[], encoding: 'gzip' | undefined): HeaderList {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  return encoding === undefined
+    ? ['Content-Length', length]
+    : ['Content-Length', length, 'Content-Encoding', encoding];
 }
 
 /** Writes all of it at once: head and body leave in as few packets as they fit in. */

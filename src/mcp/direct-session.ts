@@ -1,10 +1,9 @@
-import type { ServerResponse } from 'node:http';
 import type { AuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js';
 import type { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { ErrorCode, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js';
 import { DirectAnswers } from './direct-answers.ts';
 import type { ToolResult } from './dispatcher.ts';
-import type { DoorRequest } from './door.ts';
+import type { Answering, DoorRequest } from './door.ts';
 import type { LegacySession } from './legacy.ts';
 import { type ListBytes, takesGzip } from './list-bytes.ts';
 import { hasPlainHeaders, type PlainRequest, plainRequestOf } from './plain-requests.ts';
@@ -17,7 +16,7 @@ export interface DirectSessionParts {
   session: LegacySession;
   transport: StreamableHTTPServerTransport;
   lists: ListBytes;
-  /** Told of each answer before it is sent. */
+  /** Told of the answer to each call before it is sent. */
   answered(id: string | number): void;
 }
 
@@ -50,14 +49,14 @@ export class DirectSession {
   }
 
   /** @param authInfo who asks, as `carry` made it */
-  serve(plain: PlainRequest, { request, response }: DoorRequest, authInfo: AuthInfo): void {
-    const { session, lists, answered } = this.#parts;
-    if (plain.method === 'tools/call') return void this.#call(plain, response, authInfo);
+  serve(plain: PlainRequest, exchange: DoorRequest, authInfo: AuthInfo): void {
+    const { session, lists } = this.#parts;
+    if (plain.method === 'tools/call') return void this.#call(plain, exchange, authInfo);
     const { event } = lists.of(session.listTools({ authInfo }));
     const id = JSON.stringify(plain.id);
-    answered(plain.id);
-    if (takesGzip(request.headers['accept-encoding'])) this.#answers.send(response, event.gzip(id), 'gzip');
-    else this.#answers.send(response, event.plain(id));
+    if (takesGzip(exchange.request.headers['accept-encoding']))
+      this.#answers.send(exchange, event.gzip(id), 'gzip');
+    else this.#answers.send(exchange, event.plain(id));
   }
 
   cancel(ids: readonly (string | number)[]): void {
@@ -68,10 +67,10 @@ export class DirectSession {
     this.#answers.close();
   }
 
-  async #call(plain: PlainRequest, response: ServerResponse, authInfo: AuthInfo): Promise<void> {
+  async #call(plain: PlainRequest, exchange: Answering, authInfo: AuthInfo): Promise<void> {
     const { session, answered } = this.#parts;
     const { id } = plain;
-    const signal = this.#answers.begin(id, response);
+    const signal = this.#answers.begin(id, exchange);
     const message = await callOf(plain, session, { authInfo, signal });
     if (signal.aborted) return;
     answered(id);

@@ -8,9 +8,9 @@ import {
 } from '@modelcontextprotocol/server';
 import type { Plan } from '../access/approvals/plan.ts';
 import { carried, carry } from './carried.ts';
-import { endWith } from './direct-answers.ts';
+import { bodyHeaders, endWith } from './direct-answers.ts';
 import type { Caller, Dispatcher } from './dispatcher.ts';
-import type { DoorRequest } from './door.ts';
+import { type Answering, type DoorRequest, JSON_TYPE, writeHead } from './door.ts';
 import { approvalForm, canAskPerson, PlanQuestion } from './elicitation.ts';
 import { type ListBytes, takesGzip } from './list-bytes.ts';
 import { type AskedState, QUESTION } from './modern.ts';
@@ -19,7 +19,6 @@ import { hasPlainHeaders, isPlainObject, type PlainRequest, plainRequestOf } fro
 import { answerJson, resultJson } from './result.ts';
 
 const REVISION = '2026-07-28';
-const JSON_ANSWER = { 'content-type': 'application/json' } as const;
 /** A name that stands in a header as it is. */
 const PLAIN_NAME = /^[A-Za-z0-9_.-]+$/;
 const CLIENT_INFO = 'io.modelcontextprotocol/clientInfo';
@@ -65,13 +64,14 @@ export class DirectStateless {
     return headers['mcp-name'] === plain.name && PLAIN_NAME.test(plain.name) ? plain : undefined;
   }
 
-  async serve(plain: PlainRequest, { request, response, principal, directory }: DoorRequest): Promise<void> {
+  async serve(plain: PlainRequest, exchange: DoorRequest): Promise<void> {
+    const { request, response, principal, directory } = exchange;
     const caller = carried(carry(request, principal, directory).auth, 'stateless');
     if (plain.method === 'tools/list') {
       const { modern } = this.#lists.of(this.#dispatcher.listTools(caller));
       const id = JSON.stringify(plain.id);
       const isPacked = takesGzip(request.headers['accept-encoding']);
-      return send(response, isPacked ? modern.gzip(id) : modern.plain(id), isPacked);
+      return isPacked ? send(exchange, modern.gzip(id), 'gzip') : send(exchange, modern.plain(id));
     }
     const ending = new AbortController();
     this.#running.add(ending);
@@ -80,7 +80,7 @@ export class DirectStateless {
     try {
       const message = await this.#call(plain, caller, ending.signal);
       if (ending.signal.aborted || response.headersSent) return;
-      response.writeHead(200, { ...JSON_ANSWER, 'content-length': Buffer.byteLength(message) });
+      writeHead(exchange, 200, [...JSON_TYPE, 'content-length', Buffer.byteLength(message)]);
       // As a text: Node writes it in one piece with the head, where bytes would be a second one.
       response.end(message);
     } finally {
@@ -155,11 +155,7 @@ function isPlainClient(value: unknown): boolean {
   return typeof value.name === 'string' && typeof value.version === 'string';
 }
 
-function send(response: DoorRequest['response'], parts: readonly Buffer[], isPacked = false): void {
-  response.writeHead(200, {
-    ...JSON_ANSWER,
-    ...(isPacked ? { 'content-encoding': 'gzip' } : {}),
-    'content-length': parts.reduce((sum, part) => sum + part.length, 0),
-  });
-  endWith(response, parts);
+function send(exchange: Answering, parts: readonly Buffer[], encoding?: 'gzip'): void {
+  writeHead(exchange, 200, [...JSON_TYPE, ...bodyHeaders(parts, encoding)]);
+  endWith(exchange.response, parts);
 }

@@ -12,6 +12,7 @@ import { Redaction } from '../observability/redaction.ts';
 import { currentRequest, inRequest } from '../observability/request-context.ts';
 import type { Tracing } from '../observability/tracing.ts';
 import { CallError, toCallError } from '../proxmox/errors.ts';
+import { Slab } from '../proxmox/slab.ts';
 import { visible } from '../proxmox/text.ts';
 import type { Progress, Tool, ToolContext } from '../tools/define.ts';
 import type { ToolListing } from '../tools/registry.ts';
@@ -137,8 +138,8 @@ export class Dispatcher {
   readonly beside: BesideTools;
   readonly stateKey: Uint8Array;
   readonly #running: RunningCalls;
-  /** Ends a call whose caller is no longer let in. */
-  readonly #endings = new Map<Deadline, Principal>();
+  /** To end those whose caller is no longer let in. */
+  readonly #underWay = new Slab<{ deadline: Deadline; principal: Principal }>();
   readonly #redaction: Redaction;
   readonly #rate: CallCounter;
   readonly #observer: Observer;
@@ -168,6 +169,8 @@ export class Dispatcher {
     const requestId = (isRoutine ? undefined : outer?.requestId) ?? this.#options.newId();
     const about = { tool: tool.name, door: caller.door, isRoutine };
     const span = callSpan(this.#options.tracing, about, traceparent, outer?.span);
+    // Most calls are all of their request.
+    if (requestId === outer?.requestId && span === outer.span) return this.#call(tool, args, caller, options);
     return inRequest({ requestId, span }, () => this.#call(tool, args, caller, options));
   }
 
@@ -176,10 +179,10 @@ export class Dispatcher {
     const { principal, door } = caller;
     const about = { tool: tool.name, door, isRoutine: options.isRoutine === true };
     const ended = measured(this.#observer, about);
-    const state = this.#begin(tool, caller, options.isRoutine ? { level: 'error' } : {});
+    const state = this.#begin(tool, caller, options.isRoutine ? { level: 'error' } : undefined);
     const { log } = state;
     const deadline = new Deadline(options.signal);
-    this.#endings.set(deadline, principal);
+    const place = this.#underWay.add({ deadline, principal });
     try {
       if (!options.isRoutine) {
         // Nothing is waited for where this process alone counts.
@@ -201,7 +204,7 @@ export class Dispatcher {
       return failure;
     } finally {
       deadline[Symbol.dispose]();
-      this.#endings.delete(deadline);
+      this.#underWay.remove(place);
     }
   }
 
@@ -251,14 +254,14 @@ export class Dispatcher {
     const state = this.#begin(known, caller, { level: 'warn' });
     return this.#running.run(principal.id, async (enter) => {
       using deadline = new Deadline(signal, seconds);
-      using leases = new DisposableStack();
+      using directory = new HeldClusters(caller.directory);
       const options = { deadline, enter, planHandle: undefined };
-      const context = this.#context(caller, options, state, leases);
+      const context = this.#context({ ...caller, directory }, options, state);
       return asData(await deadline.race(work(context)), this.#redaction).structured as T;
     });
   }
 
-  #begin(tool: Tool, { principal: { subject }, door }: Caller, logging: { level?: string }): CallState {
+  #begin(tool: Tool, { principal: { subject }, door }: Caller, logging?: { level: string }): CallState {
     const requestId = currentRequest()?.requestId ?? this.#options.newId();
     const about = { request_id: requestId, subject, tool: tool.name, door };
     return { requestId, tool, log: this.#options.logger.child(about, logging), cluster: undefined };
@@ -266,7 +269,7 @@ export class Dispatcher {
 
   /** Cancels the calls under way of such callers: a door may go on with a call whose request was cut. */
   cancelWhere(ends: (principal: Principal) => boolean): void {
-    for (const [deadline, principal] of this.#endings) if (ends(principal)) deadline.cancel();
+    for (const { deadline, principal } of this.#underWay) if (ends(principal)) deadline.cancel();
   }
 
   /** Waits for the calls under way, `milliseconds` at most; for the drain at the end of the process. */
@@ -286,22 +289,23 @@ export class Dispatcher {
     const { deadline } = options;
     deadline.limit(call.deadlineSeconds ?? this.#options.deadlineSeconds ?? 60);
     // Until the call is over, its clusters stay open: a reload may put others in their place meanwhile.
-    using leases = new DisposableStack();
-    const { planHandle } = call;
-    const context = this.#context(caller, { ...options, planHandle }, state, leases);
-    return resultOf(await deadline.race(call.run(context)), this.#redaction);
+    const directory = new HeldClusters(caller.directory);
+    try {
+      const { planHandle } = call;
+      const context = this.#context({ ...caller, directory }, { ...options, planHandle }, state);
+      return resultOf(await deadline.race(call.run(context)), this.#redaction);
+    } finally {
+      directory[Symbol.dispose]();
+    }
   }
 
   #context(
-    { principal, door, session, directory: all, readOnly, standing }: Caller,
+    { principal, door, session, directory, readOnly, standing }: Caller,
     { progress, deadline, enter, ask, planHandle }: RunOptions & { planHandle: string | undefined },
     state: CallState,
-    leases: DisposableStack,
   ): ToolContext {
     const { gate } = this.#options;
-    const { signal } = deadline;
     const { requestId, tool, log } = state;
-    const directory = new HeldClusters(all, leases);
     const origin = {
       principal,
       requestId,
@@ -309,7 +313,7 @@ export class Dispatcher {
       door,
       session,
       readOnly,
-      signal,
+      signal: deadline,
       log,
       enter,
       ask,
@@ -356,7 +360,10 @@ export class Dispatcher {
       tenants: () => gate.tenants(principal),
       runs: () => gate.runs(principal),
       schedules: () => gate.schedules(origin),
-      signal,
+      // A signal of Node's own for who asks for one: few tools do.
+      get signal() {
+        return deadline.signal;
+      },
       progress: (update) => progress?.(this.#safe(update)),
       sleep: (milliseconds) => deadline.sleep(milliseconds),
       now: () => this.#now(),

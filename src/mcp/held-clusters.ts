@@ -1,17 +1,17 @@
 import type { Cluster, ClusterDirectory, Selection, Target } from '../clusters/cluster.ts';
 
 /**
- * The clusters as one call sees them. What it has been given stays open until the leases are disposed of, and is the
- * same client each time it asks: a reload meanwhile may put another client in its place, or remove the cluster.
+ * The clusters as one call sees them. What it has been given stays open until this is disposed of, and is the same
+ * client each time it asks: a reload meanwhile may put another client in its place, or remove the cluster.
  */
-export class HeldClusters implements ClusterDirectory {
+export class HeldClusters implements ClusterDirectory, Disposable {
   readonly #directory: ClusterDirectory;
-  readonly #leases: DisposableStack;
   readonly #held = new Map<string, Cluster>();
+  /** Undefined once the call is over. */
+  #leases: Disposable[] | undefined = [];
 
-  constructor(directory: ClusterDirectory, leases: DisposableStack) {
+  constructor(directory: ClusterDirectory) {
     this.#directory = directory;
-    this.#leases = leases;
   }
 
   get defaultCluster(): string | undefined {
@@ -56,9 +56,15 @@ export class HeldClusters implements ClusterDirectory {
     const known = this.#held.get(cluster.name);
     if (known !== undefined) return known;
     // A tool may go on for a while after its deadline: a lease that it took then would never be given back.
-    if (this.#leases.disposed) throw new Error('the call is over: no more clusters are held for it');
-    this.#leases.use(cluster.lease());
+    if (this.#leases === undefined) throw new Error('the call is over: no more clusters are held for it');
+    this.#leases.push(cluster.lease());
     this.#held.set(cluster.name, cluster);
     return cluster;
+  }
+
+  /** Gives all of them back. */
+  [Symbol.dispose](): void {
+    for (const lease of this.#leases ?? []) lease[Symbol.dispose]();
+    this.#leases = undefined;
   }
 }

@@ -50,35 +50,55 @@ function packed(bytes: Buffer): { start: Buffer; crc: number } {
   return { start: Buffer.concat([HEADER, deflated]), crc: crc32(bytes) };
 }
 
-/** How a list of tools is written at each door. */
-export interface ListAnswers {
-  /** As an event of a session's POST. */
-  event: PreparedAnswer;
+/** How a list of tools is written at each door; made where it is asked for first. */
+class ListAnswers {
+  readonly #tools: readonly ToolListing[];
+  readonly #modernMembers: string;
+  #event: PreparedAnswer | undefined;
+  #modern: PreparedAnswer | undefined;
+
+  constructor(tools: readonly ToolListing[], modernMembers: string) {
+    this.#tools = tools;
+    this.#modernMembers = modernMembers;
+  }
+
+  /** As an event of a session: of its POST, or of its stream. */
+  get event(): PreparedAnswer {
+    this.#event ??= new PreparedAnswer(
+      `event: message\ndata: ${this.#result()}},"jsonrpc":"2.0","id":`,
+      '}\n\n',
+    );
+    return this.#event;
+  }
+
   /** As the result of revision 2026-07-28. */
-  modern: PreparedAnswer;
+  get modern(): PreparedAnswer {
+    this.#modern ??= new PreparedAnswer(
+      `${this.#result()},${this.#modernMembers},"jsonrpc":"2.0","id":`,
+      '}',
+    );
+    return this.#modern;
+  }
+
+  #result(): string {
+    return `{"result":{"tools":${JSON.stringify(this.#tools)}`;
+  }
 }
 
-/**
- * The answers to `tools/list`: a list is the same array for all who see the same, so each is written once.
- *
- * @param modernMembers what revision 2026-07-28 adds to the result, as the SDK writes it
- */
+/** The answers to `tools/list`: a list is the same array for all who see the same, so each is written once. */
 export class ListBytes {
   readonly #answers = new WeakMap<readonly ToolListing[], ListAnswers>();
   readonly #modernMembers: string;
 
-  constructor(modernMembers: object) {
+  /** @param modernMembers what revision 2026-07-28 adds to the result, as the SDK writes it; of no use elsewhere */
+  constructor(modernMembers: object = {}) {
     this.#modernMembers = JSON.stringify(modernMembers).slice(1);
   }
 
   of(tools: readonly ToolListing[]): ListAnswers {
     const known = this.#answers.get(tools);
     if (known !== undefined) return known;
-    const result = `{"result":{"tools":${JSON.stringify(tools)}`;
-    const answers = {
-      event: new PreparedAnswer(`event: message\ndata: ${result}},"jsonrpc":"2.0","id":`, '}\n\n'),
-      modern: new PreparedAnswer(`${result},${this.#modernMembers},"jsonrpc":"2.0","id":`, '}'),
-    };
+    const answers = new ListAnswers(tools, this.#modernMembers);
     this.#answers.set(tools, answers);
     return answers;
   }

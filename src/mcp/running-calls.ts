@@ -51,7 +51,8 @@ export class RunningCalls {
   readonly #ofPrincipal = new Tally();
   readonly #ofCluster = new Tally();
   readonly #ofBoth = new Tally();
-  readonly #work = new Set<Promise<unknown>>();
+  readonly #whenNone: (() => void)[] = [];
+  #count = 0;
 
   constructor(limits: CallLimits = DEFAULT_CALL_LIMITS) {
     this.#limits = limits;
@@ -59,7 +60,7 @@ export class RunningCalls {
 
   /** How many are under way. */
   get size(): number {
-    return this.#work.size;
+    return this.#count;
   }
 
   /**
@@ -74,24 +75,28 @@ export class RunningCalls {
     this.#ofPrincipal.add(principalId);
     const entered = new Set<string>();
     let isOver = false;
-    const begun = work((cluster) => {
-      // What a call has left running behind its end is told to stop, and takes no place that nobody would give back.
-      if (isOver || entered.has(cluster)) return;
-      this.#enter(principalId, cluster);
-      entered.add(cluster);
-    });
-    this.#work.add(begun);
+    this.#count++;
     try {
-      return await begun;
+      return await work((cluster) => {
+        // What a call has left running behind its end is told to stop, and takes no place that nobody would give back.
+        if (isOver || entered.has(cluster)) return;
+        this.#enter(principalId, cluster);
+        entered.add(cluster);
+      });
     } finally {
       isOver = true;
-      this.#work.delete(begun);
-      this.#ofPrincipal.remove(principalId);
-      for (const cluster of entered) {
-        this.#ofCluster.remove(cluster);
-        this.#ofBoth.remove(both(principalId, cluster));
-      }
+      this.#leave(principalId, entered);
     }
+  }
+
+  #leave(principalId: string, entered: ReadonlySet<string>): void {
+    this.#ofPrincipal.remove(principalId);
+    for (const cluster of entered) {
+      this.#ofCluster.remove(cluster);
+      this.#ofBoth.remove(both(principalId, cluster));
+    }
+    this.#count--;
+    if (this.#count === 0) for (const resolve of this.#whenNone.splice(0)) resolve();
   }
 
   #enter(principalId: string, cluster: string): void {
@@ -108,15 +113,11 @@ export class RunningCalls {
 
   /** Resolves when no call is under way any more, or after `milliseconds`. */
   async settled(milliseconds: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    let passed = false;
-    const limit = new Promise<void>((resolve) => {
-      timer = setTimeout(() => {
-        passed = true;
-        resolve();
-      }, milliseconds);
-    });
-    while (this.#work.size > 0 && !passed) await Promise.race([Promise.allSettled(this.#work), limit]);
+    if (this.#count === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#whenNone.push(resolve);
+    const timer = setTimeout(resolve, milliseconds);
+    await promise;
     clearTimeout(timer);
   }
 }

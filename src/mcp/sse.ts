@@ -5,8 +5,17 @@ import type { Principal } from '../access/principal.ts';
 import { carried, carry } from './carried.ts';
 import { callOf } from './direct-session.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import { answer, type DoorRequest, refuseSession } from './door.ts';
+import {
+  type Answering,
+  answer,
+  type DoorRequest,
+  type HeaderList,
+  ready,
+  refuseSession,
+  writeHead,
+} from './door.ts';
 import { announceAlert, announceLists, createLegacySession, type LegacySession } from './legacy.ts';
+import { ListBytes } from './list-bytes.ts';
 import { answeredId, factsOf, refusalOf, rpcError, withoutNullArguments } from './messages.ts';
 import { isPlainJson, type PlainRequest, plainRequestOf } from './plain-requests.ts';
 import { DEFAULT_LIMITS, hasGone, type Session, type SessionLimits, SessionStore } from './sessions.ts';
@@ -23,6 +32,7 @@ export interface SseDoorOptions {
 /** What leads to a session: the SDK's transport, and the short way past it. */
 interface SessionTransport {
   sdk: SSEServerTransport;
+  stream: ServerResponse;
   own: LegacySession;
   /** Ends calls that were begun on the short way. */
   running: Map<string | number, AbortController>;
@@ -32,6 +42,7 @@ interface SessionTransport {
 export class SseDoor {
   readonly #options: SseDoorOptions;
   readonly #sessions: SessionStore<SessionTransport>;
+  readonly #lists = new ListBytes();
 
   constructor(options: SseDoorOptions) {
     this.#options = options;
@@ -43,15 +54,16 @@ export class SseDoor {
   }
 
   /** GET /sse: opens the stream, which is the session. */
-  async open({ request, response, principal, directory }: DoorRequest): Promise<void> {
+  async open(exchange: DoorRequest): Promise<void> {
+    const { request, response, principal, directory } = exchange;
     // Its `close` event has come and gone: such a session would stay for ever.
     if (hasGone(response)) return;
     if (!this.#sessions.hasRoom(principal)) {
-      return refuseSession(response, this.#sessions.hasMost(principal));
+      return refuseSession(exchange, this.#sessions.hasMost(principal));
     }
     const { dispatcher, messagesPath, keepAliveMs = 15_000 } = this.#options;
     // The SDK's transport sends neither this header nor a keep-alive (facts/mcp.md).
-    response.setHeader('x-accel-buffering', 'no');
+    ready(exchange).setHeader('x-accel-buffering', 'no');
     const transport = new SSEServerTransport(messagesPath, response);
     const { auth } = carry(request, principal, directory);
     const opener = carried(auth, 'sse');
@@ -63,7 +75,7 @@ export class SseDoor {
       principalId: principal.id,
       openedBy: principal,
       directory,
-      transport: { sdk: transport, own, running },
+      transport: { sdk: transport, stream: response, own, running },
       close: async () => {
         for (const ending of running.values()) ending.abort(new Error('Connection closed'));
         await server.close();
@@ -103,34 +115,38 @@ export class SseDoor {
     const { request, response, body, principal, directory } = exchange;
     const session = this.#sessions.find(sessionId, principal, directory);
     if (!session) {
-      return answer(response, 404, rpcError(-32001, 'Session not found: open a new stream with GET /sse.'));
+      return answer(exchange, 404, rpcError(-32001, 'Session not found: open a new stream with GET /sse.'));
     }
     const facts = factsOf(body);
     const refusal = refusalOf(facts, session.inFlight);
-    if (refusal) return answer(response, 400, refusal);
+    if (refusal) return answer(exchange, 400, refusal);
     session.inFlight.take(facts.requestIds, response);
     session.inFlight.cancelled(facts.cancelledIds);
     for (const id of facts.cancelledIds) session.transport.running.get(id)?.abort();
     const authorized = carry(request, principal, directory, session.recordedAs);
     withoutNullArguments(body);
     const plain = isPlainJson(request) ? plainRequestOf(body) : undefined;
-    if (plain !== undefined) return await this.#serve(plain, session, response, authorized.auth);
-    await session.transport.sdk.handlePostMessage(authorized, response, body).catch(() => {
-      if (!response.headersSent) answer(response, 400, rpcError(-32600, 'Invalid Request.'));
+    if (plain !== undefined) return await this.#serve(plain, session, exchange, authorized.auth);
+    await session.transport.sdk.handlePostMessage(authorized, ready(exchange), body).catch(() => {
+      if (!response.headersSent) answer(exchange, 400, rpcError(-32600, 'Invalid Request.'));
     });
   }
 
   /** Answers without the SDK's transport, which checks each message against four schemas and makes an URL of its address. */
   async #serve(
     plain: PlainRequest,
-    { transport: { sdk, own, running } }: Session<SessionTransport>,
-    response: ServerResponse,
+    { transport: { sdk, stream, own, running }, inFlight }: Session<SessionTransport>,
+    exchange: Answering,
     authInfo: AuthInfo,
   ): Promise<void> {
-    response.writeHead(202).end('Accepted');
+    writeHead(exchange, 202, ACCEPTED_HEADERS);
+    exchange.response.end(ACCEPTED);
     const { id } = plain;
     if (plain.method === 'tools/list') {
-      return await sdk.send({ result: { tools: [...own.listTools({ authInfo })] }, jsonrpc: '2.0', id });
+      const { event } = this.#lists.of(own.listTools({ authInfo }));
+      inFlight.answered(id);
+      if (!hasGone(stream) && keepsReading(stream)) writeAll(stream, event.plain(JSON.stringify(id)));
+      return;
     }
     const ending = new AbortController();
     running.set(id, ending);
@@ -150,6 +166,9 @@ export class SseDoor {
   }
 }
 
+const ACCEPTED = 'Accepted';
+const ACCEPTED_HEADERS: HeaderList = ['content-length', ACCEPTED.length];
+
 /** What may wait for a client that does not read; beyond it the stream, and with it the session, is ended. */
 const MOST_UNREAD_BYTES = 8 * 1024 * 1024;
 
@@ -157,4 +176,11 @@ function keepsReading(response: ServerResponse): boolean {
   if (response.writableLength <= MOST_UNREAD_BYTES) return true;
   response.destroy();
   return false;
+}
+
+/** Writes all of it in as few packets as it fits in. */
+function writeAll(stream: ServerResponse, parts: readonly Buffer[]): void {
+  stream.cork();
+  for (const part of parts) stream.write(part);
+  stream.uncork();
 }

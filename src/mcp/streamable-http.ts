@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { type NodeMcpRequestHandler, toNodeHandler } from '@modelcontextprotocol/node';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { createMcpHandler, isLegacyRequest, SERVER_INFO_META_KEY } from '@modelcontextprotocol/server';
@@ -9,7 +9,7 @@ import { carried, carry } from './carried.ts';
 import { DirectSession } from './direct-session.ts';
 import { DirectStateless } from './direct-stateless.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import { answer, type DoorRequest, refuseSession } from './door.ts';
+import { type Answering, answer, type DoorRequest, ready, refuseSession } from './door.ts';
 import { IDENTITY } from './identity.ts';
 import { announceAlert, announceLists, createLegacyServer, createLegacySession } from './legacy.ts';
 import { ListBytes } from './list-bytes.ts';
@@ -105,14 +105,13 @@ export class StreamableHttpDoor {
   }
 
   async post(exchange: DoorRequest): Promise<void> {
-    const { request, response, body } = exchange;
+    const { request, body } = exchange;
     const plain = this.#plainStateless(exchange);
     if (plain !== undefined) {
-      this.#endAfterDeadline(response);
+      // A list is answered at once.
+      if (plain.method === 'tools/call') this.#endAfterDeadline(exchange);
       return await this.#direct.serve(plain, exchange);
     }
-    const isSubscription = isListen(body);
-    if (!isSubscription) this.#endAfterDeadline(response);
     const facts = factsOf(body);
     // Clients keep sending the id of a session that a restart has ended; `initialize` starts anew all the same.
     // In a request of revision 2026-07-28 it is a method that there is not.
@@ -121,12 +120,12 @@ export class StreamableHttpDoor {
     if (request.headers['mcp-session-id'] !== undefined) return await this.#continue(exchange, facts);
     if (await isLegacyRequest(probe(request), body)) {
       return answer(
-        response,
+        exchange,
         400,
         rpcError(-32000, 'Bad Request: send initialize first, then its Mcp-Session-Id.'),
       );
     }
-    if (isSubscription) await this.#subscriptions.open(exchange);
+    if (isListen(body)) await this.#subscriptions.open(exchange);
     else await this.#serveStateless(exchange);
   }
 
@@ -141,14 +140,14 @@ export class StreamableHttpDoor {
       const reader = carried(carry(request, principal, directory).auth, 'streamable-http');
       response.once('close', this.#options.dispatcher.alertNews.subscribe(reader, session.transport.tell));
     }
-    await session.transport.sdk.handleRequest(request, response);
+    await session.transport.sdk.handleRequest(request, ready(exchange));
   }
 
   async delete(exchange: DoorRequest): Promise<void> {
     const session = this.#find(exchange);
     if (!session) return;
     // The transport removes the session by `onsessionclosed`; a DELETE that it refuses leaves it as it is.
-    await session.transport.sdk.handleRequest(exchange.request, exchange.response);
+    await session.transport.sdk.handleRequest(exchange.request, ready(exchange));
   }
 
   /** Ends the sessions that were opened by such a principal. */
@@ -161,10 +160,12 @@ export class StreamableHttpDoor {
     await Promise.allSettled([this.#sessions.closeAll(), this.#subscriptions.close(), this.#modern.close()]);
   }
 
-  async #open({ request, response, body, principal, directory }: DoorRequest): Promise<void> {
+  async #open(exchange: DoorRequest): Promise<void> {
+    const { request, response, body, principal, directory } = exchange;
     if (!this.#sessions.hasRoom(principal)) {
-      return refuseSession(response, this.#sessions.hasMost(principal));
+      return refuseSession(exchange, this.#sessions.hasMost(principal));
     }
+    this.#endAfterDeadline(exchange);
     const { dispatcher, newId } = this.#options;
     const authorized = carry(request, principal, directory);
     const opener = carried(authorized.auth, 'streamable-http');
@@ -212,7 +213,7 @@ export class StreamableHttpDoor {
     });
     // The v1 SDK's own class does not satisfy its Transport type under exactOptionalPropertyTypes.
     await server.connect(transport as Parameters<typeof server.connect>[0]);
-    await transport.handleRequest(authorized, response, body);
+    await transport.handleRequest(authorized, ready(exchange), body);
   }
 
   async #continue(exchange: DoorRequest, facts: BodyFacts): Promise<void> {
@@ -220,18 +221,21 @@ export class StreamableHttpDoor {
     const session = this.#find(exchange);
     if (!session) return;
     const refusal = refusalOf(facts, session.inFlight);
-    if (refusal) return answer(response, 400, refusal);
+    if (refusal) return answer(exchange, 400, refusal);
+    const authorized = carry(request, principal, directory, session.recordedAs);
+    withoutNullArguments(body);
+    const { direct } = session.transport;
+    const plain = direct?.takes(exchange);
+    // A list is answered at once, and nothing has to be kept of it.
+    if (plain?.method === 'tools/list') return direct?.serve(plain, exchange, authorized.auth);
+    this.#endAfterDeadline(exchange);
     session.inFlight.take(facts.requestIds, response);
     this.#sessions.hold(session, response);
-    const { direct } = session.transport;
     if (facts.cancelledIds.length > 0) direct?.cancel(facts.cancelledIds);
     // The SDK cancels while it handles the body, and may wait for the rest of a batch long after that.
     if (facts.cancelledIds.length > 0) setImmediate(() => session.inFlight.cancelled(facts.cancelledIds));
-    const authorized = carry(request, principal, directory, session.recordedAs);
-    withoutNullArguments(body);
-    const plain = direct?.takes(exchange);
-    if (direct !== undefined && plain !== undefined) return direct.serve(plain, exchange, authorized.auth);
-    await session.transport.sdk.handleRequest(authorized, response, body);
+    if (plain !== undefined) return direct?.serve(plain, exchange, authorized.auth);
+    await session.transport.sdk.handleRequest(authorized, ready(exchange), body);
   }
 
   #plainStateless(exchange: DoorRequest): PlainRequest | undefined {
@@ -242,29 +246,32 @@ export class StreamableHttpDoor {
   }
 
   async #serveStateless(exchange: DoorRequest): Promise<void> {
-    const { request, response, body, principal, directory } = exchange;
+    const { request, body, principal, directory } = exchange;
+    this.#endAfterDeadline(exchange);
     const authorized = carry(request, principal, directory) as Parameters<NodeMcpRequestHandler>[0];
-    await this.#serveModern(authorized, response, withoutNullArguments(body));
+    await this.#serveModern(authorized, ready(exchange), withoutNullArguments(body));
   }
 
   /** Gives the session of the header, or answers 400 or 404 and gives nothing. */
-  #find({ request, response, principal, directory }: DoorRequest): OpenSession | undefined {
+  #find(exchange: DoorRequest): OpenSession | undefined {
+    const { request, principal, directory } = exchange;
     const id = request.headers['mcp-session-id'];
     if (typeof id !== 'string') {
-      answer(response, 400, rpcError(-32000, 'Bad Request: Mcp-Session-Id header is required.'));
+      answer(exchange, 400, rpcError(-32000, 'Bad Request: Mcp-Session-Id header is required.'));
       return undefined;
     }
     const session = this.#sessions.find(id, principal, directory);
     // Exactly 404 makes clients start a new session; anything else makes them give up (facts/mcp.md).
     if (!session)
-      answer(response, 404, rpcError(-32001, 'Session not found: send initialize to start a new one.'));
+      answer(exchange, 404, rpcError(-32001, 'Session not found: send initialize to start a new one.'));
     return session;
   }
 
-  #endAfterDeadline(response: ServerResponse): void {
+  #endAfterDeadline(exchange: Answering): void {
+    const { response } = exchange;
     const timer = setTimeout(() => {
       if (response.headersSent) response.end();
-      else answer(response, 504, rpcError(-32000, 'The request was not answered in time.'));
+      else answer(exchange, 504, rpcError(-32000, 'The request was not answered in time.'));
     }, this.#options.postDeadlineMs ?? POST_DEADLINE_MS);
     timer.unref();
     response.on('close', () => clearTimeout(timer));

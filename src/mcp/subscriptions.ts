@@ -5,7 +5,7 @@ import { isObject } from '../catalogue/json.ts';
 import type { ClusterDirectory } from '../clusters/cluster.ts';
 import { carried, carry } from './carried.ts';
 import type { Caller, Dispatcher } from './dispatcher.ts';
-import { type DoorRequest, refuseSession } from './door.ts';
+import { type DoorRequest, ready, refuseSession } from './door.ts';
 import { createModernServer } from './modern.ts';
 import type { SessionWatches } from './session-watches.ts';
 import { DEFAULT_LIMITS, hasGone, type SessionLimits } from './sessions.ts';
@@ -48,11 +48,12 @@ export class Subscriptions {
     return [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
   }
 
-  async open({ request, response, body, principal, directory }: DoorRequest): Promise<void> {
+  async open(exchange: DoorRequest): Promise<void> {
+    const { request, response, body, principal, directory } = exchange;
     if (hasGone(response)) return;
     const open = this.#counts.get(principal.id) ?? 0;
     const hasMost = open >= this.#limits.perPrincipal;
-    if (hasMost || this.size >= this.#limits.most) return refuseSession(response, hasMost);
+    if (hasMost || this.size >= this.#limits.most) return refuseSession(exchange, hasMost);
     this.#counts.set(principal.id, open + 1);
     const stream = this.#open(directory);
     response.once('close', () => {
@@ -63,8 +64,8 @@ export class Subscriptions {
     const wanted = await subscribed(stream.watches, body, carried(authorized.auth, 'stateless'));
     if (hasGone(response)) return;
     // A reload may have taken the cluster away meanwhile, or the door is closing.
-    if (!this.#streams.has(stream)) return refuseSession(response, false);
-    await stream.serve(authorized as Parameters<NodeMcpRequestHandler>[0], response, wanted);
+    if (!this.#streams.has(stream)) return refuseSession(exchange, false);
+    await stream.serve(authorized as Parameters<NodeMcpRequestHandler>[0], ready(exchange), wanted);
   }
 
   /** Ends every stream with the result that says so. */

@@ -22,41 +22,44 @@ export class StringFinder {
 
   /** The places of the texts as `[from, to)`, in order; those that touch or overlap are one. */
   *places(text: string): Generator<[from: number, to: number]> {
-    if (this.#shifts.length === 0) return;
     let open: [from: number, to: number] | undefined;
-    for (let last = this.#width - 1; last < text.length; ) {
-      const block = blockAt(text, last);
-      const shift = this.#shifts[block] ?? 1;
-      if (shift > 0) {
-        last += shift;
-        continue;
-      }
-      const from = last - this.#width + 1;
-      const length = this.#longestAt(text, from, block);
-      last++;
-      if (length === 0) continue;
+    for (let from = this.#next(text, 0); from >= 0; from = this.#next(text, from + 1)) {
+      const to = from + this.#longestAt(text, from);
       if (open === undefined || from > open[1]) {
         if (open !== undefined) yield open;
-        open = [from, from + length];
+        open = [from, to];
       } else {
-        open[1] = Math.max(open[1], from + length);
+        open[1] = Math.max(open[1], to);
       }
     }
     if (open !== undefined) yield open;
   }
 
   isIn(text: string): boolean {
-    return this.places(text).next().done !== true;
+    return this.#next(text, 0) >= 0;
   }
 
   replace(text: string, substitute: string): string {
+    if (!this.isIn(text)) return text;
     let result = '';
     let done = 0;
     for (const [from, to] of this.places(text)) {
       result += text.slice(done, from) + substitute;
       done = to;
     }
-    return done === 0 ? text : result + text.slice(done);
+    return result + text.slice(done);
+  }
+
+  /** Where the next of the texts begins, at `from` or behind it; -1 where there is none. */
+  #next(text: string, from: number): number {
+    if (this.#shifts.length === 0) return -1;
+    for (let last = from + this.#width - 1; last < text.length; ) {
+      const shift = this.#shifts[blockAt(text, last)] ?? 1;
+      const start = last - this.#width + 1;
+      if (shift === 0 && this.#longestAt(text, start) > 0) return start;
+      last += Math.max(shift, 1);
+    }
+    return -1;
   }
 
   #learn(text: string): void {
@@ -70,9 +73,9 @@ export class StringFinder {
     else known.push(text);
   }
 
-  #longestAt(text: string, from: number, block: number): number {
+  #longestAt(text: string, from: number): number {
     let longest = 0;
-    for (const wanted of this.#ending.get(block) ?? []) {
+    for (const wanted of this.#ending.get(blockAt(text, from + this.#width - 1)) ?? []) {
       if (wanted.length > longest && text.startsWith(wanted, from)) longest = wanted.length;
     }
     return longest;

@@ -1,4 +1,5 @@
 import type { ApiPath } from './api-path.ts';
+import type { Ending } from './ending.ts';
 
 export const HTTP_METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const;
 export type HttpMethod = (typeof HTTP_METHODS)[number];
@@ -13,7 +14,7 @@ export interface ProxmoxCall {
   path: ApiPath;
   parameters: Parameters;
   /** Cancels the call; the socket is closed. */
-  signal?: AbortSignal;
+  signal?: Ending;
   /** The whole call's limit in milliseconds, body included; the engine's default where absent. */
   deadlineMs?: number;
   /** Beside the engine's own credentials: what of the parameters must not come back in the text of an error. */

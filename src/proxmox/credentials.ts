@@ -3,6 +3,7 @@ import type { ClusterCredentials } from '../config/config.ts';
 import type { Clock } from './breaker.ts';
 import type { HttpMethod } from './call.ts';
 import { abortable } from './deadline.ts';
+import type { Ending } from './ending.ts';
 import { CallError } from './errors.ts';
 
 /** A ticket is valid for two hours; renewing well before leaves room for clocks that differ. */
@@ -50,12 +51,14 @@ export class Signer {
    *
    * @throws what the login throws, or the signal's reason; an abort does not end a login that others wait for.
    */
-  async sign(method: HttpMethod, signal: AbortSignal): Promise<Signature> {
+  sign(method: HttpMethod, signal: Ending): Signature | Promise<Signature> {
     const credentials = this.#credentials;
-    if (credentials.kind === 'token') {
-      const { user, tokenId, secret } = credentials;
-      return { headers: { authorization: `PVEAPIToken=${user}!${tokenId}=${secret.reveal()}` } };
-    }
+    if (credentials.kind === 'password') return this.#signWithTicket(method, signal);
+    const { user, tokenId, secret } = credentials;
+    return { headers: { authorization: `PVEAPIToken=${user}!${tokenId}=${secret.reveal()}` } };
+  }
+
+  async #signWithTicket(method: HttpMethod, signal: Ending): Promise<Signature> {
     const ticket = this.#fresh() ?? (await this.#shared(signal));
     const headers: Record<string, string> = { cookie: `PVEAuthCookie=${encodeURIComponent(ticket.ticket)}` };
     if (method !== 'GET') headers.csrfpreventiontoken = ticket.csrfToken;
@@ -86,7 +89,7 @@ export class Signer {
    * A ticket that all wait for together. A login that was under way already may have begun in trouble that is over by
    * now: where it fails for a passing reason, those who joined it begin one more, again together.
    */
-  async #shared(signal: AbortSignal): Promise<Ticket> {
+  async #shared(signal: Ending): Promise<Ticket> {
     const joined = this.#pending;
     if (joined === undefined) return abortable(this.#renew(), signal);
     try {

@@ -1,5 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { pause } from './deadline.ts';
+import type { Ending } from './ending.ts';
 import { type WireAnswer, WireFailure, type WireRequest } from './exchange.ts';
 import { type NodeLink, nextLink } from './node-link.ts';
 import { NODE_STATUSES, PROXY_STATUSES } from './pve-errors.ts';
@@ -8,7 +9,7 @@ import type { EndpointFailure } from './transport-errors.ts';
 
 /** One call's way over the endpoints; the engine reads from it what is known when the call fails. */
 export interface Delivery {
-  readonly signal: AbortSignal;
+  readonly signal: Ending;
   /** Whether the request may be sent again after it may have arrived: reads, and the login. */
   readonly repeatable: boolean;
   /** Whether the present attempt may have reached the other side. */
@@ -101,11 +102,6 @@ function lastLink(links: readonly NodeLink[], tried: ReadonlySet<NodeLink>): Nod
 }
 
 /** Waits 50 to 150 % of 100 ms, 200 ms, 400 ms…, so that callers who failed together do not return together. */
-async function backOff(attempt: number, signal: AbortSignal, random: () => number): Promise<void> {
-  const ms = BACKOFF_MS * 2 ** (attempt - 2) * (0.5 + random());
-  try {
-    await sleep(ms, undefined, { signal });
-  } catch {
-    throw signal.reason;
-  }
+function backOff(attempt: number, signal: Ending, random: () => number): Promise<void> {
+  return pause(BACKOFF_MS * 2 ** (attempt - 2) * (0.5 + random()), signal);
 }

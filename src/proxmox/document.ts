@@ -1,10 +1,11 @@
+import type { Ending } from './ending.ts';
 import { CallError } from './errors.ts';
 import type { WireAnswer, WireRequest } from './exchange.ts';
 
 export interface FetchOptions {
   /** The `lastModified` of the copy at hand: a 304 then says that it still holds. */
   ifModifiedSince?: string;
-  signal?: AbortSignal;
+  signal?: Ending;
   /** For the whole document, in milliseconds; the engine's default where absent. */
   deadlineMs?: number;
 }

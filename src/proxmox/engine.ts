@@ -8,6 +8,7 @@ import { isLarge } from './chunked-json.ts';
 import { type Signature, Signer, type Ticket } from './credentials.ts';
 import type { Delivery } from './delivery.ts';
 import { documentRequest, type FetchedDocument, type FetchOptions, readDocument } from './document.ts';
+import type { Ending } from './ending.ts';
 import type { EndpointState } from './endpoint-state.ts';
 import type { WireAnswer, WireRequest } from './exchange.ts';
 import { readTicket } from './login.ts';
@@ -97,7 +98,7 @@ export class Engine {
    *
    * @throws CallError with the cluster's name in it; the reason of the caller's signal, as it is, where that aborts.
    */
-  async send(call: ProxmoxCall): Promise<ProxmoxReply> {
+  send(call: ProxmoxCall): Promise<ProxmoxReply> {
     const { signal, deadlineMs = this.#limits.deadlineMs } = call;
     return this.#transport.bounded({ signal, deadlineMs, isRead: call.method === 'GET' }, (delivery) =>
       this.#converse(call, encodeCall(call), delivery),
@@ -110,7 +111,7 @@ export class Engine {
    *
    * @throws CallError as `send` does, and where the document is too large or its gzip unpacks to too much.
    */
-  async fetchDocument(path: string, options: FetchOptions = {}): Promise<FetchedDocument> {
+  fetchDocument(path: string, options: FetchOptions = {}): Promise<FetchedDocument> {
     const { signal, deadlineMs = this.#limits.deadlineMs, ifModifiedSince } = options;
     return this.#transport.bounded({ signal, deadlineMs, isRead: true }, async (delivery) => {
       const { answer } = await this.#transport.deliver(documentRequest(path, ifModifiedSince), delivery);
@@ -150,7 +151,7 @@ export class Engine {
    *
    * @throws CallError as an upload to the node would: unknown, offline, not reached, not trusted
    */
-  async addressOf(node: string, signal?: AbortSignal): Promise<NodeAddress> {
+  async addressOf(node: string, signal?: Ending): Promise<NodeAddress> {
     const options = { signal, deadlineMs: this.#limits.deadlineMs, isRead: true };
     const link = await this.#transport.bounded(options, (delivery) =>
       this.#finder.find(node, delivery.signal),
@@ -166,7 +167,7 @@ export class Engine {
    * @param endpoint its name, as `endpoints` gives it
    * @throws CallError as `send` does; the signal's reason
    */
-  async probe(endpoint: string, options: { signal: AbortSignal; deadlineMs: number }): Promise<unknown> {
+  async probe(endpoint: string, options: { signal: Ending; deadlineMs: number }): Promise<unknown> {
     const link = this.#transport.links.find(({ name }) => name === endpoint);
     if (link === undefined) throw new Error(`no endpoint ${endpoint} is configured`);
     return this.#ask(VERSION_PATH, link, { ...options, isProbe: true });
@@ -191,7 +192,7 @@ export class Engine {
   async #ask(
     path: ApiPath,
     link: NodeLink,
-    { isProbe = false, ...options }: { signal: AbortSignal; deadlineMs: number; isProbe?: boolean },
+    { isProbe = false, ...options }: { signal: Ending; deadlineMs: number; isProbe?: boolean },
   ) {
     const target: Target = { method: 'GET', path };
     const encoded = encodeCall({ ...target, parameters: {} });

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { Dispatcher } from 'undici';
+import type { Ending } from './ending.ts';
 import { ConnectFailure } from './tls.ts';
 
 /** A request as it goes over the wire. `target` is path and query. */
@@ -45,7 +46,7 @@ export class WireFailure extends Error {
 
 export interface ExchangeOptions {
   /** Ends the exchange, whatever it is doing; a socket in use is closed. */
-  signal: AbortSignal;
+  signal: Ending;
   /** The longest answer that is read, as it comes and once it is unpacked. */
   maxBytes: number;
   /** Called right before the first byte of the request is written. */
@@ -57,51 +58,38 @@ export interface ExchangeOptions {
  *
  * @throws ConnectFailure, WireFailure, or the signal's reason.
  */
-export async function exchange(
+export function exchange(
   pool: Dispatcher,
   request: WireRequest,
   options: ExchangeOptions,
 ): Promise<WireAnswer> {
-  const { signal } = options;
-  if (signal.aborted) throw signal.reason;
-
-  const { promise, resolve, reject } = Promise.withResolvers<RawAnswer>();
-  const collector = new Collector(options, resolve, reject);
-  const onAbort = () => collector.end(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  pool.dispatch(
-    {
-      method: request.method,
-      path: request.target,
-      headers: request.headers,
-      body: request.body ?? null,
-      // The caller's deadline covers everything; undici's own time-outs would only blur which one struck.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    },
-    collector,
-  );
-  try {
-    return await unpack(await promise, options.maxBytes);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
+  return new Promise((resolve, reject) => {
+    if (options.signal.aborted) throw options.signal.reason;
+    const collector = new Collector(options, resolve, reject);
+    pool.dispatch(
+      {
+        method: request.method,
+        path: request.target,
+        headers: request.headers,
+        body: request.body ?? null,
+        // The caller's deadline covers everything; undici's own time-outs would only blur which one struck.
+        headersTimeout: 0,
+        bodyTimeout: 0,
+      },
+      collector,
+    );
+  });
 }
 
-interface RawAnswer {
-  head: Omit<WireAnswer, 'body'>;
-  isGzip: boolean;
-  bytes: Buffer;
-}
+type Head = Omit<WireAnswer, 'body'>;
 
 const gunzipAsync = promisify(gunzip);
 
 /** Unpacks no more than `maxBytes`: a megabyte of gzip may hold a thousand. */
-async function unpack({ head, isGzip, bytes }: RawAnswer, maxBytes: number): Promise<WireAnswer> {
-  if (!isGzip || bytes.length === 0) return { ...head, body: bytes.toString() };
+async function unpacked(head: Head, bytes: Buffer, maxBytes: number): Promise<WireAnswer> {
   try {
-    const unpacked = await gunzipAsync(bytes, { maxOutputLength: maxBytes });
-    return { ...head, body: unpacked.toString() };
+    const whole = await gunzipAsync(bytes, { maxOutputLength: maxBytes });
+    return { ...head, body: whole.toString() };
   } catch (error) {
     if (error instanceof RangeError) {
       throw new WireFailure('too-large', true, `the answer is larger than ${maxBytes} bytes once unpacked`);
@@ -114,30 +102,25 @@ async function unpack({ head, isGzip, bytes }: RawAnswer, maxBytes: number): Pro
 /** Collects the answer of one request; the dispatcher calls its `on…` methods. */
 class Collector implements Dispatcher.DispatchHandler {
   readonly #options: ExchangeOptions;
-  readonly #resolve: (answer: RawAnswer) => void;
+  readonly #resolve: (answer: WireAnswer | Promise<WireAnswer>) => void;
   readonly #reject: (reason: unknown) => void;
+  readonly #onAbort = (): void => this.#giveUp(this.#options.signal.reason);
   readonly #chunks: Buffer[] = [];
   #controller: Dispatcher.DispatchController | undefined;
-  #head: RawAnswer['head'] | undefined;
+  #head: Head | undefined;
   #isGzip = false;
   #size = 0;
   #ended = false;
 
   constructor(
     options: ExchangeOptions,
-    resolve: (answer: RawAnswer) => void,
+    resolve: (answer: WireAnswer | Promise<WireAnswer>) => void,
     reject: (reason: unknown) => void,
   ) {
     this.#options = options;
     this.#resolve = resolve;
     this.#reject = reject;
-  }
-
-  /** Gives up: closes the socket where there is one, and keeps a request that still waits for one from being sent. */
-  end(reason: unknown): void {
-    this.#ended = true;
-    this.#reject(reason);
-    this.#controller?.abort(new Error('given up'));
+    options.signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -167,16 +150,22 @@ class Collector implements Dispatcher.DispatchHandler {
     this.#size += chunk.length;
     if (this.#size <= this.#options.maxBytes) this.#chunks.push(chunk);
     else
-      this.end(
+      this.#giveUp(
         new WireFailure('too-large', true, `the answer is larger than ${this.#options.maxBytes} bytes`),
       );
   }
 
   onResponseEnd(): void {
-    const [first, ...more] = this.#chunks;
-    const bytes = first !== undefined && more.length === 0 ? first : Buffer.concat(this.#chunks);
-    if (this.#head !== undefined) this.#resolve({ head: this.#head, isGzip: this.#isGzip, bytes });
-    else this.#reject(new WireFailure('broken', true, 'the answer has no head'));
+    const head = this.#head;
+    if (head === undefined) {
+      this.#fail(new WireFailure('broken', true, 'the answer has no head'));
+      return;
+    }
+    const [first] = this.#chunks;
+    const bytes = first !== undefined && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks);
+    this.#letGo();
+    if (this.#isGzip && bytes.length > 0) this.#resolve(unpacked(head, bytes, this.#options.maxBytes));
+    else this.#resolve({ ...head, body: bytes.toString() });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -184,12 +173,28 @@ class Collector implements Dispatcher.DispatchHandler {
       // PVE closes the connection after every error: its status is enough to know what happened.
       this.onResponseEnd();
     } else if (error instanceof ConnectFailure) {
-      this.#reject(error);
+      this.#fail(error);
     } else {
       // undici's errors are not kept as a cause: a parser error holds the bytes that the other side sent.
       const code = 'code' in error ? String(error.code) : error.name;
       const sent = this.#controller !== undefined;
-      this.#reject(new WireFailure('broken', sent, `the connection broke (${code})`));
+      this.#fail(new WireFailure('broken', sent, `the connection broke (${code})`));
     }
+  }
+
+  /** Closes the socket where there is one, and keeps a request that still waits for one from being sent. */
+  #giveUp(reason: unknown): void {
+    this.#ended = true;
+    this.#fail(reason);
+    this.#controller?.abort(new Error('given up'));
+  }
+
+  #fail(reason: unknown): void {
+    this.#letGo();
+    this.#reject(reason);
+  }
+
+  #letGo(): void {
+    this.#options.signal.removeEventListener('abort', this.#onAbort);
   }
 }

@@ -1,3 +1,5 @@
+import type { Ending } from './ending.ts';
+
 /** Thrown where a node's queue is full. */
 export class QueueFull extends Error {
   override readonly name = 'QueueFull';
@@ -14,7 +16,7 @@ interface Waiting {
 export class Limiter {
   readonly #limit: number;
   readonly #queueLimit: number;
-  readonly #queue = new Set<Waiting>();
+  readonly #queue: Waiting[] = [];
   #active = 0;
 
   constructor(limit: number, queueLimit: number) {
@@ -24,7 +26,7 @@ export class Limiter {
 
   /** How many have a place, and how many wait for one. */
   load(): { running: number; queued: number } {
-    return { running: this.#active, queued: this.#queue.size };
+    return { running: this.#active, queued: this.#queue.length };
   }
 
   /**
@@ -33,7 +35,7 @@ export class Limiter {
    * @returns the function that gives the place back; further calls of it do nothing.
    * @throws QueueFull at once; the signal's reason when it aborts first.
    */
-  async acquire(signal: AbortSignal): Promise<() => void> {
+  async acquire(signal: Ending): Promise<() => void> {
     signal.throwIfAborted();
     if (this.#active < this.#limit) this.#active++;
     else await this.#wait(signal);
@@ -44,8 +46,8 @@ export class Limiter {
     };
   }
 
-  #wait(signal: AbortSignal): Promise<void> {
-    if (this.#queue.size >= this.#queueLimit) throw new QueueFull('the queue is full');
+  #wait(signal: Ending): Promise<void> {
+    if (this.#queue.length >= this.#queueLimit) throw new QueueFull('the queue is full');
     return new Promise((resolve, reject) => {
       const waiting: Waiting = {
         admit: () => {
@@ -54,22 +56,18 @@ export class Limiter {
         },
       };
       const onAbort = () => {
-        this.#queue.delete(waiting);
+        this.#queue.splice(this.#queue.indexOf(waiting), 1);
         reject(signal.reason);
       };
       signal.addEventListener('abort', onAbort, { once: true });
-      this.#queue.add(waiting);
+      this.#queue.push(waiting);
     });
   }
 
   /** The place goes straight to the next in the queue, so that no newcomer slips in between. */
   #release(): void {
-    const [next] = this.#queue;
-    if (next === undefined) {
-      this.#active--;
-      return;
-    }
-    this.#queue.delete(next);
-    next.admit();
+    const next = this.#queue.shift();
+    if (next === undefined) this.#active--;
+    else next.admit();
   }
 }

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { ClusterConfig, Endpoint } from '../config/config.ts';
 import { formatEndpoint } from '../config/endpoint.ts';
 import { type ApiPath, apiPath } from './api-path.ts';
+import type { Ending } from './ending.ts';
 import { CallError } from './errors.ts';
 import type { NodeLink } from './node-link.ts';
 import { ConnectFailure } from './tls.ts';
@@ -21,7 +22,7 @@ export interface NodeFinderDeps {
   links: readonly NodeLink[];
   linkTo(endpoint: Endpoint): NodeLink;
   /** Asks one endpoint; throws CallError. */
-  ask(path: ApiPath, link: NodeLink, options: { signal: AbortSignal; deadlineMs: number }): Promise<unknown>;
+  ask(path: ApiPath, link: NodeLink, options: { signal: Ending; deadlineMs: number }): Promise<unknown>;
 }
 
 const STATUS_PATH = apiPath`/cluster/status`;
@@ -46,7 +47,7 @@ export class NodeFinder {
    * @returns the link to a configured endpoint that is this node, else to the address that the cluster has for it.
    * @throws CallError where there is no such node, it is offline, or its own address can't be reached or trusted.
    */
-  async find(node: string, signal: AbortSignal): Promise<NodeLink> {
+  async find(node: string, signal: Ending): Promise<NodeLink> {
     const known = this.#known.get(node);
     if (known !== undefined) {
       const { rows } = await this.#status(known, signal);
@@ -63,7 +64,7 @@ export class NodeFinder {
     return this.#byAddress(rowOf(answered.rows, node), signal);
   }
 
-  async #byAddress(row: NodeRow, signal: AbortSignal): Promise<NodeLink> {
+  async #byAddress(row: NodeRow, signal: Ending): Promise<NodeLink> {
     const { endpoints, tls } = this.#deps.config;
     if (row.ip === undefined) throw unreachable(row.name, 'the cluster names no address of it');
     const endpoint = { host: row.ip, port: endpoints[0]?.port ?? 8006 };
@@ -88,7 +89,7 @@ export class NodeFinder {
 
   async #status(
     link: NodeLink,
-    signal: AbortSignal,
+    signal: Ending,
   ): Promise<{ link: NodeLink; rows: NodeRow[]; error?: unknown }> {
     const options = { signal, deadlineMs: ASK_MS };
     try {
@@ -101,7 +102,7 @@ export class NodeFinder {
   }
 
   /** /cluster/status takes Sys.Audit on /, /nodes nothing: enough where the cluster is one node. */
-  async #onlyNode(link: NodeLink, signal: AbortSignal): Promise<NodeRow | undefined> {
+  async #onlyNode(link: NodeLink, signal: Ending): Promise<NodeRow | undefined> {
     try {
       const data = await this.#deps.ask(NODES_PATH, link, { signal, deadlineMs: ASK_MS });
       const names = objects(data).map(({ node }) => node);

@@ -5,6 +5,7 @@ import { statusClass } from '../observability/observer.ts';
 import { type NamedSpan, traced } from '../observability/tracing.ts';
 import { Breaker, type Clock } from './breaker.ts';
 import { DeadlineExpired } from './deadline.ts';
+import type { Ending } from './ending.ts';
 import type { EndpointState } from './endpoint-state.ts';
 import {
   type ExchangeOptions,
@@ -123,7 +124,7 @@ export class NodeLink {
    */
   async exchange(
     request: WireRequest,
-    signal: AbortSignal,
+    signal: Ending,
     hooks: { onTurn(): void; onSent(): void; onAnswer(answer: WireAnswer): void },
   ): Promise<WireAnswer> {
     const { lane = 'calls' } = request;

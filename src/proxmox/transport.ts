@@ -3,11 +3,13 @@ import type { ClusterConfig, Endpoint } from '../config/config.ts';
 import { formatEndpoint } from '../config/endpoint.ts';
 import type { Observer } from '../observability/observer.ts';
 import type { Clock } from './breaker.ts';
-import { type Deadline, openDeadline } from './deadline.ts';
+import { Deadline } from './deadline.ts';
 import { type Delivery, deliver } from './delivery.ts';
+import type { Ending } from './ending.ts';
 import { CallError, toCallError } from './errors.ts';
 import type { WireAnswer, WireRequest } from './exchange.ts';
 import { type EngineLimits, NodeLink, type Traffic } from './node-link.ts';
+import { Slab } from './slab.ts';
 import { redact } from './text.ts';
 import { transportError } from './transport-errors.ts';
 
@@ -23,9 +25,9 @@ export interface TransportDeps {
 
 export interface BoundedOptions {
   /** The caller's; its reason is thrown as it is. */
-  signal?: AbortSignal | undefined;
+  signal?: Ending | undefined;
   /** Ends the work too; its reason is thrown as a CallError. */
-  also?: AbortSignal;
+  also?: Ending;
   deadlineMs: number;
   isRead: boolean;
   /** A read that is sent once all the same. */
@@ -40,7 +42,7 @@ export class Transport {
   readonly #deps: TransportDeps;
   readonly #learned = new Map<string, NodeLink>();
   /** Of the work under way. Not one signal that all listen to: it would look through them for each that comes. */
-  readonly #deadlines = new Set<Deadline>();
+  readonly #deadlines = new Slab<Deadline>();
   /** Why nothing goes out any more, once it has been closed. */
   #closed: CallError | undefined;
 
@@ -65,11 +67,11 @@ export class Transport {
    */
   async bounded<T>(options: BoundedOptions, work: (delivery: Delivery) => Promise<T>): Promise<T> {
     const { signal, also, deadlineMs, isRead, once = false } = options;
-    const deadline = openDeadline(deadlineMs, [signal, also]);
-    this.#deadlines.add(deadline);
+    const deadline = new Deadline(deadlineMs, [signal, also]);
+    const place = this.#deadlines.add(deadline);
     if (this.#closed !== undefined) deadline.end(this.#closed);
     const delivery: Delivery = {
-      signal: deadline.signal,
+      signal: deadline,
       repeatable: isRead && !once,
       sent: false,
       failures: [],
@@ -82,8 +84,8 @@ export class Transport {
       if (signal?.aborted === true && thrown === signal.reason) throw thrown;
       throw this.#named(transportError(thrown, { ...delivery, isRead, deadlineMs }) ?? toCallError(thrown));
     } finally {
-      deadline.clear();
-      this.#deadlines.delete(deadline);
+      deadline[Symbol.dispose]();
+      this.#deadlines.remove(place);
     }
   }
 

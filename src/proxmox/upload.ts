@@ -1,4 +1,5 @@
 import { type ApiPath, apiPath } from './api-path.ts';
+import type { Ending } from './ending.ts';
 import { CallError } from './errors.ts';
 
 /** What PVE takes by upload; backups and snippets have other ways in. */
@@ -22,7 +23,7 @@ export interface Upload {
   /** Hexadecimal; PVE compares it in the task. Goes with `checksumAlgorithm`. */
   checksum?: string;
   checksumAlgorithm?: ChecksumAlgorithm;
-  signal?: AbortSignal;
+  signal?: Ending;
   /** For the whole upload, in milliseconds; from the size where absent. */
   deadlineMs?: number;
   /** Told how many bytes of the file were handed over so far, each time there are more. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { GatedCluster } from '../access/gate.ts';
-import { abortOf, DeadlineExpired, openDeadline } from '../proxmox/deadline.ts';
+import { abortOf, Deadline, DeadlineExpired } from '../proxmox/deadline.ts';
 import { CallError, type ErrorCode, toCallError } from '../proxmox/errors.ts';
 import type { Fleet, ToolContext } from './define.ts';
 import { SELECTED_BY, selectedFields, selectionOf } from './params.ts';
@@ -62,22 +62,19 @@ export async function askFleet<T>(
   }
   context.signal.throwIfAborted();
   // All are asked at the same moment, so that one timer is the deadline of each.
-  const deadline = openDeadline(deadlineMs, [context.signal]);
-  const over = abortOf(deadline.signal);
-  try {
-    const outcomes = await Promise.all(
-      fleet.clusters.map((cluster) =>
-        outcomeOf(cluster, () => Promise.race([ask(cluster, deadline.signal), over]), deadlineMs),
-      ),
-    );
-    context.signal.throwIfAborted();
-    const answers = outcomes.flatMap((outcome) => ('answer' in outcome ? [outcome] : []));
-    const failed = outcomes.flatMap((outcome) => ('answer' in outcome ? [] : [outcome]));
-    if (answers.length === 0 && failed.length > 0) throw allFailed(failed);
-    return { answers, failed };
-  } finally {
-    deadline.clear();
-  }
+  using deadline = new Deadline(deadlineMs, [context.signal]);
+  const { signal } = deadline;
+  const over = abortOf(deadline);
+  const outcomes = await Promise.all(
+    fleet.clusters.map((cluster) =>
+      outcomeOf(cluster, () => Promise.race([ask(cluster, signal), over]), deadlineMs),
+    ),
+  );
+  context.signal.throwIfAborted();
+  const answers = outcomes.flatMap((outcome) => ('answer' in outcome ? [outcome] : []));
+  const failed = outcomes.flatMap((outcome) => ('answer' in outcome ? [] : [outcome]));
+  if (answers.length === 0 && failed.length > 0) throw allFailed(failed);
+  return { answers, failed };
 }
 
 async function outcomeOf<T>(

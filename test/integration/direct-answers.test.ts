@@ -201,6 +201,34 @@ describe('a request of revision 2026-07-28 is answered as the SDK would', () => 
   });
 });
 
+it('a list on a stream of SSE is, to the byte, what the SDK sends there', async () => {
+  const ending = new AbortController();
+  const stream = await fetch(new URL('/sse', ours.url), {
+    headers: { authorization },
+    signal: ending.signal,
+  });
+  const reader = stream.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  const upTo = async (end: RegExp): Promise<string> => {
+    while (!end.test(text)) text += (await reader?.read())?.value ?? '';
+    const [all = '', wanted = ''] = end.exec(text) ?? [];
+    text = text.replace(all, '');
+    return wanted;
+  };
+  const post = async (body: object): Promise<number> => {
+    const init = { method: 'POST', headers: { authorization, ...PLAIN }, body: JSON.stringify(body) };
+    return (await fetch(new URL(endpoint, ours.url), init)).status;
+  };
+  const endpoint = await upTo(/event: endpoint\ndata: (\S+)\n\n/);
+  expect(await post({ ...LIST, id: 1 })).toBe(202);
+  const own = await upTo(/^(.*"id":1}\n\n)/s);
+  expect(await post({ ...LIST, id: 2, params: { cursor: 'x' } })).toBe(202);
+  const sdk = await upTo(/^(.*"id":2}\n\n)/s);
+  expect(own).toMatch(/^event: message\ndata: {"result":{"tools":\[{/);
+  expect(own.replace('"id":1}', '"id":2}')).toBe(sdk);
+  ending.abort();
+});
+
 it('who sees another list gets another one, at once after a token with more rights', async () => {
   const names = async (scope: string): Promise<string[]> => {
     const response = await fetch(new URL('/mcp', ours.url), {

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { type Observer, UNOBSERVED } from '../../observability/observer.ts';
 import type { Redaction } from '../../observability/redaction.ts';
+import type { Ending } from '../../proxmox/ending.ts';
 import { CallError } from '../../proxmox/errors.ts';
 import { hasScope, type Principal } from '../principal.ts';
 import type { State } from '../state.ts';
@@ -46,7 +47,7 @@ export interface ApprovalRequest {
   describe(): Promise<PlanFacts>;
   /** Hears of a decision that the person at the caller's client took, once it stands; must not throw. */
   onDecision?: ((plan: Plan) => Promise<void>) | undefined;
-  signal: AbortSignal;
+  signal: Ending;
 }
 
 /** Who approved a call, and by which plan: for the audit. */

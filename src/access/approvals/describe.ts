@@ -1,7 +1,8 @@
 import { isTrue, type Json, text } from '../../catalogue/json.ts';
 import { type ApiPath, apiPath } from '../../proxmox/api-path.ts';
 import type { Parameters } from '../../proxmox/call.ts';
-import { abortable } from '../../proxmox/deadline.ts';
+import { abortable, Deadline } from '../../proxmox/deadline.ts';
+import type { Ending } from '../../proxmox/ending.ts';
 import { toCallError } from '../../proxmox/errors.ts';
 import { describeGuest, type GuestAsked, NEW, type Reads, rowsOf } from './describe-guest.ts';
 import type { JudgedCall } from './loss-rule.ts';
@@ -10,14 +11,14 @@ import type { PlanFacts, PlannedGuest } from './plan.ts';
 import { guestName, quoted } from './words.ts';
 
 /** Reads from the cluster that the plan is for: GET alone, and past the approval it is made for. */
-export type PlanReader = (path: ApiPath, parameters: Parameters, signal: AbortSignal) => Promise<unknown>;
+export type PlanReader = (path: ApiPath, parameters: Parameters, signal: Ending) => Promise<unknown>;
 
 export interface DescribedCall extends Omit<JudgedCall, 'segments'> {
   path: ApiPath;
 }
 
 export interface DescribeOptions {
-  signal: AbortSignal;
+  signal: Ending;
   /** Epoch milliseconds. */
   now: number;
   /** The tool that makes the calls: how it is told to take a snapshot before them. */
@@ -44,7 +45,7 @@ export async function describePlan(
 ): Promise<PlanFacts> {
   const warnings = new Set<string>();
   const judged = calls.map(({ path, ...call }) => ({ ...call, segments: path.segments }));
-  const until = AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)]);
+  using until = new Deadline(deadlineMs, [signal]);
   const reads: Reads = async (what, path, parameters = {}) => {
     try {
       return await abortable(read(path, parameters, until), until);

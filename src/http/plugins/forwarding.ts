@@ -139,8 +139,8 @@ function relay(request: IncomingMessage, response: ServerResponse, upstream: Cli
 function lost({ method }: IncomingMessage, response: ServerResponse): void {
   if (response.headersSent) response.destroy();
   else if (response.destroyed) return;
-  else if (method === 'POST') answer(response, 502, OUTCOME_UNKNOWN);
-  else answer(response, 404, SESSION_GONE);
+  else if (method === 'POST') answer({ response, headers: [] }, 502, OUTCOME_UNKNOWN);
+  else answer({ response, headers: [] }, 404, SESSION_GONE);
 }
 
 const SESSION_GONE = rpcError(-32001, 'Session not found: send initialize to start a new one.');

@@ -91,7 +91,7 @@ export async function createLimits(
 
   /** Undefined where the request may go on. */
   function judge(usage: Usage, request: FastifyRequest, reply: FastifyReply, limit: 'address' | 'principal') {
-    for (const [name, value] of rateHeaders(usage)) reply.raw.setHeader(name, value);
+    reply.headers(rateHeaders(usage));
     if (!usage.isExceeded) return undefined;
     report(usage, limit, request);
     const whose = limit === 'address' ? 'from this address' : 'of this principal';
@@ -193,19 +193,15 @@ function clientOf({ hop, ip }: FastifyRequest): string {
   return hop?.address ?? ip;
 }
 
-function rateHeaders({ max, remaining, seconds }: Usage): [string, number][] {
-  return [
-    ['ratelimit-limit', max],
-    ['ratelimit-remaining', remaining],
-    ['ratelimit-reset', seconds],
-  ];
+function rateHeaders({ max, remaining, seconds }: Usage) {
+  return { 'ratelimit-limit': max, 'ratelimit-remaining': remaining, 'ratelimit-reset': seconds };
 }
 
 function refuse(request: FastifyRequest, reply: FastifyReply, usage: Usage, problem: string): FastifyReply {
   const { seconds } = usage;
   const message = `${problem} Try again in ${seconds} s.`;
-  for (const [name, value] of rateHeaders(usage)) reply.header(name, value);
   return reply
+    .headers(rateHeaders(usage))
     .code(429)
     .header('retry-after', String(seconds))
     .send(refusalBody(request, message, { error: 'rate_limited', retryAfterSeconds: seconds }));

@@ -18,7 +18,7 @@ export function requestIdOf(raw: Pick<IncomingMessage, 'headers'>): string {
 /** Sends the id back, with refusals too. */
 export function requestIds(app: FastifyInstance): void {
   app.addHook('onRequest', (request, reply, done) => {
-    reply.raw.setHeader(REQUEST_ID_HEADER, request.id);
+    reply.header(REQUEST_ID_HEADER, request.id);
     done();
   });
 }

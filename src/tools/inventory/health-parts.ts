@@ -2,7 +2,7 @@ import type { GatedCluster } from '../../access/gate.ts';
 import type { Inventory } from '../../clusters/inventory.ts';
 import type { PrivilegeReport } from '../../clusters/privileges.ts';
 import { apiPath } from '../../proxmox/api-path.ts';
-import { abortable, DeadlineExpired, openDeadline } from '../../proxmox/deadline.ts';
+import { abortable, Deadline, DeadlineExpired } from '../../proxmox/deadline.ts';
 import { CallError, toCallError } from '../../proxmox/errors.ts';
 import { someOf } from '../fleet.ts';
 import { numberOf, rowsOf, textOf } from '../results.ts';
@@ -45,7 +45,7 @@ export async function readHealthParts(
   outer: AbortSignal,
   now: () => number,
 ): Promise<HealthParts> {
-  const deadline = openDeadline(PARTS_MS, [outer]);
+  using deadline = new Deadline(PARTS_MS, [outer]);
   const { signal } = deadline;
   const unread: HealthParts['unread'] = [];
   const part = async <T>(name: string, work: Promise<T>): Promise<T | undefined> => {
@@ -57,26 +57,22 @@ export async function readHealthParts(
       return undefined;
     }
   };
-  try {
-    const reading = part('quorum and nodes', readQuorum(cluster, signal));
-    const listing = part('inventory', cluster.inventory({ signal }));
-    const online = Promise.all([reading, listing]).then(([quorum, inventory]) => onlineOf(quorum, inventory));
-    const [quorum, inventory, rights, clocks, bridges] = await Promise.all([
-      reading,
-      listing,
-      part('rights', cluster.rights()),
-      online.then((nodes) => readClocks(cluster, nodes, signal, now)),
-      online.then((nodes) => part('bridges', readBridges(cluster, nodes, signal))),
-    ]);
-    outer.throwIfAborted();
-    const { widest: clock, failed } = clocks;
-    if (failed !== undefined) {
-      unread.push({ part: `clock of ${someOf(failed.nodes)}`, problem: inWords(failed.why) });
-    }
-    return { quorum, inventory, rights, clock, bridges, unread };
-  } finally {
-    deadline.clear();
+  const reading = part('quorum and nodes', readQuorum(cluster, signal));
+  const listing = part('inventory', cluster.inventory({ signal }));
+  const online = Promise.all([reading, listing]).then(([quorum, inventory]) => onlineOf(quorum, inventory));
+  const [quorum, inventory, rights, clocks, bridges] = await Promise.all([
+    reading,
+    listing,
+    part('rights', cluster.rights()),
+    online.then((nodes) => readClocks(cluster, nodes, signal, now)),
+    online.then((nodes) => part('bridges', readBridges(cluster, nodes, signal))),
+  ]);
+  outer.throwIfAborted();
+  const { widest: clock, failed } = clocks;
+  if (failed !== undefined) {
+    unread.push({ part: `clock of ${someOf(failed.nodes)}`, problem: inWords(failed.why) });
   }
+  return { quorum, inventory, rights, clock, bridges, unread };
 }
 
 /** @throws CallError */

@@ -22,8 +22,8 @@ function requestFrom(ip: string, credential?: string): FastifyRequest {
 
 function replyInto(sent: { code?: number; body?: unknown }, done: () => void): FastifyReply {
   const reply = {
-    raw: { setHeader: () => undefined },
     header: () => reply,
+    headers: () => reply,
     code: (code: number) => Object.assign(sent, { code }) && reply,
     send: (body: unknown) => {
       Object.assign(sent, { body });

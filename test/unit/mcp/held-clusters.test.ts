@@ -9,18 +9,17 @@ const changed = (name: string) => clusterConfig({ name, region: 'elsewhere' });
 
 function setUp(...names: string[]) {
   const manager = new ClusterManager(config(...names), { logger: SILENT });
-  const leases = new DisposableStack();
-  return { manager, leases, sut: new HeldClusters(manager, leases) };
+  return { manager, sut: new HeldClusters(manager) };
 }
 
 describe('HeldClusters', () => {
   it('gives a call the client it began with, and the next call the new one', () => {
-    const { manager, leases, sut } = setUp('a', 'b');
+    const { manager, sut } = setUp('a', 'b');
     const { cluster } = sut.select({ cluster: 'a' });
     manager.apply({ clusters: [changed('a'), clusterConfig({ name: 'b' })] });
     expect(sut.select({ cluster: 'a' }).cluster).toBe(cluster);
     expect(sut.list()[0]).toBe(cluster);
-    expect(new HeldClusters(manager, leases).select({ cluster: 'a' }).cluster).not.toBe(cluster);
+    expect(new HeldClusters(manager).select({ cluster: 'a' }).cluster).not.toBe(cluster);
   });
 
   it('finds a cluster again that was removed meanwhile, and never another one in its place', () => {
@@ -42,8 +41,8 @@ describe('HeldClusters', () => {
     );
   });
 
-  it('holds each client once, until its leases are disposed of', async () => {
-    const { leases, sut } = setUp('a', 'b');
+  it('holds each client once, until it is disposed of', async () => {
+    const { sut } = setUp('a', 'b');
     const clusters: Cluster[] = [...sut.list(), ...sut.list(), sut.select({ cluster: 'b' }).cluster];
     let open = 0;
     const retired = clusters.map((cluster) => {
@@ -52,14 +51,14 @@ describe('HeldClusters', () => {
     });
     await new Promise((turn) => setImmediate(turn));
     expect(open).toBe(5);
-    leases.dispose();
+    sut[Symbol.dispose]();
     await Promise.all(retired);
     expect(open).toBe(0);
   });
 
   it('takes no lease for a call that is over, as nobody would give it back', async () => {
-    const { manager, leases, sut } = setUp('a', 'b');
-    leases.dispose();
+    const { manager, sut } = setUp('a', 'b');
+    sut[Symbol.dispose]();
     expect(() => sut.select({ cluster: 'a' })).toThrow('the call is over');
     expect(() => sut.list()).toThrow('the call is over');
     await Promise.all(manager.list().map((cluster) => cluster.retire()));
