@@ -116,6 +116,14 @@ interface CallState {
   /** Says of each line whose call it belongs to. */
   readonly log: Logger;
   cluster: string | undefined;
+  /** How its first cluster was chosen, for the line of its end. */
+  chosen: Chosen | undefined;
+}
+
+interface Chosen {
+  cluster: string;
+  selected_by: string;
+  matched: string | undefined;
 }
 
 /**
@@ -192,13 +200,14 @@ export class Dispatcher {
       const result = await this.#running.run(principal.id, (enter) =>
         this.#run(tool, args, caller, { ...options, deadline, enter }, state),
       );
-      log.info({ outcome: 'ok', duration_ms: this.#now() - startedAt }, 'tool call');
+      log.info({ ...state.chosen, outcome: 'ok', duration_ms: this.#now() - startedAt }, 'tool call');
       ended('ok', state.cluster, result);
       return result;
     } catch (thrown) {
       const error = toCallError(thrown);
       const cause = error.code === 'INTERNAL' ? thrown : undefined;
-      log.warn({ outcome: error.code, duration_ms: this.#now() - startedAt, err: cause }, 'tool call');
+      const durationMs = this.#now() - startedAt;
+      log.warn({ ...state.chosen, outcome: error.code, duration_ms: durationMs, err: cause }, 'tool call');
       const failure = failureOf(error, state.cluster, this.#redaction);
       ended(error.code, state.cluster, failure);
       return failure;
@@ -264,7 +273,13 @@ export class Dispatcher {
   #begin(tool: Tool, { principal: { subject }, door }: Caller, logging?: { level: string }): CallState {
     const requestId = currentRequest()?.requestId ?? this.#options.newId();
     const about = { request_id: requestId, subject, tool: tool.name, door };
-    return { requestId, tool, log: this.#options.logger.child(about, logging), cluster: undefined };
+    return {
+      requestId,
+      tool,
+      log: this.#options.logger.child(about, logging),
+      cluster: undefined,
+      chosen: undefined,
+    };
   }
 
   /** Cancels the calls under way of such callers: a door may go on with a call whose request was cut. */
@@ -325,7 +340,9 @@ export class Dispatcher {
     const decided = (selection: Selection): GatedCluster => {
       const { cluster, selectedBy, matched } = selection;
       state.cluster = cluster.name;
-      log.info({ cluster: cluster.name, selected_by: selectedBy, matched }, 'cluster selected');
+      const chosen = { cluster: cluster.name, selected_by: selectedBy, matched };
+      if (state.chosen === undefined) state.chosen = chosen;
+      else log.info(chosen, 'cluster selected');
       return open(selection);
     };
     return {

@@ -42,15 +42,21 @@ class Tally {
   }
 }
 
+/** The calls of one principal that are under way. */
+class OfPrincipal {
+  count = 0;
+  /** Of these, what is at work on each cluster. */
+  readonly clusters = new Tally();
+}
+
 /**
  * The calls under way: how many each principal has, and how many are at work on each cluster, so that neither one
  * principal nor one cluster that hangs takes all; and what a drain waits for.
  */
 export class RunningCalls {
   readonly #limits: CallLimits;
-  readonly #ofPrincipal = new Tally();
-  readonly #ofCluster = new Tally();
-  readonly #ofBoth = new Tally();
+  readonly #principals = new Map<string, OfPrincipal>();
+  readonly #clusters = new Tally();
   readonly #whenNone: (() => void)[] = [];
   #count = 0;
 
@@ -70,45 +76,44 @@ export class RunningCalls {
    * @throws CallError RATE_LIMITED where the principal has too many under way; the work is then not begun.
    */
   async run<T>(principalId: string, work: (enter: EnterCluster) => Promise<T>): Promise<T> {
-    const running = this.#ofPrincipal.of(principalId);
-    if (running >= this.#limits.perPrincipal) throw full(`${running} calls of this principal run already`);
-    this.#ofPrincipal.add(principalId);
-    const entered = new Set<string>();
-    let isOver = false;
+    const own = this.#principals.get(principalId) ?? new OfPrincipal();
+    if (own.count >= this.#limits.perPrincipal)
+      throw full(`${own.count} calls of this principal run already`);
+    this.#principals.set(principalId, own);
+    own.count++;
     this.#count++;
+    const entered: string[] = [];
+    let isOver = false;
     try {
       return await work((cluster) => {
         // What a call has left running behind its end is told to stop, and takes no place that nobody would give back.
-        if (isOver || entered.has(cluster)) return;
-        this.#enter(principalId, cluster);
-        entered.add(cluster);
+        if (isOver || entered.includes(cluster)) return;
+        this.#enter(own, cluster);
+        entered.push(cluster);
       });
     } finally {
       isOver = true;
-      this.#leave(principalId, entered);
+      for (const cluster of entered) {
+        this.#clusters.remove(cluster);
+        own.clusters.remove(cluster);
+      }
+      own.count--;
+      if (own.count === 0) this.#principals.delete(principalId);
+      this.#count--;
+      if (this.#count === 0) for (const resolve of this.#whenNone.splice(0)) resolve();
     }
   }
 
-  #leave(principalId: string, entered: ReadonlySet<string>): void {
-    this.#ofPrincipal.remove(principalId);
-    for (const cluster of entered) {
-      this.#ofCluster.remove(cluster);
-      this.#ofBoth.remove(both(principalId, cluster));
-    }
-    this.#count--;
-    if (this.#count === 0) for (const resolve of this.#whenNone.splice(0)) resolve();
-  }
-
-  #enter(principalId: string, cluster: string): void {
+  #enter(own: OfPrincipal, cluster: string): void {
     const { perCluster, perPrincipalAndCluster } = this.#limits;
-    const own = this.#ofBoth.of(both(principalId, cluster));
-    if (own >= perPrincipalAndCluster) {
-      throw full(`${own} calls of this principal are at work on ${cluster} already`, cluster);
+    const running = own.clusters.of(cluster);
+    if (running >= perPrincipalAndCluster) {
+      throw full(`${running} calls of this principal are at work on ${cluster} already`, cluster);
     }
-    const all = this.#ofCluster.of(cluster);
+    const all = this.#clusters.of(cluster);
     if (all >= perCluster) throw full(`${all} calls are at work on ${cluster} already`, cluster);
-    this.#ofCluster.add(cluster);
-    this.#ofBoth.add(both(principalId, cluster));
+    this.#clusters.add(cluster);
+    own.clusters.add(cluster);
   }
 
   /** Resolves when no call is under way any more, or after `milliseconds`. */
@@ -120,11 +125,6 @@ export class RunningCalls {
     await promise;
     clearTimeout(timer);
   }
-}
-
-/** A name of a cluster holds no line break, so no two pairs have the same key. */
-function both(principalId: string, cluster: string): string {
-  return `${cluster}\n${principalId}`;
 }
 
 function full(what: string, cluster?: string): CallError {

@@ -90,8 +90,9 @@ function asked(): string[] {
   );
 }
 
+/** The lines that say how a cluster was chosen: that of the call's end, and one of their own for more. */
 const decisions = () =>
-  service.lines.map((line) => JSON.parse(line)).filter(({ msg }) => /clusters? selected/.test(msg));
+  service.lines.map((line) => JSON.parse(line)).filter((line) => line.selected_by !== undefined);
 
 describe('proxmox_api_call without a cluster', () => {
   it('goes where the VMID of the path belongs, and says why', async () => {
