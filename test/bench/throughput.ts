@@ -8,7 +8,9 @@ import { STATUS_PATH, Upstream } from './upstream.ts';
 
 const CONNECTIONS = 32;
 const ROUND_MS = 1_500;
-const WARM_ROUND_MS = 1_000;
+const WARM_ROUND_MS = 4_000;
+/** Connections that nothing comes on are closed: those of who is warm already get so much. */
+const KEPT_UP_MS = 100;
 /** What `fetch` sends by itself, and so every client that is made with it. */
 const PACKED = { 'accept-encoding': 'gzip, deflate' };
 const BARE_READ = 'Fastify and undici, the same read';
@@ -78,7 +80,7 @@ export const throughput: Bench = {
       ...ours,
     ];
     for (const { target } of subjects) await load.open(target, CONNECTIONS);
-    for (const { target } of subjects) await warm(load, target.name);
+    await warm(load, subjects);
     const rates = new Map<string, number[]>();
     await times(context.scale.rounds, async () => {
       for (const { target } of subjects) {
@@ -90,9 +92,17 @@ export const throughput: Bench = {
   },
 };
 
-async function warm(load: Load, name: string): Promise<void> {
-  for (let calls = 0; calls < WARM_CALLS; ) {
-    calls += ((await load.run(name, WARM_ROUND_MS)) * WARM_ROUND_MS) / 1000;
+/** In turns, as the measured rounds, so that none of them is idle for long. */
+async function warm(load: Load, subjects: readonly Subject[]): Promise<void> {
+  const calls = new Map<string, number>();
+  const isWarm = ({ target }: Subject): boolean => (calls.get(target.name) ?? 0) >= WARM_CALLS;
+  while (!subjects.every(isWarm)) {
+    for (const subject of subjects) {
+      const { name } = subject.target;
+      const milliseconds = isWarm(subject) ? KEPT_UP_MS : WARM_ROUND_MS;
+      const answered = ((await load.run(name, milliseconds)) * milliseconds) / 1000;
+      calls.set(name, (calls.get(name) ?? 0) + answered);
+    }
   }
 }
 

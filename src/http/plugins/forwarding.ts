@@ -1,11 +1,12 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { answer } from '../../mcp/door.ts';
+import { answer, ready } from '../../mcp/door.ts';
 import { rpcError } from '../../mcp/messages.ts';
 import { HOP_HEADER, signHop } from '../../replicas/hop.ts';
 import type { ReplicaRegistry } from '../../replicas/registry.ts';
 import { Forwarder, passedOn } from '../forward.ts';
+import { headersOf } from '../take-over.ts';
 import { REQUEST_ID_HEADER } from './request-ids.ts';
 
 /** Where sessions are spoken to. */
@@ -104,9 +105,7 @@ function ownerOf({ headers, query, routeOptions }: FastifyRequest): string | und
 
 /** The headers that plugins have set, such as those of the limits, stay; the other replica's go over them. */
 function take(reply: FastifyReply): void {
-  for (const [name, value] of Object.entries(reply.getHeaders())) {
-    if (value !== undefined) reply.raw.setHeader(name, value);
-  }
+  ready({ response: reply.raw, headers: headersOf(reply) });
   reply.hijack();
 }
 

@@ -3,11 +3,16 @@ import { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import helmet from 'helmet';
 
-/** Sends what keeps a browser from doing anything with an answer, with every answer, refusals too. */
+/**
+ * What keeps a browser from doing anything with an answer. Every answer bears it: those that Fastify sends by the hook
+ * below, those of doors because `headersOf` gives it to whoever takes a response over.
+ */
+export const SECURITY_HEADERS: Readonly<OutgoingHttpHeaders> = fromHelmet();
+
+/** Sends them with every answer of Fastify's, refusals too. */
 export function securityHeaders(app: FastifyInstance): void {
-  const headers = fromHelmet();
-  app.addHook('onRequest', (_request, reply, done) => {
-    reply.headers(headers);
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    reply.headers(SECURITY_HEADERS);
     done();
   });
 }
