@@ -1,3 +1,6 @@
+/** Of a percentage point, which a gap is rounded to. */
+const GAP_PARTS = 1e9;
+
 /** A node with what it carries beside the guests that could move. */
 export interface Carrier {
   node: string;
@@ -97,7 +100,9 @@ export class Board {
       lowMem = Math.min(lowMem, mem);
       highMem = Math.max(highMem, mem);
     }
-    return Math.max(0, highCpu - lowCpu, highMem - lowMem);
+    const gap = Math.max(0, highCpu - lowCpu, highMem - lowMem);
+    // The same for the same arrangement: sums of fractions differ by the order in which its moves were made.
+    return Math.round(gap * GAP_PARTS) / GAP_PARTS;
   }
 
   /** Falls with every move from a full node to an emptier one, also where the gap is between others. */
