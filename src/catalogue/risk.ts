@@ -27,8 +27,8 @@ interface OfMethod {
   raising: readonly CompiledParameterRule[];
 }
 
-/** More than the API has methods; paths that no catalogue knows are callers' texts and must not fill the memory. */
-const MOST_KNOWN = 1_000;
+/** Of each verb; more than the API has. Paths that no catalogue knows are callers' texts and must not fill the memory. */
+const MOST_KNOWN = 500;
 
 /** Which rules are about a method: two hundred expressions, which are tried once for each. */
 class RulesOfMethods {

@@ -1,4 +1,5 @@
 import type { Ending } from '../proxmox/ending.ts';
+
 export interface InventoryOptions {
   /** Ask the cluster now, whatever is kept. */
   fresh?: boolean | undefined;

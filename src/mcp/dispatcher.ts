@@ -304,14 +304,10 @@ export class Dispatcher {
     const { deadline } = options;
     deadline.limit(call.deadlineSeconds ?? this.#options.deadlineSeconds ?? 60);
     // Until the call is over, its clusters stay open: a reload may put others in their place meanwhile.
-    const directory = new HeldClusters(caller.directory);
-    try {
-      const { planHandle } = call;
-      const context = this.#context({ ...caller, directory }, { ...options, planHandle }, state);
-      return resultOf(await deadline.race(call.run(context)), this.#redaction);
-    } finally {
-      directory[Symbol.dispose]();
-    }
+    using directory = new HeldClusters(caller.directory);
+    const { planHandle } = call;
+    const context = this.#context({ ...caller, directory }, { ...options, planHandle }, state);
+    return resultOf(await deadline.race(call.run(context)), this.#redaction);
   }
 
   #context(

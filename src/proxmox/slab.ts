@@ -8,10 +8,6 @@ export class Slab<T> {
   readonly #places: (T | undefined)[] = [];
   readonly #free: number[] = [];
 
-  get size(): number {
-    return this.#places.length - this.#free.length;
-  }
-
   /** @returns its place, which `remove` wants; another one has it afterwards */
   add(thing: T): number {
     const place = this.#free.pop() ?? this.#places.length;
